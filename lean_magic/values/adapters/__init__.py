@@ -1,0 +1,61 @@
+"""What is known about other libraries' objects: one file a library.
+
+An adapter is imported only once its library is in `sys.modules`, that is, once
+the user's own code brought it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from lean_magic.values.fingerprint import Rule
+
+__all__ = ["KNOWN", "Adapter", "adapter_for", "loaded_adapters"]
+
+# Top-level package → the file in this folder that knows its objects.
+KNOWN = {
+    "numpy": "numpy_",
+    "pandas": "pandas_",
+    "polars": "polars_",
+    "tokenizers": "tokenizers_",
+    "torch": "torch_",
+    "transformers": "transformers_",
+    "sentence_transformers": "sentence_transformers_",
+}
+
+
+class Adapter(Protocol):
+    """What one library's objects need; every adapter passes tests/contracts/adapter_contract.py."""
+
+    library: str
+
+    def rule(self, cls: type) -> Rule | None:
+        """Give the rule that fingerprints objects of `cls`, or None to leave them to Python's own."""
+
+    def reduce(self, value: Any) -> Any:
+        """Give the reduced form to store `value` by, or NotImplemented to leave it to pickle."""
+
+    def write_back(self, live: Any, stored: Any) -> bool:
+        """Make `live` equal to `stored` in place; False if that cannot be done."""
+
+
+def adapter_for(cls: type) -> Adapter | None:
+    """Find the adapter that knows `cls` or the nearest of its bases."""
+    for base in cls.__mro__:
+        package = base.__module__.partition(".")[0]
+        if package in KNOWN and package in sys.modules:
+            return _load(package)
+    return None
+
+
+def loaded_adapters() -> list[Adapter]:
+    """List the adapters of all libraries that are loaded now."""
+    return [_load(package) for package in KNOWN if package in sys.modules]
+
+
+def _load(package: str) -> Adapter:
+    module = importlib.import_module(f"{__name__}.{KNOWN[package]}")
+    return cast("Adapter", module.ADAPTER)

@@ -1,0 +1,51 @@
+"""tokenizers: by the text they are saved as."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import tokenizers
+
+from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+
+__all__ = ["ADAPTER", "without_call_settings"]
+
+
+def _tokenizer(walk: Walk, value: tokenizers.Tokenizer) -> bytes:
+    walk.mark(value)
+    return leaf("tokenizer", value.to_str().encode())
+
+
+def without_call_settings(walk: Walk, value: tokenizers.Tokenizer) -> bytes:
+    """Digest without truncation and padding, for owners that set both anew at each call."""
+    walk.mark(value)
+    content = json.loads(value.to_str())
+    for name in ("truncation", "padding"):
+        content.pop(name, None)
+    return leaf("tokenizer model", json.dumps(content).encode())
+
+
+def _token(walk: Walk, value: tokenizers.AddedToken) -> bytes:
+    fields = (value.content, value.single_word, value.lstrip, value.rstrip, value.normalized, value.special)
+    return combine("token", walk.digest(fields))
+
+
+class _Tokenizers:
+    library = "tokenizers"
+
+    def rule(self, cls: type) -> Rule | None:
+        if issubclass(cls, tokenizers.Tokenizer):
+            return _tokenizer
+        return _token if issubclass(cls, tokenizers.AddedToken) else None
+
+    def reduce(self, value: Any) -> Any:
+        del value
+        return NotImplemented
+
+    def write_back(self, live: Any, stored: Any) -> bool:
+        del live, stored
+        return False
+
+
+ADAPTER = _Tokenizers()

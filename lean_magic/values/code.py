@@ -1,0 +1,187 @@
+"""What a code object says: a digest blind to layout, and the names it looks up when it runs.
+
+Byte code depends a little on line breaks (the compiler keeps no-ops and jumps so
+that tracebacks are right), so where the source can be found and verified, the
+digest is taken from the same source compiled with every position the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import functools
+import linecache
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lean_magic.values.fingerprint import combine, leaf
+
+__all__ = ["CodeFacts", "Import", "code_digest", "facts", "nested"]
+
+_FUTURE = 0xFFFF_0000  # the CO_FUTURE_* bits of co_flags
+_LOADS = {"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"}
+_ATTRS = {"LOAD_ATTR", "LOAD_METHOD"}
+_STORES = {"STORE_NAME", "STORE_GLOBAL"}
+_DELETES = {"DELETE_NAME", "DELETE_GLOBAL"}
+_SKIPPED = {"CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "NOP", "NOT_TAKEN"}
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import: the module's name, how many dots stand before it, the names taken from it."""
+
+    module: str
+    level: int
+    names: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class CodeFacts:
+    """What one code object (without the functions inside it) looks up, binds and imports."""
+
+    loads: dict[str, set[tuple[str, ...]]] = field(default_factory=dict)
+    stores: set[str] = field(default_factory=set)
+    deletes: set[str] = field(default_factory=set)
+    imports: list[Import] = field(default_factory=list)
+    strings: set[str] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
+
+    def merge(self, other: CodeFacts) -> None:
+        """Add everything `other` says."""
+        for name, chains in other.loads.items():
+            self.loads.setdefault(name, set()).update(chains)
+        self.stores |= other.stores
+        self.deletes |= other.deletes
+        self.imports += other.imports
+        self.strings |= other.strings
+        self.attributes |= other.attributes
+
+
+def nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yield `code` and every code object inside it, in the order of the source."""
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            yield from nested(const)
+
+
+@functools.lru_cache(maxsize=4096)
+def facts(code: types.CodeType) -> CodeFacts:
+    """Read the facts of a code object and of all that is defined inside it."""
+    found = CodeFacts()
+    for inner in nested(code):
+        found.merge(_facts(inner))
+    return found
+
+
+def _facts(code: types.CodeType) -> CodeFacts:
+    found = CodeFacts()
+    found.strings.update(_strings(code.co_consts))
+    steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
+    for index, step in enumerate(steps):
+        _read(found, steps, index, step)
+    return found
+
+
+def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
+    name = step.argval
+    if step.opname in _LOADS and name not in found.stores:
+        found.loads.setdefault(name, set()).add(_chain(steps, index))
+    elif step.opname in _STORES:
+        found.stores.add(name)
+    elif step.opname in _DELETES:
+        found.deletes.add(name)
+        found.loads.setdefault(name, set()).add(())
+    elif step.opname == "IMPORT_NAME":
+        found.imports.append(_import(steps, index, name))
+    elif step.opname in _ATTRS:
+        found.attributes.add(name)
+
+
+def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:
+    """Collect the attributes looked up right after a name: `np.linalg.norm` → ("linalg", "norm")."""
+    chain = []
+    for step in steps[index + 1 :]:
+        if step.opname not in _ATTRS:
+            break
+        chain.append(str(step.argval))
+    return tuple(chain)
+
+
+def _import(steps: list[dis.Instruction], index: int, module: str) -> Import:
+    level, names = (steps[index - 2].argval, steps[index - 1].argval) if index >= 2 else (0, None)
+    return Import(module, level if isinstance(level, int) else 0, tuple(names or ()))
+
+
+def _strings(consts: tuple[object, ...]) -> Iterator[str]:
+    for const in consts:
+        if isinstance(const, str):
+            yield const
+        elif isinstance(const, (tuple, frozenset)):
+            yield from _strings(tuple(const))
+
+
+@functools.lru_cache(maxsize=16384)
+def code_digest(code: types.CodeType) -> bytes:
+    """Digest what the code does: blind to comments, layout, file name and line numbers."""
+    return _digest(_canonical(code))
+
+
+def _digest(code: types.CodeType) -> bytes:
+    numbers = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_name)
+    shape = repr((numbers, names, code.co_stacksize)).encode()
+    return combine(
+        "code",
+        leaf("shape", shape),
+        leaf("bytes", code.co_code),
+        leaf("exceptions", getattr(code, "co_exceptiontable", b"")),
+        *map(_const, code.co_consts),
+    )
+
+
+def _const(const: object) -> bytes:
+    if isinstance(const, types.CodeType):
+        return _digest(const)
+    if isinstance(const, tuple):
+        return combine("tuple", *map(_const, const))
+    if isinstance(const, frozenset):
+        return combine("frozenset", *sorted(map(_const, const)))
+    return leaf(type(const).__name__, const if isinstance(const, bytes) else ascii(const).encode())
+
+
+def _canonical(code: types.CodeType) -> types.CodeType:
+    """Find the same code compiled without positions; the code itself where its source is not to be had."""
+    text = "".join(linecache.getlines(code.co_filename))
+    if not text:
+        return code
+    key = (code.co_firstlineno, code.co_name)
+    for original, flat in _compiled(text, code.co_filename, code.co_flags & _FUTURE).get(key, ()):
+        if original == code:
+            return flat
+    return code
+
+
+_Pairs = dict[tuple[int, str], list[tuple[types.CodeType, types.CodeType]]]
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(text: str, filename: str, future: int) -> _Pairs:
+    """Compile a source twice, with and without positions, and pair the code objects inside."""
+    flags = future | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    pairs: _Pairs = {}
+    try:
+        for node, flat in zip(ast.parse(text).body, ast.parse(text).body, strict=True):
+            for inner in ast.walk(flat):
+                if hasattr(inner, "lineno"):
+                    ast.copy_location(inner, _ORIGIN)
+            both = (compile(ast.Module([n], []), filename, "exec", flags, dont_inherit=True) for n in (node, flat))
+            for original, bare in zip(*map(nested, both), strict=True):
+                pairs.setdefault((original.co_firstlineno, original.co_name), []).append((original, bare))
+    except (SyntaxError, ValueError):
+        return {}
+    return pairs
+
+
+_ORIGIN = ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)

@@ -1,0 +1,182 @@
+"""Fingerprints of code: functions, methods, classes, modules and what wraps them.
+
+The user's own code (notebook, local files) counts by what it says and what it
+carries: defaults, closure, attributes, bases, metaclass. The names it looks up
+are noted as `Ref`s for the caller to follow. Installed code counts by its name,
+and its distribution by version.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+from lean_magic.values.code import code_digest, facts
+from lean_magic.values.fingerprint import Walk, combine, leaf
+from lean_magic.values.origin import is_own, origin
+
+__all__ = [
+    "builtin_rule",
+    "cell_rule",
+    "class_rule",
+    "code_rule",
+    "descriptor_rule",
+    "function_rule",
+    "lru_rule",
+    "method_rule",
+    "module_rule",
+    "property_rule",
+    "wrapped_rule",
+]
+
+# Written by Python or by use, not by the author of a class.
+_SKIPPED = frozenset({
+    "__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__", "__abstractmethods__",
+    "_abc_impl", "__subclasshook__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__classcell__",
+})  # fmt: skip
+
+
+def importable(obj: Any) -> bool:
+    """Whether importing `obj.__module__` and following `obj.__qualname__` finds this very object."""
+    found: Any = sys.modules.get(getattr(obj, "__module__", None) or "")
+    for name in str(getattr(obj, "__qualname__", "?")).split("."):
+        found = getattr(found, name, None)
+    return found is obj
+
+
+def _named(walk: Walk, tag: str, obj: Any) -> bytes:
+    module = str(getattr(obj, "__module__", None) or "builtins")
+    walk.use_module(module)
+    return leaf(tag, f"{module}:{obj.__qualname__}".encode())
+
+
+def function_rule(walk: Walk, value: types.FunctionType) -> bytes:
+    """Digest a Python function, noting the globals its code looks up."""
+    if _installed(value):
+        return _named(walk, "function", value)
+    walk.mark(value)
+    walk.use_module(str(value.__globals__.get("__name__", "")))
+    if is_own(value):
+        note_code(walk, value.__code__, value.__globals__)
+    return combine(
+        "function",
+        code_digest(value.__code__),
+        walk.digest(value.__defaults__),
+        walk.digest(walk.keep(value.__kwdefaults__)),
+        combine("closure", *map(walk.digest, value.__closure__ or ())),
+        _annotations(walk, value),
+        _attributes(walk, value.__dict__),
+    )
+
+
+def _installed(value: types.FunctionType) -> bool:
+    """Whether code and name are both somebody else's (a wrapper may borrow the name of what it wraps)."""
+    return not is_own(value) and not origin(str(value.__module__)).own and importable(value)
+
+
+def note_code(walk: Walk, code: types.CodeType, space: dict[str, Any]) -> None:
+    """Note every global that `code`, or code inside it, looks up in `space`."""
+    found = facts(code)
+    for name, chains in found.loads.items():
+        for chain in chains:
+            walk.refer(space, name, chain)
+    package = str(space.get("__package__") or "")
+    for imported in found.imports:
+        walk.refer(space, f"import {'.' * imported.level}{imported.module}", (package, *imported.names))
+
+
+def _annotations(walk: Walk, value: Any) -> bytes:
+    notes = value.__annotations__ if sys.version_info < (3, 14) else getattr(value, "__annotations__", {})
+    return combine("annotations", *(walk.digest(name) + leaf("", repr(note).encode()) for name, note in notes.items()))
+
+
+def _attributes(walk: Walk, names: dict[str, Any]) -> bytes:
+    return combine("attributes", *(walk.digest(name) + walk.digest(names[name]) for name in sorted(names)))
+
+
+def cell_rule(walk: Walk, value: types.CellType) -> bytes:
+    """Digest a closure's variable, which may still be empty."""
+    walk.mark(value)
+    try:
+        content = value.cell_contents
+    except ValueError:
+        return combine("empty cell")
+    return combine("cell", walk.digest(content))
+
+
+def method_rule(walk: Walk, value: types.MethodType) -> bytes:
+    """Digest a bound method: the function and the object it is bound to."""
+    return combine("method", walk.digest(value.__func__), walk.digest(value.__self__))
+
+
+def builtin_rule(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
+    """Digest a function written in C: by name, with the object it is bound to."""
+    owner = value.__self__
+    if owner is None or isinstance(owner, types.ModuleType):
+        return _named(walk, "builtin", value)
+    return combine("builtin method", leaf("", value.__qualname__.encode()), walk.digest(owner))
+
+
+def descriptor_rule(walk: Walk, value: Any) -> bytes:
+    """Digest a slot or method of a class written in C."""
+    walk.use_module(value.__objclass__.__module__)
+    return leaf("descriptor", f"{value.__objclass__.__module__}:{value.__qualname__}".encode())
+
+
+def code_rule(walk: Walk, value: types.CodeType) -> bytes:
+    """Digest a bare code object."""
+    del walk
+    return code_digest(value)
+
+
+def property_rule(walk: Walk, value: property) -> bytes:
+    """Digest a property by its three functions."""
+    return combine("property", *map(walk.digest, (value.fget, value.fset, value.fdel)))
+
+
+def wrapped_rule(walk: Walk, value: staticmethod[Any, Any] | classmethod[Any, Any, Any]) -> bytes:
+    """Digest a static or class method by what it wraps."""
+    return combine(type(value).__name__, walk.digest(value.__func__))
+
+
+def lru_rule(walk: Walk, value: Any) -> bytes:
+    """Digest a function under `functools.lru_cache`: what it remembers is no content."""
+    walk.mark(value)
+    parameters = value.cache_parameters()
+    return combine("lru_cache", walk.digest(value.__wrapped__), walk.digest(walk.keep(parameters)))
+
+
+def class_rule(walk: Walk, value: type) -> bytes:
+    """Digest a class: installed ones by name, the user's own by all they say."""
+    if not is_own(value):
+        if importable(value):
+            return _named(walk, "class", value)
+        walk.use_module(value.__module__)
+    walk.mark(value)
+    bases = getattr(value, "__orig_bases__", value.__bases__)
+    return combine(
+        "class",
+        walk.digest(value.__qualname__),
+        walk.digest(type(value)),
+        walk.digest(value.__bases__),
+        leaf("generic", repr(bases).encode() if bases is not value.__bases__ else b""),
+        *(walk.digest(name) + walk.digest(member) for name, member in _members(value)),
+    )
+
+
+def _members(cls: type) -> list[tuple[str, Any]]:
+    slots = cls.__dict__.get("__slots__", ())
+    hidden = _SKIPPED | {*((slots,) if isinstance(slots, str) else slots), "__parameters__", "__orig_bases__"}
+    doc = {"__doc__"} if cls.__dict__.get("__doc__") is None else set()
+    members = [(name, member) for name, member in cls.__dict__.items() if name not in hidden | doc]
+    return sorted(members, key=lambda item: item[0])
+
+
+def module_rule(walk: Walk, value: types.ModuleType) -> bytes:
+    """Digest a module met as a value: its name; its content is followed by name."""
+    kind = origin(value.__name__)
+    if kind.own and value.__name__ != "__main__":
+        walk.refer(vars(value), "*")
+    walk.use_module(value.__name__)
+    return leaf("module", value.__name__.encode())

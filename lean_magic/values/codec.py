@@ -1,0 +1,149 @@
+"""A graph of values ↔ one joblib file that is mapped, not read.
+
+The file holds `{"graph": bytes of a pickle, "buffers": [bytes, …]}` as byte
+arrays; `joblib.load` opens it anywhere, and
+`pickle.loads(payload["graph"], buffers=payload["buffers"])` reads the graph where
+it needs nothing of a live kernel. `load` here maps the file once, copy on write,
+and hands out slices, so that arrays come back without being read.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import joblib
+
+from lean_magic.errors import LeanMagicError, Unstorable
+from lean_magic.values.pickling import Reader, Writer
+from lean_magic.values.sources import Sources
+
+__all__ = ["Graph", "dump", "encode", "load"]
+
+# Smaller buffers stay in the pickle: a mapping of their own would cost more than a copy.
+_SMALL = 64 * 1024
+_FAILURES = (pickle.PicklingError, TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError)
+
+
+class Graph:
+    """A pickled graph in memory: its stream, and views (not copies) of its large buffers."""
+
+    def __init__(self) -> None:
+        self.stream = io.BytesIO()
+        self.buffers: list[memoryview] = []
+
+    def keep(self, buffer: pickle.PickleBuffer) -> bool:
+        """Take a buffer out of the stream if it is large (False), else leave it in (True)."""
+        view = buffer.raw()
+        if view.nbytes < _SMALL:
+            return True
+        self.buffers.append(view)
+        return False
+
+    @property
+    def size(self) -> int:
+        """Bytes of stream and buffers together."""
+        return self.stream.getbuffer().nbytes + sum(view.nbytes for view in self.buffers)
+
+
+def encode(values: Mapping[str, Any], known: Mapping[int, int], spaces: Mapping[int, str]) -> Graph:
+    """Pickle named values as one graph; raises Unstorable naming the one that cannot be."""
+    graph = Graph()
+    try:
+        Writer(graph.stream, known, spaces, graph.keep).dump(dict(values))
+    except (*_FAILURES, LeanMagicError) as error:
+        raise _culprit(values, known, spaces, error) from error
+    return graph
+
+
+def _culprit(values: Mapping[str, Any], known: Mapping[int, int], spaces: Mapping[int, str], error: Exception) -> Unstorable:
+    for name, value in values.items():
+        try:
+            Writer(io.BytesIO(), known, spaces, Graph().keep).dump(value)
+        except Unstorable as own:
+            return Unstorable(name, own.why, own.remedy)
+        except _FAILURES as own:
+            return Unstorable(name, f"cannot be stored ({_brief(own)})", f"`%%cached --drop {name}` leaves it out")
+    return Unstorable("the cell", f"cannot be stored ({_brief(error)})")
+
+
+def _brief(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def dump(graph: Graph, file: BinaryIO) -> dict[str, Any]:
+    """Write a graph as one joblib file; returns where its parts lie: [[offset, bytes], …], stream first."""
+    try:
+        import numpy as np
+    except ImportError:
+        joblib.dump({"graph": graph.stream.getvalue(), "buffers": [bytes(view) for view in graph.buffers]}, file)
+        return {}
+    parts = [np.frombuffer(view, dtype=np.uint8) for view in (graph.stream.getbuffer(), *graph.buffers)]
+    places = _Places(file)
+    joblib.dump({"graph": parts[0], "buffers": parts[1:]}, places)
+    return {"parts": [[start, part.nbytes] for start, part in zip(places.starts, parts, strict=True)]}
+
+
+class _Places(io.RawIOBase):
+    """Passes writes on and notes where joblib puts each array.
+
+    Before an array joblib asks for the position, then writes one byte with the
+    length of the padding, the padding, and the elements.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self._asked: int | None = None
+        self.starts: list[int] = []
+
+    def tell(self) -> int:
+        self._asked = self._file.tell()
+        return self._asked
+
+    def write(self, data: Any) -> int:
+        if self._asked is not None and len(data) == 1:
+            self.starts.append(self._asked + 1 + data[0])
+        self._asked = None
+        self._file.write(data)
+        return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+
+def load(
+    path: Path,
+    layout: Mapping[str, Any],
+    objects: list[Any],
+    spaces: Mapping[str, dict[str, Any]],
+    sources: Sources | None = None,
+) -> dict[str, Any]:
+    """Read a graph back onto live objects; large buffers are mapped copy-on-write, not read."""
+    more: dict[str, Any] = {"sources": sources or {}}
+    if "parts" not in layout:
+        whole = joblib.load(path)
+        return _read(io.BytesIO(whole["graph"]), objects, spaces, buffers=whole["buffers"], **more)
+    (start, size), *places = layout["parts"]
+    with path.open("rb") as file:
+        buffers: list[Any] = []
+        if places:
+            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+            buffers = [mapped[offset : offset + length] for offset, length in places]
+        stream = io.BytesIO(os.pread(file.fileno(), size, start)) if hasattr(os, "pread") else _sought(file, start)
+        return _read(stream, objects, spaces, buffers=buffers, **more)
+
+
+def _sought(file: BinaryIO, start: int) -> BinaryIO:
+    file.seek(start)
+    return file
+
+
+def _read(stream: Any, objects: list[Any], spaces: Mapping[str, dict[str, Any]], **more: Any) -> dict[str, Any]:
+    graph: dict[str, Any] = Reader(stream, objects, spaces, **more).load()
+    return graph

@@ -1,0 +1,173 @@
+"""Value → digest: equal for equal content, in any process, on any day, on any device.
+
+A `Walk` visits a graph of objects depth first in an order that depends on
+content alone. Objects with an identity (lists, arrays, instances, functions …)
+are numbered as they are met; meeting one again contributes its number. So the
+digest sees aliasing, cycles end, and the n-th object of one walk corresponds to
+the n-th object of any other walk with the same digest, which is how a replay
+finds the live object that stood where the recorded one did.
+
+Immutable values (numbers, strings, tuples, dates …) have no identity here:
+whether two equal strings are one object is the interpreter's choice.
+
+Digests are 128-bit xxh3 (https://xxhash.com), over tagged, fixed-layout records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import xxhash
+
+from lean_magic.errors import Unfingerprintable
+from lean_magic.values.describe import describe
+from lean_magic.values.origin import origin
+
+__all__ = ["Fingerprint", "Ref", "Rule", "Walk", "combine", "fingerprint", "leaf"]
+
+# Deep, not endless: frames that a walk may stack before it gives up.
+_DEPTH = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A name that code looks up when it runs: `space` is the module whose globals it uses."""
+
+    space: str
+    name: str
+    attrs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What one value amounts to: its digest (hex), a few words, and what its code looks up."""
+
+    digest: str
+    text: str
+    refs: frozenset[Ref]
+
+
+Rule = Callable[["Walk", Any], bytes]
+
+
+def combine(tag: str, *pieces: bytes) -> bytes:
+    """Digest a record of digests; `tag` tells its kind and pieces must have a fixed layout."""
+    return xxhash.xxh3_128_digest(tag.encode() + b"\0" + b"".join(pieces))
+
+
+def leaf(tag: str, content: Any) -> bytes:
+    """Digest raw bytes (any contiguous buffer) under a tag."""
+    state = xxhash.xxh3_128(tag.encode() + b"\0")
+    state.update(content)
+    return state.digest()
+
+
+class Walk:
+    """One visit of a graph that may span several named parts.
+
+    `objects` holds the objects with an identity in the order they were met; it
+    also keeps them, and what reducing them created, alive while ids are compared.
+    """
+
+    def __init__(self) -> None:
+        self.objects: list[Any] = []
+        self.spaces: dict[str, dict[str, Any]] = {}
+        self.modules: set[str] = set()
+        self.spans: dict[str, range] = {}
+        self._marks: dict[int, bytes] = {}
+        self._kept: list[Any] = []
+        self._refs: set[Ref] = set()
+        self._part = ""
+        self._count = 0
+
+    def fingerprint(self, part: str, value: Any) -> Fingerprint:
+        """Fingerprint `value` as the part called `part`.
+
+        Raises Unfingerprintable, naming the part, where content cannot be compared.
+        """
+        self._part, self._count, self._refs = part, 0, set()
+        start = len(self.objects)
+        try:
+            with _deep():
+                digest = self.digest(value)
+        except Unfingerprintable as error:
+            raise Unfingerprintable(part, error.why, error.remedy) from error
+        except RecursionError as error:
+            raise Unfingerprintable(part, "is nested too deeply to compare") from error
+        self.spans[part] = range(start, len(self.objects))
+        return Fingerprint(digest.hex(), describe(value), frozenset(self._refs))
+
+    def digest(self, value: Any) -> bytes:
+        """Digest any value met on the way (16 bytes)."""
+        from lean_magic.values.rules import PLAIN, rule_for
+
+        cls = type(value)
+        plain = PLAIN.get(cls)
+        if plain is not None:
+            return plain(self, value)
+        mark = self._marks.get(id(value))
+        if mark is not None:
+            return combine("same", mark)
+        return rule_for(cls)(self, value)
+
+    def digests(self, values: Any) -> bytes:
+        """Digest an ordered collection of values, to be used as pieces of a record."""
+        return b"".join(map(self.digest, values))
+
+    def mark(self, value: Any) -> None:
+        """Give `value` its number: to be called before its content is visited."""
+        self._marks[id(value)] = f"{self._part}#{self._count}".encode()
+        self._count += 1
+        self.objects.append(value)
+
+    def keep(self, value: Any) -> Any:
+        """Keep a temporary alive, so that its id is not given to another object."""
+        self._kept.append(value)
+        return value
+
+    def refer(self, space: dict[str, Any], name: str, attrs: tuple[str, ...] = ()) -> None:
+        """Note that code looks `name` up in the globals `space`."""
+        label = str(space.get("__name__", "?"))
+        known = self.spaces.setdefault(label, space)
+        if known is not space:
+            label = f"{label}@{self._position(space)}"
+            self.spaces.setdefault(label, space)
+        self._refs.add(Ref(label, name, attrs))
+
+    def use_module(self, name: str) -> None:
+        """Note that code or classes of the installed module `name` take part."""
+        if origin(name).installed:
+            self.modules.add(name)
+
+    def fail(self, value: Any, why: str, remedy: str = "") -> Unfingerprintable:
+        """Build the error for a value that cannot be compared (the part's name is added above)."""
+        del self
+        return Unfingerprintable(type(value).__qualname__, why, remedy)
+
+    def _position(self, space: dict[str, Any]) -> int:
+        known = [index for index, other in enumerate(self._kept) if other is space]
+        if not known:
+            self._kept.append(space)
+        return known[0] if known else len(self._kept) - 1
+
+
+def fingerprint(value: Any, name: str = "value") -> str:
+    """Fingerprint one value by itself: 32 hex digits.
+
+    Raises Unfingerprintable where content cannot be compared.
+    """
+    return Walk().fingerprint(name, value).digest
+
+
+@contextlib.contextmanager
+def _deep() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _DEPTH))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)

@@ -1,0 +1,120 @@
+"""Where code comes from: the notebook, a local file, an installed package, Python itself.
+
+Code that the user edits is compared by content; installed code by the version of
+its distribution; the standard library by the version of Python.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import importlib.util
+import os
+import site
+import sys
+import sysconfig
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Origin", "is_own", "origin", "package_version", "path_origin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """`kind` is "notebook", "local", "installed" or "python"; `package` the top-level name."""
+
+    kind: str
+    package: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether a version stands for the code."""
+        return self.kind == "installed"
+
+    @property
+    def own(self) -> bool:
+        """Whether the user may edit the code, so that content stands for it."""
+        return self.kind in {"notebook", "local"}
+
+
+def origin(module: str) -> Origin:
+    """Tell where the module called `module` comes from, as it is loaded now."""
+    package = module.partition(".")[0]
+    if package == "__main__" or not package:
+        return Origin("notebook", "__main__")
+    if package == "lean_magic":
+        return Origin("installed", package)
+    if package in sys.stdlib_module_names or package in sys.builtin_module_names:
+        return Origin("python", package)
+    live = sys.modules.get(module)
+    if live is None:
+        live = sys.modules.get(package)
+    return Origin(_live_kind(live), package)
+
+
+def _live_kind(live: Any) -> str:
+    if live is None:
+        return "notebook"
+    path = getattr(live, "__file__", None)
+    if not path:
+        paths = list(getattr(live, "__path__", []) or [])
+        path = os.path.join(paths[0], "__init__.py") if paths else None
+    # A module made in the notebook (types.ModuleType) has no file: it is the notebook's own.
+    return path_origin(path) if path else "notebook"
+
+
+@functools.lru_cache(maxsize=4096)
+def path_origin(path: str) -> str:
+    """Tell the kind of origin of a file: "installed", "python" or "local"."""
+    real = os.path.realpath(path)
+    if any(real.startswith(folder) for folder in _site_folders()):
+        return "installed"
+    if any(real.startswith(folder) for folder in _python_folders()):
+        return "python"
+    return "local"
+
+
+@functools.lru_cache(maxsize=1)
+def _site_folders() -> tuple[str, ...]:
+    found = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()}
+    found.add(site.getusersitepackages())
+    found |= {folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))}
+    return tuple(os.path.realpath(folder) + os.sep for folder in found if folder)
+
+
+@functools.lru_cache(maxsize=1)
+def _python_folders() -> tuple[str, ...]:
+    found = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    return tuple(os.path.realpath(folder) + os.sep for folder in found if folder)
+
+
+def is_own(obj: Any) -> bool:
+    """Whether a function or class is the user's own, to be compared by content."""
+    space = getattr(obj, "__globals__", None)
+    name = space.get("__name__") if space is not None else getattr(obj, "__module__", None)
+    return origin(str(name or "")).own
+
+
+def package_version(package: str) -> str:
+    """Version of the distribution that provides a top-level package, or "" if nobody knows.
+
+    A package upgraded on disk under a running kernel still runs its old code: then both versions are told.
+    """
+    installed = _installed_version(package)
+    loaded = getattr(sys.modules.get(package), "__version__", installed)
+    return installed if loaded == installed else f"{installed} (loaded: {loaded})"
+
+
+@functools.lru_cache(maxsize=1024)
+def _installed_version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    names = _distributions().get(package, [])
+    return " ".join(f"{name} {importlib.metadata.version(name)}" for name in sorted(set(names)))
+
+
+@functools.lru_cache(maxsize=1)
+def _distributions() -> dict[str, list[str]]:
+    return dict(importlib.metadata.packages_distributions())

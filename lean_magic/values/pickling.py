@@ -1,0 +1,245 @@
+"""One graph of objects ↔ one pickle stream and its large buffers.
+
+On top of cloudpickle, which writes functions and classes of the notebook by
+value, four things a cache needs:
+
+- objects that exist before the cell, now and at a replay, are written as their
+  number (`Walk.objects`), so that a replay finds the live one;
+- functions live on the live globals of the notebook, not on a frozen copy, and
+  closures keep sharing their variables;
+- a class read back is a new class, as if its statement had run again;
+- things that are over (closed files, finished iterators) come back as over.
+"""
+
+from __future__ import annotations
+
+import io
+import marshal
+import os
+import pickle
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cloudpickle
+from cloudpickle import cloudpickle as _internals
+
+from lean_magic.errors import Unstorable
+from lean_magic.values.adapters import adapter_for
+from lean_magic.values.code_rules import importable
+from lean_magic.values.sources import Sources, find_code, source_of
+
+__all__ = ["Reader", "Writer"]
+
+_EMPTY = "<empty>"
+
+
+class Writer(cloudpickle.Pickler):
+    """Write one graph; `known` maps the id of each live object to its number."""
+
+    def __init__(
+        self,
+        file: io.BytesIO,
+        known: Mapping[int, int],
+        spaces: Mapping[int, str],
+        buffers: Callable[[pickle.PickleBuffer], bool],
+    ) -> None:
+        super().__init__(file, protocol=5, buffer_callback=buffers)
+        self._known = known
+        self._spaces = spaces
+        self._cells: set[int] = set()
+
+    def persistent_id(self, obj: Any) -> Any:
+        """Write live objects as their number and namespaces as their module's name."""
+        number = self._known.get(id(obj))
+        if number is not None:
+            return number
+        return self._spaces.get(id(obj)) if type(obj) is dict else None
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Choose how to take `obj` apart; NotImplemented leaves it to pickle."""
+        own = _REDUCERS.get(type(obj))
+        if own is not None:
+            return own(self, obj)
+        if isinstance(obj, type):
+            return _new_class(super().reducer_override(obj), obj)
+        if isinstance(obj, io.IOBase):
+            return _closed_file(obj)
+        adapter = adapter_for(type(obj))
+        form = adapter.reduce(obj) if adapter is not None else NotImplemented
+        return super().reducer_override(obj) if form is NotImplemented else form
+
+    def function(self, obj: types.FunctionType) -> Any:
+        """Take a function apart so that it will live on the live globals."""
+        if importable(obj) and obj.__module__ != "__main__":
+            return NotImplemented
+        cells = obj.__closure__ or ()
+        self._cells.update(map(id, cells))
+        space = self._spaces.get(id(obj.__globals__))
+        if space is None and obj.__globals__.get("__name__") not in _modules():
+            return super().reducer_override(obj)
+        state = {
+            "cells": tuple((cell, _content(cell)) for cell in cells),
+            "defaults": obj.__defaults__,
+            "kwdefaults": obj.__kwdefaults__,
+            "annotations": dict(obj.__annotations__),
+            "attributes": dict(obj.__dict__),
+            "names": (obj.__name__, obj.__qualname__, obj.__module__, obj.__doc__),
+        }
+        name = space or obj.__globals__["__name__"]
+        return _make_function, (obj.__code__, _Space(name), tuple(cells)), state, None, None, _fill_function
+
+    def cell(self, obj: types.CellType) -> Any:
+        """Take a closure's variable apart; one of a known function is filled by that function."""
+        if id(obj) in self._cells or _content(obj) == _EMPTY:
+            return types.CellType, ()
+        return types.CellType, (obj.cell_contents,)
+
+    def code(self, obj: types.CodeType) -> Any:
+        """Write a code object with the source it was compiled from."""
+        return _Code, (marshal.dumps(obj), source_of(obj))
+
+    def space(self, obj: _Space) -> Any:
+        """Write a module's globals by the module's name."""
+        return _Space, (obj.name,)
+
+
+class _Space:
+    """Stands for the globals of a module until the stream is read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class _Code:
+    """Stands for a code object until the stream is read; see Reader.find_class."""
+
+    def __init__(self, content: bytes, source: tuple[str, str]) -> None:
+        self.content = content
+        self.source = source
+
+
+class Reader(pickle.Unpickler):
+    """Read one graph onto the live objects and namespaces."""
+
+    def __init__(self, file: Any, objects: list[Any], spaces: Mapping[str, dict[str, Any]], **more: Any) -> None:
+        self._sources: Sources = more.pop("sources", {})
+        super().__init__(file, **more)
+        self._objects = objects
+        self._live = spaces
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Find a live object by its number, or a namespace by its name."""
+        return self._space(pid) if isinstance(pid, str) else self._objects[pid]
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Find a class or function by name; stand-ins are resolved against the live kernel."""
+        if module == __name__ and name == "_Space":
+            return self._space
+        if module == __name__ and name == "_Code":
+            return self._code
+        return super().find_class(module, name)
+
+    def _space(self, name: str) -> dict[str, Any]:
+        live = self._live.get(name)
+        return live if live is not None else vars(_imported(name))
+
+    def _code(self, content: bytes, source: tuple[str, str]) -> types.CodeType:
+        return find_code(marshal.loads(content), source, self._sources)  # noqa: S302  as trusted as the pickle it is in
+
+
+def _imported(name: str) -> types.ModuleType:
+    import importlib
+
+    return importlib.import_module(name)
+
+
+def _modules() -> Mapping[str, types.ModuleType]:
+    import sys
+
+    return sys.modules
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _EMPTY
+
+
+def _make_function(code: types.CodeType, space: dict[str, Any], cells: tuple[types.CellType, ...]) -> Any:
+    return types.FunctionType(code, space, code.co_name, None, cells or None)
+
+
+def _fill_function(function: types.FunctionType, state: dict[str, Any]) -> None:
+    for cell, content in state["cells"]:
+        if content != _EMPTY if isinstance(content, str) else True:
+            cell.cell_contents = content
+    function.__defaults__ = state["defaults"]
+    function.__kwdefaults__ = state["kwdefaults"]
+    function.__annotations__ = state["annotations"]
+    function.__dict__.update(state["attributes"])
+    function.__name__, function.__qualname__, function.__module__, function.__doc__ = state["names"]
+
+
+def _new_class(form: Any, cls: type) -> Any:
+    """Take cloudpickle's form of a class, without the link to the class that was written."""
+    if form is NotImplemented or not isinstance(form, tuple) or len(form) < 2:
+        return form
+    make, args, *rest = form
+    if make is _internals._make_skeleton_class:  # noqa: SLF001
+        kind, name, bases, options, _, extra = args
+        if "__slots__" in cls.__dict__:
+            options = {**options, "__slots__": cls.__dict__["__slots__"]}
+        return make, (kind, name, bases, options, None, extra), *rest
+    if make is _internals._make_skeleton_enum:  # noqa: SLF001
+        return make, (*args[:5], None, args[6]), *rest
+    return form
+
+
+def _closed_file(obj: Any) -> Any:
+    if isinstance(obj, (io.StringIO, io.BytesIO)):
+        return NotImplemented
+    if not obj.closed:
+        raise Unstorable(type(obj).__name__, "is an open file", "close it in the cell, or use `with`")
+    return _make_closed, (str(getattr(obj, "name", "")), str(getattr(obj, "mode", "r")), getattr(obj, "encoding", None))
+
+
+def _make_closed(name: str, mode: str, encoding: str | None) -> Any:
+    plain = mode.replace("x", "w")
+    file = open(os.devnull, plain, encoding=encoding)  # noqa: SIM115, PTH123  made to be closed
+    raw = getattr(getattr(file, "buffer", file), "raw", file)
+    raw.name = name
+    file.close()
+    return file
+
+
+def _generator(writer: Writer, obj: Any) -> Any:
+    del writer
+    if obj.gi_frame is not None:
+        raise Unstorable("generator", "is a generator half used", "turn it into a list in the cell")
+    return _make_finished, ()
+
+
+def _make_finished() -> Any:
+    finished = (item for item in ())
+    next(finished, None)
+    return finished
+
+
+def _refuse(writer: Writer, obj: Any) -> Any:
+    del writer
+    raise Unstorable(type(obj).__name__, f"is a live {type(obj).__name__}", "keep only its result")
+
+
+_REDUCERS: dict[type, Callable[[Writer, Any], Any]] = {
+    types.FunctionType: Writer.function,
+    types.CellType: Writer.cell,
+    types.CodeType: Writer.code,
+    _Space: Writer.space,
+    types.GeneratorType: _generator,
+    types.CoroutineType: _refuse,
+    types.AsyncGeneratorType: _refuse,
+    types.FrameType: _refuse,
+    types.TracebackType: _refuse,
+}

@@ -1,0 +1,231 @@
+"""How each kind of Python's own objects is fingerprinted.
+
+`PLAIN` holds immutable values, which have no identity; `rule_for` gives the rule
+for everything else: Python's containers, code (values/code_rules.py), the
+adapters of known libraries, and last the object's own reduced form.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import marshal
+import pathlib
+import re
+import struct
+import types
+import uuid
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from lean_magic.values import code_rules
+from lean_magic.values.adapters import adapter_for
+from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.reduced import reduced
+
+__all__ = ["PLAIN", "RULES", "rule_for"]
+
+_SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
+_cached: dict[type, Rule] = {}
+
+
+def rule_for(cls: type) -> Rule:
+    """Find the rule for objects of exactly this class."""
+    rule = RULES.get(cls) or _cached.get(cls)
+    if rule is None:
+        rule = _find(cls)
+        _cached[cls] = rule
+    return rule
+
+
+def _find(cls: type) -> Rule:
+    if issubclass(cls, enum.Enum):
+        return _enum_member
+    if issubclass(cls, type):
+        return code_rules.class_rule
+    if issubclass(cls, types.ModuleType):
+        return code_rules.module_rule
+    adapter = adapter_for(cls)
+    rule = adapter.rule(cls) if adapter is not None else None
+    if rule is not None:
+        return rule
+    for base, shared in _SUBCLASSES.items():
+        if issubclass(cls, base):
+            return shared
+    return reduced
+
+
+def _tagged(tag: str, write: Callable[[Any], bytes]) -> Rule:
+    return lambda _, value: leaf(tag, write(value))
+
+
+def _float(value: float) -> bytes:
+    return struct.pack("<d", value)
+
+
+def _int(value: int) -> bytes:
+    return b"%d" % value if value.bit_length() < 4096 else hex(value).encode()
+
+
+def _text(value: Any) -> bytes:
+    return str(value).encode("utf-8", "surrogatepass")
+
+
+def _tuple(walk: Walk, value: tuple[Any, ...]) -> bytes:
+    if _flat(value):
+        return leaf("tuple of scalars", marshal.dumps(value, 2))
+    return combine("tuple", walk.digests(value))
+
+
+def _frozenset(walk: Walk, value: frozenset[Any]) -> bytes:
+    return combine("frozenset", *sorted(map(walk.digest, value)))
+
+
+def _flat(values: Any) -> bool:
+    """Whether marshal's version 2 tells these apart by content alone (no sharing, no interning)."""
+    return _SCALARS.issuperset(map(type, values))
+
+
+def _list(walk: Walk, value: list[Any]) -> bytes:
+    walk.mark(value)
+    if _flat(value):
+        return leaf("list of scalars", marshal.dumps(value, 2))
+    return combine("list", walk.digests(value))
+
+
+def _dict(walk: Walk, value: dict[Any, Any]) -> bytes:
+    walk.mark(value)
+    if _flat(value) and _flat(value.values()):
+        return leaf("dict of scalars", marshal.dumps(list(value.items()), 2))
+    return combine("dict", *(walk.digest(key) + walk.digest(item) for key, item in list(value.items())))
+
+
+def _set(walk: Walk, value: set[Any]) -> bytes:
+    walk.mark(value)
+    return combine("set", *sorted(map(walk.digest, value)))
+
+
+def _bytearray(walk: Walk, value: bytearray) -> bytes:
+    walk.mark(value)
+    return leaf("bytearray", bytes(value))
+
+
+def _memoryview(walk: Walk, value: memoryview) -> bytes:
+    walk.mark(value)
+    return combine("memoryview", leaf(value.format, str(value.shape).encode()), leaf("", value.tobytes()))
+
+
+def _enum_member(walk: Walk, value: enum.Enum) -> bytes:
+    return combine("enum", walk.digest(type(value)), walk.digest(value._name_ or ""), walk.digest(value._value_))
+
+
+def _proxy(walk: Walk, value: types.MappingProxyType[Any, Any]) -> bytes:
+    return combine("mappingproxy", _dict(walk, walk.keep(dict(value))))
+
+
+def _weak(walk: Walk, value: weakref.ref[Any]) -> bytes:
+    target = value()
+    return combine("weakref", walk.digest(target))
+
+
+def _constant(walk: Walk, value: Any) -> bytes:
+    """Objects that hold no content of their own, such as locks."""
+    del walk
+    return combine("stateless", type(value).__qualname__.encode())
+
+
+def _live(walk: Walk, value: Any) -> bytes:
+    if getattr(value, "gi_frame", value) is None:
+        return combine("finished generator")
+    raise walk.fail(value, f"is a live {type(value).__name__}, whose rest cannot be compared", "pass a list instead")
+
+
+def _pattern(walk: Walk, value: re.Pattern[Any]) -> bytes:
+    return combine("pattern", walk.digest(value.pattern), walk.digest(value.flags))
+
+
+def _range(walk: Walk, value: range) -> bytes:
+    return combine("range", *map(walk.digest, (value.start, value.stop, value.step)))
+
+
+def _slice(walk: Walk, value: slice) -> bytes:
+    return combine("slice", *map(walk.digest, (value.start, value.stop, value.step)))
+
+
+def _zoned(walk: Walk, value: Any) -> bytes:
+    """Dates and times: their text, their zone, and which side of a clock change they are on."""
+    zone = getattr(value, "tzinfo", None)
+    fold = getattr(value, "fold", 0)
+    return combine("time", leaf(type(value).__name__, _text(value.isoformat())), walk.digest((fold, str(zone))))
+
+
+def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
+    del walk
+    return leaf(f"path {type(value).__name__}", _text(value))
+
+
+PLAIN: dict[type, Rule] = {
+    type(None): _tagged("None", lambda _: b""),
+    type(Ellipsis): _tagged("Ellipsis", lambda _: b""),
+    type(NotImplemented): _tagged("NotImplemented", lambda _: b""),
+    bool: _tagged("bool", lambda value: b"\1" if value else b"\0"),
+    int: _tagged("int", _int),
+    float: _tagged("float", _float),
+    complex: _tagged("complex", lambda value: struct.pack("<dd", value.real, value.imag)),
+    str: _tagged("str", _text),
+    bytes: _tagged("bytes", bytes),
+    tuple: _tuple,
+    frozenset: _frozenset,
+    range: _range,
+    slice: _slice,
+    re.Pattern: _pattern,
+    datetime.date: _zoned,
+    datetime.time: _zoned,
+    datetime.datetime: _zoned,
+    datetime.timedelta: _tagged("timedelta", lambda value: repr(value).encode()),
+    decimal.Decimal: _tagged("decimal", lambda value: repr(value.as_tuple()).encode()),
+    fractions.Fraction: _tagged("fraction", _text),
+    uuid.UUID: _tagged("uuid", lambda value: value.bytes),
+    pathlib.PurePosixPath: _path,
+    pathlib.PureWindowsPath: _path,
+    pathlib.PosixPath: _path,
+    pathlib.WindowsPath: _path,
+}
+
+RULES: dict[type, Rule] = {
+    list: _list,
+    dict: _dict,
+    set: _set,
+    bytearray: _bytearray,
+    memoryview: _memoryview,
+    types.MappingProxyType: _proxy,
+    types.FunctionType: code_rules.function_rule,
+    types.MethodType: code_rules.method_rule,
+    types.BuiltinFunctionType: code_rules.builtin_rule,
+    types.MethodWrapperType: code_rules.builtin_rule,
+    types.WrapperDescriptorType: code_rules.descriptor_rule,
+    types.MethodDescriptorType: code_rules.descriptor_rule,
+    types.ClassMethodDescriptorType: code_rules.descriptor_rule,
+    types.GetSetDescriptorType: code_rules.descriptor_rule,
+    types.MemberDescriptorType: code_rules.descriptor_rule,
+    types.CodeType: code_rules.code_rule,
+    types.CellType: code_rules.cell_rule,
+    property: code_rules.property_rule,
+    staticmethod: code_rules.wrapped_rule,
+    classmethod: code_rules.wrapped_rule,
+    types.GeneratorType: _live,
+    types.CoroutineType: _live,
+    types.AsyncGeneratorType: _live,
+    types.FrameType: _live,
+    types.TracebackType: _live,
+    weakref.ref: _weak,
+    type(__import__("threading").Lock()): _constant,
+    type(__import__("threading").RLock()): _constant,
+    type(__import__("functools").lru_cache(lambda: 0)): code_rules.lru_rule,
+}
+
+# Rules that also hold for subclasses, where no adapter and no exact rule does.
+_SUBCLASSES: dict[type, Rule] = {}
