@@ -17,14 +17,16 @@ from dataclasses import dataclass, field
 
 from lean_magic.values.fingerprint import combine, leaf
 
-__all__ = ["CodeFacts", "Import", "code_digest", "facts", "nested"]
+__all__ = ["CodeFacts", "Import", "code_digest", "facts", "nested", "own_facts"]
 
 _FUTURE = 0xFFFF_0000  # the CO_FUTURE_* bits of co_flags
 _LOADS = {"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"}
 _ATTRS = {"LOAD_ATTR", "LOAD_METHOD"}
 _STORES = {"STORE_NAME", "STORE_GLOBAL"}
 _DELETES = {"DELETE_NAME", "DELETE_GLOBAL"}
-_SKIPPED = {"CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "NOP", "NOT_TAKEN"}
+_LOOKUPS = {"eval", "exec", "globals", "locals", "vars", "compile", "__import__"}
+_BRANCHES = {"FOR_ITER", "SEND", "SETUP_FINALLY", "RERAISE"}
+_SKIPPED = {"COPY_FREE_VARS", "CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "NOP", "NOT_TAKEN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class CodeFacts:
     imports: list[Import] = field(default_factory=list)
     strings: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
+    opaque: set[str] = field(default_factory=set)
 
     def merge(self, other: CodeFacts) -> None:
         """Add everything `other` says."""
@@ -56,6 +59,7 @@ class CodeFacts:
         self.imports += other.imports
         self.strings |= other.strings
         self.attributes |= other.attributes
+        self.opaque |= other.opaque
 
 
 def nested(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -71,23 +75,33 @@ def facts(code: types.CodeType) -> CodeFacts:
     """Read the facts of a code object and of all that is defined inside it."""
     found = CodeFacts()
     for inner in nested(code):
-        found.merge(_facts(inner))
+        found.merge(own_facts(inner))
     return found
 
 
-def _facts(code: types.CodeType) -> CodeFacts:
+def own_facts(code: types.CodeType) -> CodeFacts:
+    """Read the facts of one code object alone."""
     found = CodeFacts()
     found.strings.update(_strings(code.co_consts))
     steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
+    bound: set[str] = set()
+    straight = code.co_name != "<module>"
     for index, step in enumerate(steps):
-        _read(found, steps, index, step)
+        # In a class body, a name bound before the first jump is the body's own from there on.
+        straight = straight and "JUMP" not in step.opname and step.opname not in _BRANCHES
+        if step.opname == "STORE_NAME" and straight:
+            bound.add(step.argval)
+        if not (step.opname == "LOAD_NAME" and step.argval in bound):
+            _read(found, steps, index, step)
     return found
 
 
 def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
     name = step.argval
-    if step.opname in _LOADS and name not in found.stores:
+    if step.opname in _LOADS:
         found.loads.setdefault(name, set()).add(_chain(steps, index))
+        if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 4]):
+            found.opaque.add(name)
     elif step.opname in _STORES:
         found.stores.add(name)
     elif step.opname in _DELETES:
@@ -97,6 +111,17 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
         found.imports.append(_import(steps, index, name))
     elif step.opname in _ATTRS:
         found.attributes.add(name)
+
+
+def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
+    """Whether a builtin that looks names up is given anything but a text standing right there."""
+    kinds = [step.opname for step in after]
+    if name in {"globals", "locals", "vars"}:
+        if kinds[:1] != ["CALL"]:
+            return name == "globals"
+        literal = kinds[1:2] == ["LOAD_CONST"] or (after[1:2] and after[1].argval == "get" and kinds[2:] == ["LOAD_CONST"])
+        return not literal and (top or name == "globals")
+    return not (kinds[:2] == ["LOAD_CONST", "CALL"] or (kinds[:1] in (["LOAD_NAME"], ["LOAD_GLOBAL"]) and kinds[1:2] == ["CALL"]))
 
 
 def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:

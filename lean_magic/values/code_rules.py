@@ -78,6 +78,7 @@ def _installed(value: types.FunctionType) -> bool:
 def note_code(walk: Walk, code: types.CodeType, space: dict[str, Any]) -> None:
     """Note every global that `code`, or code inside it, looks up in `space`."""
     found = facts(code)
+    walk.codes.append(code)
     for name, chains in found.loads.items():
         for chain in chains:
             walk.refer(space, name, chain)

@@ -13,7 +13,7 @@ import io
 import mmap
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -76,15 +76,18 @@ def _brief(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
-def dump(graph: Graph, file: BinaryIO) -> dict[str, Any]:
-    """Write a graph as one joblib file; returns where its parts lie: [[offset, bytes], …], stream first."""
+def dump(graph: Graph, file: BinaryIO, show: Callable[[int, int | None], None] | None = None) -> dict[str, Any]:
+    """Write a graph as one joblib file; returns where its parts lie: [[offset, bytes], …], stream first.
+
+    `show` is told (bytes written, bytes in all).
+    """
     try:
         import numpy as np
     except ImportError:
         joblib.dump({"graph": graph.stream.getvalue(), "buffers": [bytes(view) for view in graph.buffers]}, file)
         return {}
     parts = [np.frombuffer(view, dtype=np.uint8) for view in (graph.stream.getbuffer(), *graph.buffers)]
-    places = _Places(file)
+    places = _Places(file, graph.size, show)
     joblib.dump({"graph": parts[0], "buffers": parts[1:]}, places)
     return {"parts": [[start, part.nbytes] for start, part in zip(places.starts, parts, strict=True)]}
 
@@ -96,9 +99,12 @@ class _Places(io.RawIOBase):
     length of the padding, the padding, and the elements.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, size: int, show: Callable[[int, int | None], None] | None) -> None:
         super().__init__()
         self._file = file
+        self._size = size
+        self._show = show
+        self._done = 0
         self._asked: int | None = None
         self.starts: list[int] = []
 
@@ -111,6 +117,9 @@ class _Places(io.RawIOBase):
             self.starts.append(self._asked + 1 + data[0])
         self._asked = None
         self._file.write(data)
+        self._done += len(data)
+        if self._show is not None:
+            self._show(self._done, self._size)
         return len(data)
 
     def writable(self) -> bool:

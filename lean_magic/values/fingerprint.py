@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from lean_magic.errors import Unfingerprintable
 from lean_magic.values.describe import describe
 from lean_magic.values.origin import origin
 
-__all__ = ["Fingerprint", "Ref", "Rule", "Walk", "combine", "fingerprint", "leaf"]
+__all__ = ["Fingerprint", "Ref", "Rule", "Walk", "combine", "fingerprint", "leaf", "on_bytes"]
 
 # Deep, not endless: frames that a walk may stack before it gives up.
 _DEPTH = 20_000
@@ -62,8 +63,34 @@ def combine(tag: str, *pieces: bytes) -> bytes:
 def leaf(tag: str, content: Any) -> bytes:
     """Digest raw bytes (any contiguous buffer) under a tag."""
     state = xxhash.xxh3_128(tag.encode() + b"\0")
-    state.update(content)
+    if len(content) <= _CHUNK:
+        state.update(content)
+        return state.digest()
+    view = memoryview(content).cast("B")
+    for start in range(0, len(view), _CHUNK):
+        state.update(view[start : start + _CHUNK])
+        _seen(min(_CHUNK, len(view) - start))
     return state.digest()
+
+
+@contextlib.contextmanager
+def on_bytes(show: Callable[[int, int | None], None]) -> Iterator[None]:
+    """Tell `show` how many bytes have been digested, while large values are."""
+    _listeners.append([show, 0])
+    try:
+        yield
+    finally:
+        _listeners.pop()
+
+
+def _seen(count: int) -> None:
+    for listener in _listeners:
+        listener[1] += count
+        listener[0](listener[1], None)
+
+
+_CHUNK = 64 * 1024 * 1024
+_listeners: list[list[Any]] = []
 
 
 class Walk:
@@ -77,7 +104,9 @@ class Walk:
         self.objects: list[Any] = []
         self.spaces: dict[str, dict[str, Any]] = {}
         self.modules: set[str] = set()
+        self.codes: list[types.CodeType] = []
         self.spans: dict[str, range] = {}
+        self.values: dict[str, tuple[Any, str]] = {}
         self._marks: dict[int, bytes] = {}
         self._kept: list[Any] = []
         self._refs: set[Ref] = set()
@@ -99,6 +128,7 @@ class Walk:
         except RecursionError as error:
             raise Unfingerprintable(part, "is nested too deeply to compare") from error
         self.spans[part] = range(start, len(self.objects))
+        self.values[part] = (value, digest.hex())
         return Fingerprint(digest.hex(), describe(value), frozenset(self._refs))
 
     def digest(self, value: Any) -> bytes:

@@ -1,0 +1,55 @@
+"""What time on a GPU costs: seconds times dollars an hour, and a dated table of list prices.
+
+A price that is not known is None, never 0: no GPU, a slice of one, or one that is not in the table.
+The prices are for orientation; who knows their own gives that.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["PRICES", "Price", "dollars", "per_hour"]
+
+_HOUR = 3600.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one GPU costs on demand: US dollars an hour, read on a `day` from the page of a `seller`."""
+
+    words: frozenset[str]  # all of them are in the name that the driver gives the GPU
+    dollars_per_hour: float
+    day: str  # ISO 8601
+    seller: str
+
+
+def _price(words: str, dollars_per_hour: float, day: str, seller: str = "RunPod Secure Cloud") -> Price:
+    return Price(frozenset(words.split()), dollars_per_hour, day, seller)
+
+
+# The first that fits is taken, so of one family the narrow names come first.
+PRICES = (
+    _price("B300", 7.89, "2026-10-07"),
+    _price("B200", 6.79, "2026-10-07"),
+    _price("H200", 4.59, "2026-10-07"),
+    _price("H100 PCIE", 2.89, "2026-11-09"),
+    _price("H100 NVL", 3.19, "2026-11-09"),
+    _price("H100 HBM3", 3.99, "2026-11-09"),
+    _price("A100 80GB", 1.79, "2026-11-09"),
+    _price("A100 SXM4 40GB", 1.99, "2026-09-20", "Lambda"),
+    _price("A40", 0.44, "2026-08-19"),
+)
+
+
+def per_hour(gpu: str | None) -> float | None:
+    """Return US dollars an hour for a GPU, named as the driver spells it; None if no price is known."""
+    words = set(re.findall(r"[A-Z0-9]+", (gpu or "").upper()))
+    if "MIG" in words:  # a slice: nobody lists a price for it
+        return None
+    return next((price.dollars_per_hour for price in PRICES if price.words <= words), None)
+
+
+def dollars(seconds: float, per_hour: float | None) -> float | None:
+    """Return what `seconds` cost at `per_hour` US dollars an hour; None where the price is not known."""
+    return None if per_hour is None else seconds * per_hour / _HOUR

@@ -1,0 +1,75 @@
+"""Things a cell may leave running, which no replay can bring back: threads, processes, tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import sys
+import threading
+from typing import Any
+
+from lean_magic.effects.recorder import Record, Run
+from lean_magic.errors import Unstorable
+from lean_magic.values.origin import origin
+
+__all__ = ["Live"]
+
+
+class Live:
+    """Counts what runs before and after."""
+
+    name = "live"
+
+    def __init__(self) -> None:
+        self._before: set[Any] = set()
+
+    def begin(self, run: Run) -> None:
+        """Take down what runs already."""
+        del run
+        self._before = _running()
+
+    def end(self, run: Run) -> Record:
+        """Look for what the cell left running. Raises Unstorable naming it."""
+        del run
+        for left in _running() - self._before:
+            if not _harmless(left):
+                raise Unstorable(_name(left), "was left running", "finish it in the cell, or start it in an uncached one")
+        return Record()
+
+    def cancel(self, run: Run) -> None:
+        """Nothing to stop."""
+
+    def still_holds(self, observed: Any, run: Run) -> str:
+        """What runs is not observed."""
+        del observed, run
+        return ""
+
+    def replay(self, record: Record, run: Run) -> None:
+        """Nothing to put back."""
+
+
+def _running() -> set[Any]:
+    found: set[Any] = {thread for thread in threading.enumerate() if thread.is_alive()}
+    if "multiprocessing.process" in sys.modules:
+        found |= set(multiprocessing.active_children())
+    try:
+        found |= {task for task in asyncio.all_tasks() if not task.done()}
+    except RuntimeError:
+        pass
+    return found
+
+
+def _harmless(left: Any) -> bool:
+    """Whether it is a daemon thread of an installed library (a progress bar's clock, a pool's feeder)."""
+    if isinstance(left, asyncio.Task):
+        return False
+    target = getattr(left, "_target", None)
+    home = getattr(target, "__module__", None) or type(left).__module__
+    if isinstance(left, threading.Thread):
+        return left.daemon and not origin(str(home)).own and home != "threading"
+    return not origin(str(home)).own and str(home).startswith(("joblib", "loky"))
+
+
+def _name(left: Any) -> str:
+    name = left.get_name() if hasattr(left, "get_name") else getattr(left, "name", "")
+    return str(name or type(left).__name__)

@@ -1,0 +1,78 @@
+"""Names bound, rebound and deleted in the notebook's namespace."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lean_magic.effects.recorder import Record, Run
+from lean_magic.values import fingerprint
+
+__all__ = ["Names", "hidden"]
+
+# What IPython itself binds as cells come and go.
+_HIDDEN = re.compile(r"_{1,3}|_i{1,3}|_[iod]h|_i?\d+|In|Out|exit|quit|get_ipython|open|__\w+__")
+
+
+def hidden(name: str) -> bool:
+    """Whether a name is the shell's own bookkeeping."""
+    return _HIDDEN.fullmatch(name) is not None
+
+
+class Names:
+    """Compares the namespace before and after the cell."""
+
+    name = "names"
+
+    def __init__(self) -> None:
+        self._before: dict[str, Any] = {}
+        self._gone: set[str] = set()
+
+    def begin(self, run: Run) -> None:
+        """Remember what each name stands for now."""
+        # Names that are certainly bound anew need not be compared, so their old values may be freed.
+        self._before = {name: value for name, value in run.namespace.items() if name not in run.surely}
+        self._gone = {name for name in run.surely if name in run.namespace}
+
+    def end(self, run: Run) -> Record:
+        """Sort names into bound, deleted and untouched."""
+        bound: dict[str, Any] = {}
+        observed: dict[str, str] = {}
+        for name, value in run.namespace.items():
+            if hidden(name) and name not in run.assigned:
+                continue
+            if name in run.surely or self._before.get(name, _NOTHING) is not value:
+                bound[name] = value
+            elif name in run.assigned and name not in run.reads:
+                # Assigned on a branch not taken, or assigned what it already was: nobody can tell,
+                # so the entry is believed only where the name stands for the same content.
+                observed[name] = fingerprint(value, name)
+        present = run.namespace.keys()
+        deleted = [name for name in [*self._before, *self._gone] if name not in present and not hidden(name)]
+        kept = {name: value for name, value in bound.items() if name not in run.drop}
+        self.cancel(run)
+        return Record(observed, {"bound": list(kept), "deleted": deleted}, kept)
+
+    def cancel(self, run: Run) -> None:
+        """Let the old values go."""
+        del run
+        self._before = {}
+
+    def still_holds(self, observed: Any, run: Run) -> str:
+        """Compare names that the run may have left alone."""
+        for name, digest in (observed or {}).items():
+            if name not in run.namespace:
+                return f"`{name}` is not bound now"
+            if fingerprint(run.namespace[name], name) != digest:
+                return f"`{name}` has other content"
+        return ""
+
+    def replay(self, record: Record, run: Run) -> None:
+        """Bind and delete the names."""
+        for name in record.effects["bound"]:
+            run.namespace[name] = record.values[name]
+        for name in record.effects["deleted"]:
+            run.namespace.pop(name, None)
+
+
+_NOTHING = object()

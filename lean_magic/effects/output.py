@@ -1,0 +1,164 @@
+"""Everything the cell shows, in order: streams, displays, figures, the last value."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lean_magic.effects import widgets
+from lean_magic.effects.recorder import Record, Run
+
+__all__ = ["Output"]
+
+
+class Output:
+    """Listens on the live streams, the display publisher and the display hook, which all go on working."""
+
+    name = "output"
+
+    def __init__(self) -> None:
+        self._events: list[list[Any]] = []
+        self._undo: list[Callable[[], None]] = []
+        self._muted = 0
+
+    def begin(self, run: Run) -> None:
+        """Start listening."""
+        for stream in ("stdout", "stderr"):
+            self._listen_stream(stream)
+        publisher, hook = run.shell.display_pub, run.shell.displayhook
+        self._listen(publisher, "publish", self._published)
+        self._listen(publisher, "clear_output", self._cleared)
+        self._listen(hook, "fill_exec_result", self._result)
+        self._listen(hook, "write_format_data", self._formatted, mute=True)
+        self._listen(hook, "write_output_prompt", None, mute=True)
+        self._listen(hook, "finish_displayhook", None, mute=True)
+
+    def end(self, run: Run) -> Record:
+        """Show pending figures while still listening, then stop."""
+        _flush_figures(run.shell)
+        self._sync()
+        self.cancel(run)
+        return Record(None, None, widgets.settled(self._events))
+
+    def cancel(self, run: Run) -> None:
+        """Stop listening."""
+        del run
+        while self._undo:
+            self._undo.pop()()
+
+    def still_holds(self, observed: Any, run: Run) -> str:
+        """Output observes nothing."""
+        del observed, run
+        return ""
+
+    def replay(self, record: Record, run: Run) -> None:
+        """Show everything again, in order."""
+        for kind, *rest in record.values:
+            _REPLAY[kind](run.shell, *rest)
+
+    # -- listening ----------------------------------------------------------------
+
+    def _listen(self, owner: Any, name: str, note: Callable[..., None] | None, *, mute: bool = False) -> None:
+        original = getattr(owner, name)
+
+        def listening(*args: Any, **options: Any) -> Any:
+            if note is not None:
+                note(*args, **options)
+            with self._mute() if mute else contextlib.nullcontext():
+                return original(*args, **options)
+
+        self._put(owner, name, listening)
+
+    def _put(self, owner: Any, name: str, new: Any) -> None:
+        had = name in vars(owner)
+        old = vars(owner).get(name)
+        setattr(owner, name, new)
+        self._undo.append(lambda: setattr(owner, name, old) if had else delattr(owner, name))
+
+    def _listen_stream(self, name: str) -> None:
+        stream = getattr(sys, name)
+        original = stream.write
+
+        def write(text: str) -> Any:
+            written = original(text)
+            self._wrote(name, text)
+            return written
+
+        if stream is not None:
+            self._put(stream, "write", write)
+
+    @contextlib.contextmanager
+    def _mute(self) -> Iterator[None]:
+        self._muted += 1
+        try:
+            yield
+        finally:
+            self._muted -= 1
+
+    def _sync(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+
+    # -- noting --------------------------------------------------------------------
+
+    def _wrote(self, name: str, text: str) -> None:
+        if self._muted or not text:
+            return
+        last = self._events[-1] if self._events else [""]
+        if last[:2] == ["stream", name]:
+            last[2] += str(text)
+        else:
+            self._events.append(["stream", name, str(text)])
+
+    def _published(self, data: Any, metadata: Any = None, *_: Any, **options: Any) -> None:
+        told = {name: options[name] for name in ("transient", "update") if options.get(name)}
+        self._events.append(["display", dict(data), dict(metadata or {}), told])
+
+    def _cleared(self, wait: bool = False) -> None:
+        self._events.append(["clear", bool(wait)])
+
+    def _result(self, value: Any) -> None:
+        self._events.append(["result", value, {}, {}])
+
+    def _formatted(self, data: Any, metadata: Any = None) -> None:
+        self._events[-1][2:] = [dict(data), dict(metadata or {})]
+
+
+def _flush_figures(shell: Any) -> None:
+    """Show the figures that the inline backend would show right after the cell."""
+    inline = sys.modules.get("matplotlib_inline.backend_inline")
+    if inline is not None and inline.flush_figures in shell.events.callbacks["post_execute"]:
+        inline.flush_figures()
+
+
+def _replay_stream(shell: Any, name: str, text: str) -> None:
+    del shell
+    getattr(sys, name).write(text)
+
+
+def _replay_display(shell: Any, data: Any, metadata: Any, told: Any) -> None:
+    shell.display_pub.publish(data=data, metadata=metadata, **told)
+
+
+def _replay_clear(shell: Any, wait: bool) -> None:
+    shell.display_pub.clear_output(wait)
+
+
+def _replay_result(shell: Any, value: Any, data: Any, metadata: Any) -> None:
+    """Let the real hook do all it does for a value (`Out`, `_`, history), with the recorded text and pictures."""
+    hook = shell.displayhook
+    hook.compute_format_data = lambda _: (data, metadata)
+    try:
+        hook(value)
+    finally:
+        del hook.compute_format_data
+
+
+_REPLAY: dict[str, Callable[..., None]] = {
+    "stream": _replay_stream,
+    "display": _replay_display,
+    "clear": _replay_clear,
+    "result": _replay_result,
+}

@@ -1,0 +1,111 @@
+"""The Recorder protocol and the ordered list of recorders.
+
+A recorder watches one kind of effect. On a run it gives what it *observed* (inputs
+seen only while running, which must still hold for the entry to be believed), its
+*effects* (JSON for the manifest) and *values* (objects for the payload). On a
+replay it puts the effects back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lean_magic.values import Walk
+
+__all__ = ["Record", "Recorder", "Run", "recorders"]
+
+
+@dataclass(slots=True)
+class Run:
+    """What the recorders of one cell share: the shell, its namespace, and what the cell's text says."""
+
+    shell: Any
+    namespace: dict[str, Any]
+    walk: Walk
+    reads: frozenset[str] = frozenset()
+    assigned: frozenset[str] = frozenset()
+    surely: frozenset[str] = frozenset()
+    drop: frozenset[str] = frozenset()
+    strings: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Record:
+    """What one recorder saw: `observed` and `effects` are JSON, `values` go into the payload."""
+
+    observed: Any = None
+    effects: Any = None
+    values: Any = None
+
+
+class Recorder(Protocol):
+    """One kind of effect; every recorder passes tests/contracts/recorder_contract.py."""
+
+    name: str
+
+    def begin(self, run: Run) -> None:
+        """Start watching, before the cell runs."""
+
+    def end(self, run: Run) -> Record:
+        """Stop watching and say what was seen. Raises LeanMagicError if it cannot be replayed."""
+
+    def cancel(self, run: Run) -> None:
+        """Stop watching after a cell that raised; must be harmless after `end`."""
+
+    def still_holds(self, observed: Any, run: Run) -> str:
+        """Compare what an entry observed with the present; gives the reason if it differs, else ""."""
+
+    def replay(self, record: Record, run: Run) -> None:
+        """Put the effects back."""
+
+
+@dataclass(slots=True)
+class Recorders:
+    """All recorders of one cell, as one."""
+
+    members: list[Recorder] = field(default_factory=list)
+
+    def begin(self, run: Run) -> None:
+        """Start all; what started is cancelled if one fails to."""
+        for recorder in self.members:
+            recorder.begin(run)
+
+    def end(self, run: Run) -> dict[str, Record]:
+        """Stop all, the last first: output is the outermost and sees what the others show."""
+        found = {recorder.name: recorder.end(run) for recorder in reversed(self.members)}
+        return {recorder.name: found[recorder.name] for recorder in self.members}
+
+    def cancel(self, run: Run) -> None:
+        """Stop all, keeping nothing."""
+        for recorder in reversed(self.members):
+            recorder.cancel(run)
+
+    def differs(self, observed: Mapping[str, Any], run: Run) -> str:
+        """Give the first reason why an entry cannot be believed now, or ""."""
+        reasons = (recorder.still_holds(observed.get(recorder.name), run) for recorder in self.members)
+        return next((reason for reason in reasons if reason), "")
+
+    def replay(self, records: Mapping[str, Record], run: Run) -> None:
+        """Put everything back in the order of the list, output last."""
+        for recorder in self.members:
+            recorder.replay(records[recorder.name], run)
+
+
+def recorders() -> Recorders:
+    """Make the recorders of one cell, in the order in which they replay."""
+    from lean_magic.effects import files, live, mutation, names, output, process, rng
+
+    return Recorders(
+        [
+            live.Live(),
+            names.Names(),
+            mutation.Mutation(),
+            process.Process(),
+            rng.Generators(),
+            files.Files(),
+            output.Output(),
+        ]
+    )

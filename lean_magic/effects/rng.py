@@ -1,0 +1,188 @@
+"""Random generators of the process: state before (observed), state after (effect).
+
+A generator that nobody seeded in this kernel is not observed: any draw is as good
+as another. One that the cell seeds before it draws does not depend on the state
+it had. Whether a generator was seeded is known from its `seed` functions, which
+are watched from the moment the extension is loaded; unknown counts as seeded.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from lean_magic.effects.recorder import Record, Run
+from lean_magic.values import fingerprint
+
+__all__ = ["Generators", "assume_unseeded", "watch"]
+
+_TORCH_DEFAULT_SEED = 67280421310721  # what torch gives a generator that nobody seeded
+
+
+def _numpy_random() -> Any:
+    return sys.modules.get("numpy.random")
+
+
+def _torch() -> Any:
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and hasattr(torch, "get_rng_state") else None
+
+
+def _cuda() -> Any:
+    torch = _torch()
+    return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
+
+
+# name → (owner, get state, set state); an owner of None means: not loaded, so not drawn from.
+_KINDS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any, Any], None]]] = {
+    "random": (lambda: random, lambda owner: owner.getstate(), lambda owner, state: owner.setstate(state)),
+    "numpy.random": (
+        _numpy_random,
+        lambda owner: owner.get_state(legacy=False),
+        lambda owner, state: owner.set_state(state),
+    ),
+    "torch": (_torch, lambda owner: owner.get_rng_state(), lambda owner, state: owner.set_rng_state(state)),
+    "torch.cuda": (_cuda, lambda owner: owner.get_rng_state_all(), lambda owner, state: owner.set_rng_state_all(state)),
+}
+
+_SEEDERS = {
+    "random": [("random", "seed"), ("random", "setstate")],
+    "numpy.random": [("numpy.random", "seed"), ("numpy.random", "set_state")],
+    "torch": [("torch", "manual_seed"), ("torch.random", "manual_seed"), ("torch", "set_rng_state")],
+    "torch.cuda": [("torch.cuda", "manual_seed_all"), ("torch.cuda", "manual_seed")],
+}
+
+_unseeded: set[str] = set()
+_running: list[Generators] = []
+
+
+def watch() -> None:
+    """Watch the seed functions of every library loaded by now; may be called again at any time."""
+    for kind, places in _SEEDERS.items():
+        for module, name in places:
+            owner = sys.modules.get(module)
+            function = getattr(owner, name, None)
+            if function is not None and not hasattr(function, "_lean_magic_kind"):
+                setattr(owner, name, _watched(kind, function))
+
+
+def assume_unseeded() -> None:
+    """Say that no user code has run yet in this process, so that nothing was seeded."""
+    _unseeded.update(kind for kind in _KINDS if not kind.startswith("torch"))
+
+
+def _watched(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def seed(*args: Any, **options: Any) -> Any:
+        for generators in _running:
+            generators.seeding(kind)
+        _unseeded.discard(kind)
+        return function(*args, **options)
+
+    seed._lean_magic_kind = kind  # type: ignore[attr-defined]  # noqa: SLF001  marks it as watched
+    return seed
+
+
+def _is_unseeded(kind: str, owner: Any) -> bool:
+    if kind == "torch":
+        return bool(owner.initial_seed() == _TORCH_DEFAULT_SEED)
+    return kind in _unseeded
+
+
+class Generators:
+    """Compares the state of each generator before and after the cell."""
+
+    name = "generators"
+
+    def __init__(self) -> None:
+        self._before: dict[str, str] = {}
+        self._free: set[str] = set()
+        self._reseeded: set[str] = set()
+        self._absent: set[str] = set()
+
+    def begin(self, run: Run) -> None:
+        """Take down the state of every generator there is."""
+        del run
+        watch()
+        for kind, (owner, get, _) in _KINDS.items():
+            live = owner()
+            if live is None:
+                self._absent.add(kind)
+                continue
+            self._before[kind] = fingerprint(get(live), kind)
+            if _is_unseeded(kind, live):
+                self._free.add(kind)
+        _running.append(self)
+
+    def seeding(self, kind: str) -> None:
+        """Note that the cell seeds a generator; if it has not drawn yet, the old state plays no part."""
+        live = _KINDS[kind][0]()
+        if kind in self._before and fingerprint(_KINDS[kind][1](live), kind) == self._before[kind]:
+            self._reseeded.add(kind)
+
+    def end(self, run: Run) -> Record:
+        """Record the state before and after of those that moved and that somebody seeded."""
+        self.cancel(run)
+        observed: dict[str, str] = {}
+        after: dict[str, Any] = {}
+        for kind, (owner, get, _) in _KINDS.items():
+            live = owner()
+            if live is None or (moved := self._moved(kind, live)) is None:
+                continue
+            after[kind] = get(live)
+            if moved:
+                observed[kind] = self._before[kind]
+        return Record(observed, sorted(after), after)
+
+    def _moved(self, kind: str, live: Any) -> bool | None:
+        """Whether the state before counts (True) or only the one after (False); None if neither does."""
+        seeded_here = kind in self._reseeded
+        if kind in self._absent:
+            return None if _is_unseeded(kind, live) or kind.startswith("numpy") and kind in _unseeded else False
+        if fingerprint(_KINDS[kind][1](live), kind) == self._before[kind] and not seeded_here:
+            return None
+        if seeded_here:
+            return False
+        return None if kind in self._free else True
+
+    def cancel(self, run: Run) -> None:
+        """Stop listening to seeds."""
+        del run
+        if self in _running:
+            _running.remove(self)
+
+    def still_holds(self, observed: Any, run: Run) -> str:
+        """Compare the states the run started from."""
+        del run
+        for kind, digest in (observed or {}).items():
+            owner, get, _ = _KINDS[kind]
+            live = owner()
+            if live is None or fingerprint(get(live), kind) != digest:
+                return f"generator {kind} is in another state"
+        return ""
+
+    def replay(self, record: Record, run: Run) -> None:
+        """Leave the generators as the run left them."""
+        del run
+        for kind in record.effects:
+            owner, _, put = _KINDS[kind]
+            live = owner() or _load(kind)
+            if live is not None:
+                put(live, record.values[kind])
+                _unseeded.discard(kind)
+
+
+def _load(kind: str) -> Any:
+    """Import the library of a generator that the run seeded, as the run did."""
+    if kind == "numpy.random":
+        import numpy.random
+
+        return numpy.random
+    if kind == "torch":
+        import torch
+
+        return torch
+    return None

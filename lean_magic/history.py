@@ -1,0 +1,69 @@
+"""What earlier runs tell about a cell: the nearest entry, the ledger's line, the status line on screen."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lean_magic.key import Key
+from lean_magic.ledger import Ledger, Record
+from lean_magic.outcome import Hit, Miss, Outcome
+from lean_magic.store import LocalStore, Manifest
+
+__all__ = ["nearest", "record", "show_line"]
+
+_LOOKED_AT = 200  # entries and ledger lines: reasons are worth a glance, not a search
+
+
+def nearest(store: LocalStore, ledger: Ledger, key: Key, label: str, cell_id: str) -> Manifest | None:
+    """Find the entry most like the present: of the same code, else of the same cell or label."""
+    entries = [entry for entry, _ in zip(store.list(key.family), range(_LOOKED_AT), strict=False)]
+    if not entries:
+        entries = list(_earlier(store, ledger, label, cell_id))[:1]
+    return max(entries, key=lambda entry: (_shared(entry, key), entry.created), default=None)
+
+
+def _shared(entry: Manifest, key: Key) -> int:
+    return sum(part.digest == key.parts[name].digest for name, part in entry.parts.items() if name in key.parts)
+
+
+def _earlier(store: LocalStore, ledger: Ledger, label: str, cell_id: str) -> Iterator[Manifest]:
+    """Give entries that the same cell had under other code, newest first."""
+    if not label and not cell_id:
+        return
+    for line in reversed(list(ledger.read(last=_LOOKED_AT))):
+        same = (label and line.get("label") == label) or (cell_id and line.get("cell_id") == cell_id)
+        if same and line.get("family") and line.get("outcome") != "bypass":
+            yield from store.get(line["family"], line["key"])
+
+
+def record(outcome: Outcome, key: Key | None, label: str, cell_id: str) -> Mapping[str, Any]:
+    """Make the ledger's line for an outcome."""
+    kind = "hit" if isinstance(outcome, Hit) else "miss" if isinstance(outcome, Miss) else "bypass"
+    reasons = outcome.reasons if isinstance(outcome, Miss) else ()
+    return Record(
+        time=time.time(),
+        outcome=kind,
+        label=label,
+        cell_id=cell_id,
+        family=key.family if key else "",
+        key=key.digest if key else "",
+        entry=getattr(outcome, "entry", ""),
+        seconds=outcome.seconds,
+        saved=outcome.saved if isinstance(outcome, Hit) else 0.0,
+        reasons=reasons if isinstance(outcome, Miss) else (getattr(outcome, "reason", ""),),
+    ).to_json()
+
+
+_STYLE = "color: var(--jp-ui-font-color2, #707070); font-size: 0.9em; font-family: var(--jp-ui-font-family, sans-serif)"
+
+
+def show_line(shell: Any, line: str) -> None:
+    """Show one status line: quiet grey text in a notebook, plain text in a terminal."""
+    rich = f'<div class="lean-magic-status" style="{_STYLE}">{html.escape(line)}</div>'
+    if hasattr(shell, "kernel"):
+        shell.display_pub.publish(data={"text/plain": line, "text/html": rich}, metadata={})
+    else:
+        shell.display_pub.publish(data={"text/plain": line}, metadata={})

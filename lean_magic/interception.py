@@ -1,0 +1,102 @@
+"""How a cached cell comes between IPython's parser and its runner.
+
+A cell magic that ran its body by itself would lose top-level `await`, the `;` that
+silences a value, line numbers and clean tracebacks. So the `%%cached` line is
+taken off before the cell is parsed, and the shell's own `run_ast_nodes` is asked
+to run what remains, or is not asked at all.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from lean_magic.errors import UsageError
+from lean_magic.options import parse_options
+from lean_magic.runner import Cell, Runner
+
+__all__ = ["Interception", "split_magic"]
+
+_MAGIC = "%%cached"
+
+
+def split_magic(raw: str) -> tuple[str, str] | None:
+    """Split a cell into the rest of its `%%cached` line and its body; None for any other cell."""
+    lines = raw.lstrip("\n\r \t").splitlines(keepends=True)
+    if not lines or lines[0].split(None, 1)[:1] != [_MAGIC]:
+        return None
+    return lines[0].strip()[len(_MAGIC) :].strip(), "".join(lines[1:])
+
+
+class Interception:
+    """Put into a shell by `%load_ext`, taken out by `%unload_ext`."""
+
+    def __init__(self, shell: Any, runner: Runner) -> None:
+        self.shell = shell
+        self.runner = runner
+        self._depth = 0
+
+    def install(self) -> None:
+        """Start taking cached cells."""
+        self._original = self.shell.run_ast_nodes
+        self.shell.run_ast_nodes = self.run_ast_nodes
+        self.shell.input_transformer_manager.cleanup_transforms.insert(0, self.strip)
+
+    def uninstall(self) -> None:
+        """Leave the shell as it was."""
+        vars(self.shell).pop("run_ast_nodes", None)
+        transforms = self.shell.input_transformer_manager.cleanup_transforms
+        if self.strip in transforms:
+            transforms.remove(self.strip)
+
+    def strip(self, lines: list[str]) -> list[str]:
+        """Take the magic's line off a cell; a line with a mistake stays, and the magic itself tells."""
+        found = split_magic("".join(lines))
+        if found is None or self._depth:
+            return lines
+        return lines if _mistaken(found[0]) else found[1].splitlines(keepends=True)
+
+    def run_nested(self, raw: str) -> Any:
+        """Run a cached cell from inside another cell; gives IPython's result."""
+        depth, self._depth = self._depth, 0
+        try:
+            return self.shell.run_cell(raw, store_history=False)
+        finally:
+            self._depth = depth
+
+    async def run_ast_nodes(self, nodelist: list[ast.stmt], cell_name: str, *args: Any, **options: Any) -> bool:
+        """Stand in for `InteractiveShell.run_ast_nodes`."""
+        self._depth += 1
+        try:
+            return await self._run(nodelist, cell_name, *args, **options)
+        finally:
+            self._depth -= 1
+
+    async def _run(self, nodelist: list[ast.stmt], cell_name: str, *args: Any, **options: Any) -> bool:
+        async def execute(nodes: list[ast.stmt] = nodelist) -> bool:
+            return bool(await self._original(nodes, cell_name, *args, **options))
+
+        result = options.get("result")
+        info = getattr(result, "info", None)
+        found = split_magic(info.raw_cell) if info is not None and self._depth == 1 else None
+        if found is None or _mistaken(found[0]):
+            return await execute()
+        cell = Cell(
+            nodes=list(nodelist),
+            source=found[1],
+            options=parse_options(found[0]),
+            cell_id=str(info.cell_id or ""),
+            quiet=self.shell.displayhook.semicolon_at_end_of_expression(info.transformed_cell or ""),
+            filename=cell_name,
+            interactivity=str(options.get("interactivity", "last_expr")),
+        )
+        return await self.runner.run(cell, execute)
+
+
+def _mistaken(line: str) -> bool:
+    """Whether the line has a mistake; the magic itself, which then runs, tells which."""
+    try:
+        parse_options(line)
+    except UsageError:
+        return True
+    return False

@@ -1,0 +1,132 @@
+"""Named parts in fixed order → Key; the difference of two Keys → reasons for a miss."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lean_magic.key.process import settings
+from lean_magic.key.reach import UNBOUND, Part, Reach
+from lean_magic.key.source import Analysis
+from lean_magic.values import Walk
+from lean_magic.values.fingerprint import combine, leaf
+
+__all__ = ["Difference", "Key", "difference", "make_key"]
+
+# Raised whenever digests or the meaning of parts change: older entries become plain misses.
+_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a cell depends on, as known before it runs.
+
+    `parts` make the digest; `possible` parts are compared with what an entry observed,
+    since only its run could tell whether the cell reads them.
+    """
+
+    family: str
+    parts: Mapping[str, Part]
+    possible: Mapping[str, Part]
+    walk: Walk = field(compare=False, repr=False, default_factory=Walk)
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits over all parts that are sure."""
+        pieces = (leaf(name, part.digest.encode()) for name, part in sorted(self.parts.items()))
+        return combine("key", *pieces).hex()
+
+
+def make_key(
+    found: Analysis,
+    namespace: dict[str, Any],
+    depends: Mapping[str, Any] | None = None,
+    ignore: Sequence[str] = (),
+    interactivity: str = "last_expr",
+) -> Key:
+    """Build the key of an analysed cell in a namespace.
+
+    `depends` are extra values by their text, `ignore` names left out.
+    Raises Unfingerprintable or Unresolvable, naming what stands in the way.
+    """
+    reach = Reach(namespace, frozenset(ignore))
+    reach.follow(found)
+    for text, value in (depends or {}).items():
+        whole = reach.walk.fingerprint(f"--depends {text}", value)
+        reach.sure[f"--depends {text}"] = Part(whole.digest, whole.text)
+    for name, (digest, text) in settings(reach.walk.modules, reach.facts, namespace).items():
+        reach.sure[name] = Part(digest, text)
+    fixed = {
+        "code": Part(found.digest),
+        "python": _text("{}.{}".format(*sys.version_info[:2])),
+        "format": _text(_VERSION),
+        "interactivity": _text(interactivity),
+    }
+    return Key(found.digest, {**fixed, **reach.sure}, reach.possible, reach.walk)
+
+
+def _text(content: str) -> Part:
+    return Part(leaf("text", content.encode()).hex(), content)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One part that differs between two keys, in the user's words."""
+
+    name: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        if self.name == "code":
+            return _changed_lines("the cell", self.before, self.now)
+        if self.before.lstrip().startswith(("def ", "class ", "async ", "@")) and self.now != self.before:
+            return _changed_lines(f"`{self.name}`", self.before, self.now)
+        kind, _, rest = self.name.partition(" ")
+        name = self.name if rest and kind in _KINDS else f"`{self.name}`"
+        if self.before == self.now:
+            return f"{name} has other content ({self.now or 'same kind'})"
+        return f"{name}: {self.before or 'not there'} → {self.now or 'no longer read'}"
+
+
+_KINDS = {"package", "module", "setting", "environment", "file", "generator", "--depends"}
+
+
+def _changed_lines(what: str, before: str, now: str) -> str:
+    """Name the first changed line."""
+    lines = difflib.ndiff(before.splitlines(), now.splitlines())
+    changed = [line for line in lines if line[:2] in {"- ", "+ "} and line[2:].strip()]
+    removed = next((line[2:].strip() for line in changed if line[0] == "-"), "")
+    added = next((line[2:].strip() for line in changed if line[0] == "+"), "")
+    if not changed:
+        return f"{what} changed"
+    return f"{what} changed: {_brief(removed) or '(new line)'} → {_brief(added) or '(removed)'}"
+
+
+def _brief(line: str) -> str:
+    return line if len(line) <= 60 else line[:59] + "…"
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+    """List what differs between the parts of an entry and the present ones, the telling ones first."""
+    names = sorted({*before, *now}, key=_telling)
+    found = []
+    for name in names:
+        old, new = before.get(name), now.get(name)
+        if old is None or new is None or old.digest != new.digest:
+            found.append(Difference(name, _words(old), _words(new)))
+    return found
+
+
+def _words(part: Any) -> str:
+    if part is None:
+        return ""
+    return "not bound" if part.digest == UNBOUND else str(part.text)
+
+
+def _telling(name: str) -> tuple[int, str]:
+    order = ["code", "python", "format"]
+    return (order.index(name) if name in order else 3 + (name.partition(" ")[0] in _KINDS), name)

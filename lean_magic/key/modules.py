@@ -1,0 +1,112 @@
+"""Modules named by imports: where they are, and what a local one would load, before it is loaded."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.machinery
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from lean_magic.values.code import Import
+from lean_magic.values.fingerprint import leaf
+from lean_magic.values.origin import origin, path_origin
+
+__all__ = ["absolute", "closure", "is_setting"]
+
+_SETTING_TYPES = (bool, int, float, complex, str, bytes, tuple, type(None))
+
+
+def absolute(imported: Import, package: str) -> str:
+    """Give the full name of the module an import asks for, from inside `package`."""
+    if not imported.level:
+        return imported.module
+    parts = package.split(".")
+    base = parts[: len(parts) - imported.level + 1]
+    return ".".join([*base, imported.module] if imported.module else base)
+
+
+def is_setting(owner: types.ModuleType, name: str, value: Any) -> bool:
+    """Whether a module's attribute is a plain value, or code that somebody else put there."""
+    del name
+    if isinstance(value, _SETTING_TYPES):
+        return True
+    if not isinstance(value, (types.FunctionType, type)):
+        return False
+    home = origin(str(value.__module__))
+    return home.own and origin(owner.__name__).package != home.package
+
+
+def closure(name: str) -> dict[str, str]:
+    """Find every module that importing `name` would load.
+
+    Gives the digest of the source (blind to layout) for local modules, "" for installed ones.
+    """
+    found: dict[str, str] = {}
+    todo = [name]
+    while todo:
+        module = todo.pop()
+        if module and module not in found:
+            path = _locate(module)
+            if path is None or path_origin(str(path)) != "local":
+                found[module.partition(".")[0]] = ""
+                continue
+            digest, imports = _source(str(path), os.stat(path).st_mtime_ns, os.stat(path).st_size)
+            found[module] = digest
+            package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+            todo += _names(imports, package) + _parents(module)
+    return found
+
+
+def _parents(module: str) -> list[str]:
+    parent = module.rpartition(".")[0]
+    return [parent] if parent else []
+
+
+def _names(imports: tuple[Import, ...], package: str) -> list[str]:
+    names = []
+    for imported in imports:
+        base = absolute(imported, package)
+        names.append(base)
+        # `from package import name` may name a submodule.
+        names += [f"{base}.{name}" for name in imported.names if _locate(f"{base}.{name}") is not None]
+    return names
+
+
+def _locate(module: str) -> Path | None:
+    """Find a module's file without importing anything, or None."""
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return None
+    paths: Any = None
+    spec = None
+    parts = module.split(".")
+    for position in range(len(parts)):
+        if position and paths is None:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: position + 1]), paths)
+        if spec is None:
+            return None
+        paths = spec.submodule_search_locations
+    return Path(spec.origin) if spec and spec.origin and os.path.exists(spec.origin) else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _source(path: str, mtime_ns: int, size: int) -> tuple[str, tuple[Import, ...]]:
+    """Digest one file and list its imports; a file that does not parse counts by its bytes."""
+    del mtime_ns, size
+    content = Path(path).read_bytes()
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError):
+        return leaf("bytes", content).hex(), ()
+    imports = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports += [Import(alias.name, 0) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imports.append(Import(node.module or "", node.level, tuple(alias.name for alias in node.names)))
+    return leaf("source", ast.dump(tree).encode("utf-8", "surrogatepass")).hex(), tuple(imports)

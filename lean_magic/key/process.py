@@ -1,0 +1,145 @@
+"""Settings of the process that a cell's libraries read: each as a part, if it is not the default.
+
+Only libraries that the cell reaches count, with those they are built on; a
+library that is loaded with its defaults gives the same parts as one not loaded.
+"""
+
+from __future__ import annotations
+
+import decimal
+import functools
+import importlib.metadata
+import locale
+import os
+import re
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lean_magic.values.code import CodeFacts
+from lean_magic.values.fingerprint import leaf
+
+__all__ = ["settings", "uses"]
+
+
+def settings(modules: Iterable[str], reached: CodeFacts, namespace: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Give the settings in force: name → (digest, text)."""
+    used = uses({name.partition(".")[0] for name in modules} | set(reached.loads), reached)
+    found = {f"setting {name}": str(value) for library in used for name, value in _PROBES[library]().items()}
+    found |= {f"setting {name}": str(value) for name, value in _python(reached).items()}
+    found |= {f"environment {name}": value for name, value in _environment(reached, namespace).items()}
+    return {name: (leaf("setting", text.encode()).hex(), text[:80]) for name, text in found.items()}
+
+
+def uses(packages: set[str], reached: CodeFacts) -> list[str]:
+    """Say which of the libraries with settings are used, directly or by what is."""
+    wanted = set(packages)
+    for package in packages:
+        wanted |= _requirements(package)
+    if reached.attributes & {"plot", "hist", "boxplot", "show"}:
+        wanted.add("matplotlib")
+    return sorted(name for name in _PROBES if name in wanted and name in sys.modules)
+
+
+@functools.lru_cache(maxsize=256)
+def _requirements(package: str) -> frozenset[str]:
+    """Name the packages that a distribution says it is built on (extras left out)."""
+    try:
+        lines = importlib.metadata.requires(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        return frozenset()
+    plain = (line for line in lines if "extra ==" not in line)
+    return frozenset(re.split(r"[^\w-]", line, maxsplit=1)[0].replace("-", "_").lower() for line in plain)
+
+
+def _matplotlib() -> dict[str, Any]:
+    import matplotlib as mpl
+
+    now = {name: value for name, value in dict.items(mpl.rcParams) if name not in _BACKEND}
+    return {f"matplotlib.rcParams[{name!r}]": value for name, value in now.items() if value != mpl.rcParamsDefault.get(name)}
+
+
+_BACKEND = {"backend", "backend_fallback", "interactive", "toolbar", "webagg.port", "savefig.directory"}
+
+
+def _pandas() -> dict[str, Any]:
+    from pandas._config import config
+
+    registered = config._registered_options  # noqa: SLF001  pandas has no public list of defaults
+    now = {name: config.get_option(name) for name in registered if not name.startswith("plotting.backend")}
+    return {f"pandas.{name}": value for name, value in now.items() if value != registered[name].defval}
+
+
+def _numpy() -> dict[str, Any]:
+    import numpy as np
+
+    now = {f"numpy.printoptions[{name!r}]": value for name, value in np.get_printoptions().items() if value != _PRINT.get(name)}
+    errors = {name: value for name, value in np.geterr().items() if value != _ERRORS[name]}
+    return now | {f"numpy.errstate[{name!r}]": value for name, value in errors.items()}
+
+
+_PRINT: dict[str, Any] = {
+    "edgeitems": 3, "threshold": 1000, "floatmode": "maxprec", "precision": 8, "suppress": False, "linewidth": 75,
+    "nanstr": "nan", "infstr": "inf", "sign": "-", "formatter": None, "legacy": False, "override_repr": None,
+}  # fmt: skip
+_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+
+
+def _torch() -> dict[str, Any]:
+    import torch
+
+    now = {
+        "default_dtype": (torch.get_default_dtype(), torch.float32),
+        "default_device": (torch.get_default_device(), torch.device("cpu")),
+        "deterministic_algorithms": (torch.are_deterministic_algorithms_enabled(), False),
+        "grad_enabled": (torch.is_grad_enabled(), True),
+        "inference_mode": (torch.is_inference_mode_enabled(), False),
+        "float32_matmul_precision": (torch.get_float32_matmul_precision(), "highest"),
+        "cudnn.benchmark": (torch.backends.cudnn.benchmark, False),
+        "cudnn.deterministic": (torch.backends.cudnn.deterministic, False),
+    }
+    return {f"torch.{name}": value for name, (value, default) in now.items() if value != default}
+
+
+def _polars() -> dict[str, Any]:
+    import polars as pl
+
+    return {f"polars.{name}": value for name, value in pl.Config.state(if_set=True).items() if value is not None}
+
+
+_PROBES: dict[str, Callable[[], dict[str, Any]]] = {
+    "matplotlib": _matplotlib,
+    "numpy": _numpy,
+    "pandas": _pandas,
+    "polars": _polars,
+    "torch": _torch,
+}
+
+
+def _python(reached: CodeFacts) -> dict[str, Any]:
+    """Settings of Python's own modules, where the code names the module."""
+    found: dict[str, Any] = {}
+    words = set(reached.loads) | reached.attributes | {part.module for part in reached.imports}
+    if words & {"decimal", "Decimal", "getcontext"}:
+        found["decimal context"] = decimal.getcontext()
+    if words & {"locale", "strftime", "format_string", "currency"}:
+        found["locale"] = locale.setlocale(locale.LC_ALL)
+    if words & {"time", "datetime", "localtime", "astimezone", "fromtimestamp", "strftime", "mktime"}:
+        found["time zone"] = time.tzname
+    if words & {"warn", "warnings"}:
+        found["warning filters"] = [(kind, str(text), cls.__name__) for kind, text, cls, *_ in warnings.filters]
+    if words & {"getcwd", "cwd", "abspath", "resolve", "absolute"}:
+        found["working folder"] = os.getcwd()
+    if words & {"getrecursionlimit", "setrecursionlimit"}:
+        found["recursion limit"] = sys.getrecursionlimit()
+    return found
+
+
+def _environment(reached: CodeFacts, namespace: dict[str, Any]) -> dict[str, str]:
+    """Environment variables that the code may read by name."""
+    del namespace
+    if not (reached.attributes & {"environ", "getenv", "environb"} or {"environ", "getenv"} & set(reached.loads)):
+        return {}
+    return {name: os.environ[name] for name in sorted(reached.strings) if name in os.environ}

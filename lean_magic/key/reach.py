@@ -1,0 +1,255 @@
+"""From the names a cell reads to the code and data behind them, transitively.
+
+Each global that is reached, by the cell or by a function it reaches, becomes one
+part, so that a miss can name it. A part is *sure* if the cell certainly reads it
+from before, and *possible* if the cell may have bound the name itself first.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import sys
+import types
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lean_magic.errors import Unresolvable
+from lean_magic.key import modules, strings
+from lean_magic.key.source import Analysis, Read
+from lean_magic.values import Ref, Walk
+from lean_magic.values.code import CodeFacts, Import, facts
+from lean_magic.values.fingerprint import leaf
+from lean_magic.values.origin import origin, package_version
+
+__all__ = ["Part", "Reach"]
+
+UNBOUND = leaf("unbound", b"").hex()
+_TEXT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of what a cell depends on: its digest, and words for it."""
+
+    digest: str
+    text: str = ""
+
+
+@dataclass(slots=True)
+class _Todo:
+    ref: Ref
+    surely: frozenset[str]
+    possibly: frozenset[str]
+
+
+@dataclass(slots=True)
+class Reach:
+    """Collects the parts of one key; `namespace` is the notebook's globals."""
+
+    namespace: dict[str, Any]
+    ignore: frozenset[str] = frozenset()
+    walk: Walk = field(default_factory=Walk)
+    sure: dict[str, Part] = field(default_factory=dict)
+    possible: dict[str, Part] = field(default_factory=dict)
+    unloaded: set[str] = field(default_factory=set)
+    facts: CodeFacts = field(default_factory=CodeFacts)
+    _refs: dict[str, frozenset[Ref]] = field(default_factory=dict)
+    _texts: list[str] = field(default_factory=list)
+    _queue: deque[_Todo] = field(default_factory=deque)
+    _done: dict[Ref, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+
+    def follow(self, found: Analysis) -> None:
+        """Add everything that the cell's names reach. Raises Unfingerprintable or Unresolvable."""
+        self.walk.spaces["__main__"] = self.namespace
+        self.facts.merge(found.facts)
+        for name, read in sorted(found.reads.items()):
+            self._add((Ref("__main__", name, chain) for chain in sorted(read.chains)), read)
+        for imported, names in found.imports:
+            self._import(imported, found, names)
+        self._drain()
+        for code in self.walk.codes:
+            self.facts.merge(facts(code))
+        for name in strings.names(self.facts, self._texts, self.namespace):
+            self._add([Ref("__main__", name)], Read(frozenset(found.surely & {name}), frozenset()))
+        self._drain()
+        self._packages()
+
+    # -- the queue -------------------------------------------------------------
+
+    def _add(self, refs: Iterable[Ref], read: Read) -> None:
+        self._queue.extend(_Todo(ref, read.surely, read.possibly) for ref in refs)
+
+    def _drain(self) -> None:
+        while self._queue:
+            todo = self._queue.popleft()
+            if todo.ref.name not in self.ignore or todo.ref.space != "__main__":
+                self._visit(todo)
+
+    def _visit(self, todo: _Todo) -> None:
+        own = todo.ref.space == "__main__"
+        if own and todo.ref.name in todo.surely:
+            return
+        before = self._done.get(todo.ref)
+        if before is not None:
+            todo.surely, todo.possibly = todo.surely & before[0], todo.possibly & before[1]
+            if (todo.surely, todo.possibly) == before:
+                return
+        self._done[todo.ref] = (todo.surely, todo.possibly)
+        parts = self.possible if own and todo.ref.name in todo.possibly else self.sure
+        self._resolve(todo, parts)
+
+    def _resolve(self, todo: _Todo, parts: dict[str, Part]) -> None:
+        ref, space = todo.ref, self.walk.spaces.get(todo.ref.space, {})
+        if ref.name.startswith("import "):
+            self._import_in_function(ref, todo)
+        elif ref.name == "*":
+            self._add((Ref(ref.space, name) for name in sorted(space) if not name.startswith("__")), _as_read(todo))
+        elif ref.name in space:
+            self._value(todo, space[ref.name], parts)
+        elif hasattr(builtins, ref.name):
+            self._builtin(ref, todo, parts)
+        else:
+            parts.setdefault(_label(ref), Part(UNBOUND, "not bound"))
+
+    # -- what a name stands for -----------------------------------------------
+
+    def _value(self, todo: _Todo, value: Any, parts: dict[str, Part]) -> None:
+        ref = todo.ref
+        if isinstance(value, types.ModuleType):
+            self._module(todo, value, parts)
+        elif ref.name == "get_ipython" and ref.space == "__main__":
+            raise Unresolvable("get_ipython()", "gives the cell the whole running session", "leave it to an uncached cell")
+        else:
+            self._part(_label(ref), value, todo, parts)
+
+    def _part(self, label: str, value: Any, todo: _Todo, parts: dict[str, Part]) -> None:
+        known = self.sure.get(label) or self.possible.get(label)
+        if known is not None:
+            refs = self._refs.get(label, frozenset())
+            parts[label] = known
+        else:
+            found = self.walk.fingerprint(label, value)
+            if isinstance(value, str):
+                self._texts.append(value)
+            refs = found.refs
+            self._refs[label] = refs
+            parts[label] = Part(found.digest, _source(value) or found.text)
+        if parts is self.sure:
+            self.possible.pop(label, None)
+        self._add(sorted(refs, key=_order), _as_read(todo))
+
+    def _builtin(self, ref: Ref, todo: _Todo, parts: dict[str, Part]) -> None:
+        value = getattr(builtins, ref.name)
+        strings.check(ref.name)
+        if getattr(value, "__module__", "builtins") not in {"builtins", "io", "_sitebuiltins", None}:
+            self._shadowed(ref, value, todo, parts)
+
+    def _shadowed(self, ref: Ref, value: Any, todo: _Todo, parts: dict[str, Part]) -> None:
+        """Count a builtin that somebody replaced, unless it is the front end's own."""
+        if origin(str(getattr(value, "__module__", ""))).own:
+            self._part(f"builtins.{ref.name}", value, todo, parts)
+
+    # -- modules -----------------------------------------------------------------
+
+    def _module(self, todo: _Todo, module: types.ModuleType, parts: dict[str, Part]) -> None:
+        """Follow attributes through modules until something else is found."""
+        value: Any = module
+        path = module.__name__
+        for name in todo.ref.attrs:
+            if name not in vars(value):
+                break
+            owner, value = value, vars(value)[name]
+            if not isinstance(value, types.ModuleType):
+                self._attribute(todo, owner, name, value, parts)
+                return
+            path = value.__name__
+        self._whole(todo, value, path, parts)
+
+    def _attribute(self, todo: _Todo, owner: types.ModuleType, name: str, value: Any, parts: dict[str, Part]) -> None:
+        if origin(owner.__name__).own:
+            self.walk.spaces.setdefault(owner.__name__, vars(owner))
+            self._add([Ref(owner.__name__, name)], _as_read(todo))
+            return
+        self.walk.use_module(owner.__name__)
+        if modules.is_setting(owner, name, value):
+            self._part(f"{owner.__name__}.{name}", value, todo, parts)
+
+    def _whole(self, todo: _Todo, module: types.ModuleType, path: str, parts: dict[str, Part]) -> None:
+        kind = origin(path)
+        if kind.own and path != "__main__":
+            self.walk.spaces.setdefault(path, vars(module))
+            self._add([Ref(path, "*")], _as_read(todo))
+        self.walk.use_module(path)
+        parts.setdefault(_label(todo.ref), Part(leaf("module", path.encode()).hex(), f"module {path}"))
+
+    def _import(self, imported: Import, found: Analysis, names: dict[str, str]) -> None:
+        """Count what an import statement of the cell brings, loaded or not."""
+        name = modules.absolute(imported, str(self.namespace.get("__package__") or ""))
+        live = sys.modules.get(name)
+        if live is None:
+            self._unloaded(name)
+            return
+        chains: set[tuple[str, ...]] = set()
+        for bound, original in names.items():
+            used = found.reads[bound].chains if bound in found.reads else set()
+            chains |= {(original, *chain) for chain in used or {()}} if imported.names else used
+        read = Read(frozenset(), frozenset())
+        for chain in sorted(chains) or [()]:
+            self._module(_Todo(Ref("__main__", f"import {name}", chain), read.surely, read.possibly), live, self.sure)
+
+    def _import_in_function(self, ref: Ref, todo: _Todo) -> None:
+        package, *names = ref.attrs
+        text = ref.name.removeprefix("import ")
+        level = len(text) - len(text.lstrip("."))
+        name = modules.absolute(Import(text.lstrip("."), level), package)
+        live = sys.modules.get(name)
+        if live is None:
+            self._unloaded(name)
+            return
+        for taken in names or [""]:
+            self._module(_Todo(Ref("__main__", f"import {name}", (taken,)[: bool(taken)]), todo.surely, todo.possibly), live, self.sure)
+
+    def _unloaded(self, name: str) -> None:
+        """Count a module that is not loaded yet: a local one by the sources it would load."""
+        for found, digest in modules.closure(name).items():
+            if digest:
+                self.unloaded.add(name)
+                self.sure[f"module {found}"] = Part(digest, f"source of {found}")
+            else:
+                self._outside(found)
+
+    def _outside(self, name: str) -> None:
+        if origin(name).kind != "python":
+            self.walk.modules.add(name)
+
+    # -- the end --------------------------------------------------------------------
+
+    def _packages(self) -> None:
+        for package in sorted({name.partition(".")[0] for name in self.walk.modules}):
+            version = package_version(package)
+            self.sure[f"package {package}"] = Part(leaf("version", version.encode()).hex(), version)
+
+
+def _as_read(todo: _Todo) -> Read:
+    return Read(todo.surely, todo.possibly)
+
+
+def _label(ref: Ref) -> str:
+    return ref.name if ref.space == "__main__" else f"{ref.space}.{ref.name}"
+
+
+def _order(ref: Ref) -> tuple[str, str, tuple[str, ...]]:
+    return ref.space, ref.name, ref.attrs
+
+
+def _source(value: Any) -> str:
+    """Give the text of a function or class of the user's, for reasons that show the changed line."""
+    if not isinstance(value, types.FunctionType) and not (isinstance(value, type) and value.__module__ == "__main__"):
+        return ""
+    try:
+        return inspect.getsource(value)[:_TEXT]
+    except (OSError, TypeError, IndexError):
+        return ""

@@ -1,0 +1,341 @@
+"""Cell text → what it reads, binds, deletes and imports, and a digest blind to layout.
+
+The flow through the cell is followed statement by statement with two sets: the
+names *surely* bound so far and those *possibly* bound. A name read while surely
+bound is the cell's own; one read while not even possibly bound comes from
+before the cell; in between nobody can tell without running, so such names are
+compared only with entries whose run found them bound (see `runner`).
+
+The body of a function counts where its name is used, since it cannot run earlier.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from lean_magic.key.shell_calls import ShellCall, shell_call
+from lean_magic.values.code import CodeFacts, Import, facts, own_facts
+from lean_magic.values.fingerprint import leaf
+
+__all__ = ["Analysis", "Read", "analyse"]
+
+_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+@dataclass(slots=True)
+class Read:
+    """How a cell reads one name: what was bound by then, and the attributes it takes from it."""
+
+    surely: frozenset[str]
+    possibly: frozenset[str]
+    chains: set[tuple[str, ...]] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Analysis:
+    """What the text of a cell says about its inputs and outputs."""
+
+    digest: str
+    reads: dict[str, Read] = field(default_factory=dict)
+    assigned: set[str] = field(default_factory=set)
+    surely: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+    imports: list[tuple[Import, dict[str, str]]] = field(default_factory=list)
+    facts: CodeFacts = field(default_factory=CodeFacts)
+    shell_calls: list[ShellCall] = field(default_factory=list)
+    catches_name_errors: bool = False
+
+
+def analyse(nodes: Sequence[ast.stmt], quiet: bool = False) -> Analysis:
+    """Analyse the statements of a cell; `quiet` tells that a `;` ends it.
+
+    Raises SyntaxError for what parses but does not compile (a `return` outside a function).
+    """
+    found = Analysis(_digest(nodes, quiet=quiet))
+    flow = _Flow(found)
+    flow.block(nodes)
+    found.surely = set(flow.surely)
+    found.catches_name_errors = any(_catches(node) for whole in nodes for node in ast.walk(whole))
+    return found
+
+
+def _digest(nodes: Sequence[ast.stmt], *, quiet: bool) -> str:
+    dumped = ast.dump(_Plain().visit(ast.Module(list(nodes), [])))
+    return leaf("quiet cell" if quiet else "cell", dumped.encode("utf-8", "surrogatepass")).hex()
+
+
+class _Plain(ast.NodeTransformer):
+    """Forgets what makes no difference: the `u` before a string."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        return ast.Constant(node.value) if node.kind else node
+
+
+def _catches(node: ast.AST) -> bool:
+    """Whether a handler may swallow the NameError of an unbound name."""
+    if not isinstance(node, ast.ExceptHandler):
+        return False
+    kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+    names = {getattr(kind, "id", getattr(kind, "attr", "")) for kind in kinds if kind is not None}
+    return node.type is None or bool(names & {"NameError", "Exception", "BaseException"})
+
+
+class _Flow:
+    """Follows the statements of a cell; one method a kind of statement."""
+
+    def __init__(self, found: Analysis) -> None:
+        self.found = found
+        self.surely: frozenset[str] = frozenset()
+        self.possibly: frozenset[str] = frozenset()
+        self._bodies: dict[str, CodeFacts] = {}
+        self._open: set[str] = set()
+
+    def block(self, nodes: Iterable[ast.stmt]) -> None:
+        for node in nodes:
+            self.statement(node)
+
+    def statement(self, node: ast.stmt) -> None:
+        method = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if method is not None:
+            method(node)
+        elif not isinstance(node, (ast.Pass, ast.Break, ast.Continue, ast.Global)):
+            self._simple(node)
+
+    # -- reading and binding ------------------------------------------------
+
+    def _simple(self, node: ast.stmt) -> None:
+        call = shell_call(node)
+        if call is not None:
+            self.found.shell_calls.append(call)
+            self.block(call.body)
+            self._bind(call.binds)
+            return
+        self._imports(node)
+        self._note(facts(_compile([node])))
+
+    def _expression(self, *nodes: ast.expr | None) -> None:
+        for node in nodes:
+            if node is not None:
+                self._note(facts(_compile([ast.copy_location(ast.Expr(node), node)])))
+
+    def _note(self, said: CodeFacts) -> None:
+        self.found.facts.merge(said)
+        for name, chains in said.loads.items():
+            self._read(name, chains)
+        self._bind(said.stores - said.deletes)
+        self._unbind(said.deletes)
+
+    def _read(self, name: str, chains: set[tuple[str, ...]]) -> None:
+        read = self.found.reads.get(name)
+        if read is None:
+            self.found.reads[name] = Read(self.surely, self.possibly, set(chains))
+        else:
+            read.surely &= self.surely
+            read.possibly &= self.possibly
+            read.chains |= chains
+        self._use(name)
+
+    def _use(self, name: str) -> None:
+        """Count the body of a function as read, now that it may be called."""
+        body = self._bodies.get(name)
+        if body is None or name in self._open:
+            return
+        self._open.add(name)
+        for inner, chains in body.loads.items():
+            self._read(inner, chains)
+        self._open.discard(name)
+        self.possibly |= body.stores
+        self.found.assigned |= body.stores
+
+    def _bind(self, names: Iterable[str]) -> None:
+        self.surely |= set(names)
+        self.possibly |= set(names)
+        self.found.assigned |= set(names)
+
+    def _unbind(self, names: Iterable[str]) -> None:
+        self.surely -= set(names)
+        self.found.deleted |= set(names)
+
+    def _target(self, node: ast.expr | None) -> None:
+        """Bind an assignment target, reading what it indexes or whose attribute it sets."""
+        if node is None:
+            return
+        value = ast.copy_location(ast.Constant(None), node)
+        self._note(facts(_compile([ast.copy_location(ast.Assign([node], value), node)])))
+
+    def _imports(self, node: ast.stmt) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                bound = alias.asname or alias.name.partition(".")[0]
+                whole = alias.name if alias.asname else bound
+                self.found.imports.append((Import(alias.name, 0), {bound: whole}))
+        elif isinstance(node, ast.ImportFrom):
+            names = {alias.asname or alias.name: alias.name for alias in node.names}
+            self.found.imports.append((Import(node.module or "", node.level, tuple(names.values())), names))
+
+    # -- definitions --------------------------------------------------------
+
+    def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        whole = _compile([node])
+        self._note_outer(whole)
+        self._bodies.setdefault(node.name, CodeFacts()).merge(_bodies_in(whole, node.name))
+        if node.decorator_list:
+            self._use(node.name)
+        self._bind([node.name])
+
+    _asyncfunctiondef = _functiondef
+
+    def _classdef(self, node: ast.ClassDef) -> None:
+        whole = _compile([node])
+        self._note_outer(whole)
+        inside = next(code for code in whole.co_consts if isinstance(code, types.CodeType) and code.co_name == node.name)
+        said = _own_facts(inside)
+        for name, chains in said.loads.items():
+            self._read(name, chains)
+        self._bodies.setdefault(node.name, CodeFacts()).merge(_bodies_in(inside, None))
+        # A base, a metaclass or a decorator may call the new methods at once.
+        if node.decorator_list or node.bases or node.keywords:
+            self._use(node.name)
+        self._bind([node.name])
+
+    def _note_outer(self, whole: types.CodeType) -> None:
+        self.found.facts.merge(facts(whole))
+        said = _own_facts(whole)
+        for name, chains in said.loads.items():
+            self._read(name, chains)
+
+    # -- compound statements ------------------------------------------------
+
+    def _if(self, node: ast.If) -> None:
+        self._expression(node.test)
+        self._branches([node.body, node.orelse])
+
+    def _branches(self, blocks: Sequence[Sequence[ast.stmt]]) -> None:
+        surely, possibly = self.surely, self.possibly
+        ends: list[frozenset[str]] = []
+        for block in blocks:
+            self.surely = surely
+            self.block(block)
+            if not _leaves(block):
+                ends.append(self.surely)
+            possibly |= self.possibly
+        self.surely = frozenset.intersection(*ends) if ends else self.surely
+        self.possibly = possibly
+
+    def _for(self, node: ast.For | ast.AsyncFor) -> None:
+        self._expression(node.iter)
+        self._loop(_bound_in(node), node.target, node)
+
+    _asyncfor = _for
+
+    def _while(self, node: ast.While) -> None:
+        self._expression(node.test)
+        self._loop(_bound_in(node), None, node)
+
+    def _loop(self, bound: set[str], target: ast.expr | None, node: ast.For | ast.AsyncFor | ast.While) -> None:
+        before = self.surely
+        self.possibly |= bound
+        self._target(target)
+        self.block(node.body)
+        self.surely = before
+        self.block(node.orelse)
+        self.surely = before
+
+    def _with(self, node: ast.With | ast.AsyncWith) -> None:
+        for item in node.items:
+            self._expression(item.context_expr)
+            self._target(item.optional_vars)
+        entered = self.surely
+        self.block(node.body)
+        # A context manager may swallow an exception, so the body may have stopped anywhere.
+        if not all(_harmless(item.context_expr) for item in node.items):
+            self.surely = entered
+
+    _asyncwith = _with
+
+    def _try(self, node: ast.Try) -> None:
+        before = self.surely
+        self.block([*node.body, *node.orelse])
+        ends = [] if _leaves(node.body) else [self.surely]
+        for handler in node.handlers:
+            self.surely = before
+            self._expression(handler.type)
+            self._bind([handler.name] if handler.name else [])
+            self.block(handler.body)
+            self._unbind([handler.name] if handler.name else [])
+            if not _leaves(handler.body):
+                ends.append(self.surely)
+        after = frozenset.intersection(*ends) if ends else before
+        self.surely = before
+        self.block(node.finalbody)
+        self.surely = after | self.surely
+
+    _trystar = _try
+
+    def _match(self, node: ast.Match) -> None:
+        self._expression(node.subject)
+        before = self.surely
+        for case in node.cases:
+            self.surely = before
+            self._bind(_captures(case.pattern))
+            self._expression(case.guard)
+            self.block(case.body)
+        self.surely = before
+
+
+_HARMLESS = {"open", "no_grad", "inference_mode", "enable_grad", "errstate", "catch_warnings", "tqdm", "option_context",
+             "printoptions", "autocast", "rc_context", "context", "ThreadPoolExecutor", "ProcessPoolExecutor"}  # fmt: skip
+
+
+def _harmless(node: ast.expr) -> bool:
+    """Whether a context manager is known to let every exception out."""
+    call = node.func if isinstance(node, ast.Call) else node
+    return getattr(call, "attr", getattr(call, "id", "")) in _HARMLESS
+
+
+def _leaves(block: Sequence[ast.stmt]) -> bool:
+    return bool(block) and isinstance(block[-1], (ast.Raise, ast.Continue, ast.Break))
+
+
+def _bound_in(node: ast.AST) -> set[str]:
+    """Names that a loop may bind in an earlier round."""
+    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
+    defs = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return names | {inner.name for inner in ast.walk(node) if isinstance(inner, defs)}
+
+
+def _captures(pattern: ast.pattern) -> set[str]:
+    return {
+        name
+        for inner in ast.walk(pattern)
+        for name in (getattr(inner, "name", None), getattr(inner, "rest", None))
+        if isinstance(name, str)
+    }
+
+
+def _compile(nodes: list[ast.stmt]) -> types.CodeType:
+    module = ast.fix_missing_locations(ast.Module(nodes, []))
+    code = compile(module, "<cell>", "exec", _AWAIT, dont_inherit=True)
+    assert isinstance(code, types.CodeType)
+    return code
+
+
+def _own_facts(code: types.CodeType) -> CodeFacts:
+    """Facts of one code object and the comprehensions in it, but not of the functions it defines."""
+    found = own_facts(code)
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType) and inner.co_name.startswith("<"):
+            found.merge(facts(inner))
+    return found
+
+
+def _bodies_in(whole: types.CodeType, name: str | None) -> CodeFacts:
+    """What the functions defined directly in `whole` look up once they are called."""
+    found = CodeFacts()
+    for inner in whole.co_consts:
+        if isinstance(inner, types.CodeType) and not inner.co_name.startswith("<") and name in {None, inner.co_name}:
+            found.merge(facts(inner))
+    return found

