@@ -25,7 +25,7 @@ import cloudpickle
 from cloudpickle import cloudpickle as _internals
 
 from lean_magic.errors import Unstorable
-from lean_magic.values.adapters import adapter_for
+from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import importable
 from lean_magic.values.sources import Sources, find_code, source_of
 
@@ -65,9 +65,11 @@ class Writer(cloudpickle.Pickler):
             return _new_class(super().reducer_override(obj), obj)
         if isinstance(obj, io.IOBase):
             return _closed_file(obj)
-        adapter = adapter_for(type(obj))
-        form = adapter.reduce(obj) if adapter is not None else NotImplemented
-        return super().reducer_override(obj) if form is NotImplemented else form
+        for adapter in adapters_for(type(obj)):
+            form = adapter.reduce(obj)
+            if form is not NotImplemented:
+                return form
+        return super().reducer_override(obj)
 
     def function(self, obj: types.FunctionType) -> Any:
         """Take a function apart so that it will live on the live globals."""

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lean_magic.values import code_rules
-from lean_magic.values.adapters import adapter_for
+from lean_magic.values.adapters import adapters_for
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.reduced import reduced
 
@@ -48,14 +48,8 @@ def _find(cls: type) -> Rule:
         return code_rules.class_rule
     if issubclass(cls, types.ModuleType):
         return code_rules.module_rule
-    adapter = adapter_for(cls)
-    rule = adapter.rule(cls) if adapter is not None else None
-    if rule is not None:
-        return rule
-    for base, shared in _SUBCLASSES.items():
-        if issubclass(cls, base):
-            return shared
-    return reduced
+    known = (adapter.rule(cls) for adapter in adapters_for(cls))
+    return next((rule for rule in known if rule is not None), reduced)
 
 
 def _tagged(tag: str, write: Callable[[Any], bytes]) -> Rule:
@@ -226,6 +220,3 @@ RULES: dict[type, Rule] = {
     type(__import__("threading").RLock()): _constant,
     type(__import__("functools").lru_cache(lambda: 0)): code_rules.lru_rule,
 }
-
-# Rules that also hold for subclasses, where no adapter and no exact rule does.
-_SUBCLASSES: dict[type, Rule] = {}

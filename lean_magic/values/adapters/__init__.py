@@ -11,9 +11,11 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lean_magic.values.fingerprint import Rule
 
-__all__ = ["KNOWN", "Adapter", "adapter_for", "loaded_adapters"]
+__all__ = ["KNOWN", "Adapter", "adapters_for", "loaded_adapters"]
 
 # Top-level package → the file in this folder that knows its objects.
 KNOWN = {
@@ -42,13 +44,10 @@ class Adapter(Protocol):
         """Make `live` equal to `stored` in place; False if that cannot be done."""
 
 
-def adapter_for(cls: type) -> Adapter | None:
-    """Find the adapter that knows `cls` or the nearest of its bases."""
-    for base in cls.__mro__:
-        package = base.__module__.partition(".")[0]
-        if package in KNOWN and package in sys.modules:
-            return _load(package)
-    return None
+def adapters_for(cls: type) -> Iterator[Adapter]:
+    """Give the adapters that may know `cls`: those of its own library, then of its bases'."""
+    packages = dict.fromkeys(base.__module__.partition(".")[0] for base in cls.__mro__)
+    return (_load(package) for package in packages if package in KNOWN and package in sys.modules)
 
 
 def loaded_adapters() -> list[Adapter]:

@@ -12,7 +12,7 @@ import torch
 
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 
-__all__ = ["ADAPTER", "bytes_of"]
+__all__ = ["ADAPTER", "bytes_of", "module_content"]
 
 _GRAPH = "carries an autograd graph, which has no content to compare"
 
@@ -51,9 +51,10 @@ def bytes_of(value: torch.Tensor) -> Any:
     return plain.reshape(-1).view(torch.uint8).numpy()
 
 
-def _module(walk: Walk, value: torch.nn.Module) -> bytes:
+def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = frozenset()) -> bytes:
+    """Digest a module by all it holds, but for the attributes named in `skip`."""
     walk.mark(value)
-    names = sorted(name for name in vars(value) if name not in _UNSEEN)
+    names = sorted(name for name in vars(value) if name not in _UNSEEN | skip)
     return combine("module", walk.digest(type(value)), *(_member(walk, value, name) for name in names))
 
 
@@ -94,7 +95,7 @@ class _Torch:
         table: list[tuple[Any, Rule]] = [
             (torch.Tensor, _tensor),
             (torch.jit.ScriptModule, None),
-            (torch.nn.Module, _module),
+            (torch.nn.Module, module_content),
             (torch.Generator, _generator),
             (torch.UntypedStorage, _storage),
             ((torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Size), _named),
