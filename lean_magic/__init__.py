@@ -9,7 +9,15 @@ from lean_magic._version import __version__
 if TYPE_CHECKING:
     from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 
-__all__ = ["Bypass", "Hit", "Miss", "__version__", "last_outcome", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "Bypass",
+    "Hit",
+    "Miss",
+    "__version__",
+    "last_outcome",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -27,7 +35,7 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def last_outcome() -> Outcome | None:
-    """Tell what became of the last cached cell: Hit, Miss or Bypass with its figures; None before the first."""
+    """Tell what became of the last cached cell: Hit, Miss or Bypass with its figures; None before any."""
     from lean_magic.magic import current
 
     return current().last

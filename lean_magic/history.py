@@ -26,7 +26,9 @@ def nearest(store: LocalStore, ledger: Ledger, key: Key, label: str, cell_id: st
 
 
 def _shared(entry: Manifest, key: Key) -> int:
-    return sum(part.digest == key.parts[name].digest for name, part in entry.parts.items() if name in key.parts)
+    return sum(
+        part.digest == key.parts[name].digest for name, part in entry.parts.items() if name in key.parts
+    )
 
 
 def _earlier(store: LocalStore, ledger: Ledger, label: str, cell_id: str) -> Iterator[Manifest]:
@@ -57,7 +59,10 @@ def record(outcome: Outcome, key: Key | None, label: str, cell_id: str) -> Mappi
     ).to_json()
 
 
-_STYLE = "color: var(--jp-ui-font-color2, #707070); font-size: 0.9em; font-family: var(--jp-ui-font-family, sans-serif)"
+_STYLE = (
+    "color: var(--jp-ui-font-color2, #707070); font-size: 0.9em; "
+    "font-family: var(--jp-ui-font-family, sans-serif)"
+)
 
 
 def show_line(shell: Any, line: str) -> None:

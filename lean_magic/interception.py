@@ -64,7 +64,9 @@ class Interception:
         finally:
             self._depth = depth
 
-    async def run_ast_nodes(self, nodelist: list[ast.stmt], cell_name: str, *args: Any, **options: Any) -> bool:
+    async def run_ast_nodes(
+        self, nodelist: list[ast.stmt], cell_name: str, *args: Any, **options: Any
+    ) -> bool:
         """Stand in for `InteractiveShell.run_ast_nodes`."""
         self._depth += 1
         try:
@@ -79,7 +81,7 @@ class Interception:
         result = options.get("result")
         info = getattr(result, "info", None)
         found = split_magic(info.raw_cell) if info is not None and self._depth == 1 else None
-        if found is None or _mistaken(found[0]):
+        if info is None or found is None or _mistaken(found[0]):
             return await execute()
         cell = Cell(
             nodes=list(nodelist),

@@ -87,7 +87,7 @@ class CachedMagics(Magics):
             raise ShellUsageError(str(error)) from None
 
 
-class _Stop(Exception):  # noqa: N818  not an error of its own: one that was shown already
+class _Stop(Exception):
     """Ends the cell around a cached statement that raised."""
 
     def _render_traceback_(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import shlex
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lean_magic.errors import UsageError
 from lean_magic.settings import parse_duration
@@ -41,7 +42,7 @@ def parse_options(line: str) -> Options:
         word = words.pop(0)
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
         if name in FLAGS and not equals:
-            options = replace(options, **{name[2:]: True})
+            options = _changed(options, name, True)
         elif name in VALUES:
             if not equals and (not words or words[0].startswith("--")):
                 raise UsageError(f"%%cached: {name} needs a value")
@@ -49,7 +50,9 @@ def parse_options(line: str) -> Options:
         elif name.startswith("-"):
             raise UsageError(_unknown(name))
         elif options.label:
-            raise UsageError(f"%%cached: one NAME only, not {options.label!r} and {word!r}; the code starts on the next line")
+            raise UsageError(
+                f"%%cached: one NAME only, not {options.label!r} and {word!r}; the code starts on the next line"
+            )
         else:
             options = replace(options, label=word)
     return options
@@ -63,7 +66,12 @@ def _with_value(options: Options, name: str, value: str) -> Options:
         raise UsageError(f"%%cached: {name} takes the name of a variable, not {value!r}")
     if field == "depends":
         _require_expression(value)
-    return replace(options, **{field: (*getattr(options, field), value)})
+    return _changed(options, name, (*getattr(options, field), value))
+
+
+def _changed(options: Options, name: str, value: Any) -> Options:
+    changes: dict[str, Any] = {name[2:]: value}
+    return replace(options, **changes)
 
 
 def _require_expression(text: str) -> None:

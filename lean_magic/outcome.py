@@ -24,7 +24,13 @@ class Hit:
     @property
     def line(self) -> str:
         """The status line."""
-        parts = ["✓ cached", f"saved {duration(self.saved)}", f"made {age(self.made)}", size(self.size), *self.notes]
+        parts = [
+            "✓ cached",
+            f"saved {duration(self.saved)}",
+            f"made {age(self.made)}",
+            size(self.size),
+            *self.notes,
+        ]
         return " · ".join(parts)
 
 

@@ -19,7 +19,7 @@ __all__ = ["progress"]
 
 @contextlib.contextmanager
 def progress(label: str, after: float = 0.5) -> Iterator[Callable[[int, int | None], None]]:
-    """Give a function to be called with (bytes done, bytes in all or None); shows itself after `after` seconds."""
+    """Give a function to call with (bytes done, bytes in all or None); it shows a bar after `after` seconds."""
     bar = _Bar(label, after)
     try:
         yield bar.update
@@ -51,7 +51,9 @@ class _Bar:
             self._write(done, total, now - self._start)
 
     def _write(self, done: int, total: int | None, elapsed: float) -> None:
-        left = f" of {size(total)}, {duration(elapsed * (total - done) / done)} left" if total and done else ""
+        left = (
+            f" of {size(total)}, {duration(elapsed * (total - done) / done)} left" if total and done else ""
+        )
         sys.stderr.write(f"\r{self._label} {size(done)}{left}".ljust(79))
         sys.stderr.flush()
 

@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lean_magic import __version__, history
-from lean_magic.effects import Record, Run, recorders
-from lean_magic.effects.recorder import Recorders
+from lean_magic import history
+from lean_magic._version import __version__
+from lean_magic.effects import Record, Recorders, Run, recorders
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
 from lean_magic.key import Analysis, Key, analyse, difference, make_key
 from lean_magic.key.reach import Part as KeyPart
@@ -93,7 +93,9 @@ class Runner:
         started = time.perf_counter()
         raised = await execute()
         if not raised and plan is not None:
-            self._finish(replace(plan, seconds=time.perf_counter() - started, label=cell.options.label), cell, None)
+            self._finish(
+                replace(plan, seconds=time.perf_counter() - started, label=cell.options.label), cell, None
+            )
         return raised
 
     # -- before the cell runs ---------------------------------------------------
@@ -113,7 +115,10 @@ class Runner:
             return None
         unknown = next((call for call in found.shell_calls if not call.known), None)
         if unknown is not None:
-            return Bypass(f"`{unknown.name} {unknown.line}`".strip() + " reaches outside Python; put it into a cell of its own")
+            return Bypass(
+                f"`{unknown.name} {unknown.line}`".strip()
+                + " reaches outside Python; put it into a cell of its own"
+            )
         key = self._key(cell, found)
         run = self._context(cell, found, key)
         plan = Plan(found, key, run, recorders=recorders())
@@ -190,12 +195,16 @@ class Runner:
         plan.recorders.replay(found, plan.run)
         seconds = time.perf_counter() - started
         saved = max(entry.seconds - seconds, 0.0)
-        return Hit(seconds, saved, time.time() - entry.created, entry.payload.size, cell.options.label, entry.entry)
+        return Hit(
+            seconds, saved, time.time() - entry.created, entry.payload.size, cell.options.label, entry.entry
+        )
 
     def _sources(self, cell: Cell) -> Sources:
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self.shell.compile.flags
         modules = (ast.Module([node], []) for node in cell.nodes)
-        return sources_of([compile(module, cell.filename, "exec", flags, dont_inherit=True) for module in modules])
+        return sources_of(
+            [compile(module, cell.filename, "exec", flags, dont_inherit=True) for module in modules]
+        )
 
     def _settings_again(self, found: Analysis) -> None:
         """Run harmless magics such as `%matplotlib inline` again: they cost nothing and say nothing."""
@@ -233,14 +242,18 @@ class Runner:
         graph = codec.encode({name: record.values for name, record in records.items()}, known, spaces)
         manifest = self._manifest(plan, cell, seconds, records)
         with progress("storing", self.settings.progress_after) as show:
-            stored = LocalStore(self.settings.folder).put(manifest, lambda file: codec.dump(graph, file, show))
+            stored = LocalStore(self.settings.folder).put(
+                manifest, lambda file: codec.dump(graph, file, show)
+            )
         assert stored.payload is not None
         return Miss(plan.reasons, seconds, stored.payload.size, entry=stored.entry)
 
     def _manifest(self, plan: Plan, cell: Cell, seconds: float, records: Mapping[str, Record]) -> Manifest:
         key = plan.key
         observed = {name: record.observed for name, record in records.items()}
-        possible = {name: part.digest for name, part in key.possible.items() if self._counts(part, plan.found)}
+        possible = {
+            name: part.digest for name, part in key.possible.items() if self._counts(part, plan.found)
+        }
         return Manifest(
             family=key.family,
             key=key.digest,
@@ -270,7 +283,9 @@ class Runner:
         if not (cell.options.quiet or self.settings.quiet):
             history.show_line(self.shell, outcome.line)
         try:
-            self.ledger.append(history.record(outcome, plan.key if plan else None, cell.options.label, cell.cell_id))
+            self.ledger.append(
+                history.record(outcome, plan.key if plan else None, cell.options.label, cell.cell_id)
+            )
         except StoreError:
             # The folder cannot be used; the status line has said so already.
             return

@@ -1,4 +1,4 @@
-"""Settings of the kernel side, as traits: `c.LeanMagic.cache_dir = …`; variables `LEAN_MAGIC_…` win over them.
+"""Settings of the kernel side, as traits: `c.LeanMagic.cache_dir = …`; `LEAN_MAGIC_…` variables win.
 
 Every trait names its unit and its default.
 """
@@ -26,12 +26,20 @@ _TIMES = {"s": 1, "": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 class LeanMagic(Configurable):
     """What a kernel may be told about its cache."""
 
-    cache_dir = Unicode(help="Folder of the cache. Default: one a user, where the system keeps caches.").tag(config=True)
-    max_size = Unicode(help='Budget of the folder, as "20G" or "500M". Default: 10 % of its disk, at most 50 GB.').tag(config=True)
+    cache_dir = Unicode(help="Folder of the cache. Default: one a user, where the system keeps caches.").tag(
+        config=True
+    )
+    max_size = Unicode(
+        help='Budget of the folder, as "20G" or "500M". Default: 10 % of its disk, at most 50 GB.'
+    ).tag(config=True)
     off = Bool(False, help="Run every cell as if there were no cache.").tag(config=True)
     quiet = Bool(False, help="Show no status lines.").tag(config=True)
-    progress_after = Float(0.5, help="Seconds after which work of ours shows a progress bar.").tag(config=True)
-    price_per_hour = Float(0.0, help="Dollars an hour that savings are priced with; 0 shows time only.").tag(config=True)
+    progress_after = Float(0.5, help="Seconds after which work of ours shows a progress bar.").tag(
+        config=True
+    )
+    price_per_hour = Float(0.0, help="Dollars an hour that savings are priced with; 0 shows time only.").tag(
+        config=True
+    )
 
     @default("cache_dir")
     def _cache_dir(self) -> str:

@@ -1,5 +1,17 @@
 """What a cell did: recorded when it runs, replayed when it is found."""
 
-from lean_magic.effects.recorder import Record, Recorder, Run, recorders
+from lean_magic.effects.files import Files
+from lean_magic.effects.live import Live
+from lean_magic.effects.mutation import Mutation
+from lean_magic.effects.names import Names
+from lean_magic.effects.output import Output
+from lean_magic.effects.process import Process
+from lean_magic.effects.recorder import Record, Recorder, Recorders, Run
+from lean_magic.effects.rng import Generators
 
-__all__ = ["Record", "Recorder", "Run", "recorders"]
+__all__ = ["Record", "Recorder", "Recorders", "Run", "recorders"]
+
+
+def recorders() -> Recorders:
+    """Make the recorders of one cell, in the order in which they replay."""
+    return Recorders([Live(), Names(), Mutation(), Process(), Generators(), Files(), Output()])

@@ -23,7 +23,16 @@ from lean_magic.values.origin import package_version, path_origin
 __all__ = ["Files", "install_hook"]
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_CHANGES = {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "shutil.move"}
+_CHANGES = {
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "shutil.move",
+}
 _FOLDERS = {"os.listdir", "os.scandir"}
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/")
 _TICK = 2_000_000_000  # ns: coarser than any file system's clock
@@ -105,7 +114,7 @@ class Files:
             self._listed.add(name)
 
     def _name(self, path: str) -> str:
-        """Keep paths as they were given, so that an entry is right in another folder; absolute after a chdir."""
+        """Keep a path as it was given, so that an entry is right in another folder; absolute after a chdir."""
         if os.path.isabs(path) or os.getcwd() == self._start:
             return os.path.normpath(path)
         return os.path.normpath(os.path.join(os.getcwd(), path))
@@ -121,7 +130,9 @@ class Files:
         for text in run.strings:
             if _like_path(text) and text not in self._written and os.path.exists(text):
                 self._named(os.path.normpath(text), read)
-        observed = {name: self._observe(name, stat) for name, stat in read.items() if self._counts(name, sources)}
+        observed = {
+            name: self._observe(name, stat) for name, stat in read.items() if self._counts(name, sources)
+        }
         folders = {name: _listing(name) for name in self._listed if self._counts(name, set())}
         packages = {name: package_version(name) for name in sorted(self._packages)}
         written = {name: _content(name) for name in sorted(self._written)}
@@ -229,7 +240,7 @@ def _same(name: str, known: list[Any] | None, at: int) -> bool:
     # An edit within the clock's tick of the digest could leave the times as they are.
     if list(stat) == known[1:] and at - max(stat[1], stat[3]) > _TICK:
         return True
-    return stat[0] == known[1] and _digest(name) == known[0]
+    return bool(stat[0] == known[1] and _digest(name) == known[0])
 
 
 def _listing(name: str) -> list[str] | None:
@@ -246,7 +257,11 @@ def _content(name: str) -> bytes | None:
     if not os.path.exists(name):
         return None
     if os.path.getsize(name) > _KEPT:
-        raise Unstorable(name, f"is a file of more than {_KEPT >> 20} MB that the cell wrote", "write it in a cell of its own")
+        raise Unstorable(
+            name,
+            f"is a file of more than {_KEPT >> 20} MB that the cell wrote",
+            "write it in a cell of its own",
+        )
     return Path(name).read_bytes()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import sys
 import threading
@@ -33,14 +34,16 @@ class Live:
         del run
         for left in _running() - self._before:
             if not _harmless(left):
-                raise Unstorable(_name(left), "was left running", "finish it in the cell, or start it in an uncached one")
+                raise Unstorable(
+                    _name(left), "was left running", "finish it in the cell, or start it in an uncached one"
+                )
         return Record()
 
     def cancel(self, run: Run) -> None:
         """Nothing to stop."""
 
     def still_holds(self, observed: Any, run: Run) -> str:
-        """What runs is not observed."""
+        """Observe nothing: what runs elsewhere is no input."""
         del observed, run
         return ""
 
@@ -52,10 +55,8 @@ def _running() -> set[Any]:
     found: set[Any] = {thread for thread in threading.enumerate() if thread.is_alive()}
     if "multiprocessing.process" in sys.modules:
         found |= set(multiprocessing.active_children())
-    try:
+    with contextlib.suppress(RuntimeError):  # outside an event loop there are no tasks
         found |= {task for task in asyncio.all_tasks() if not task.done()}
-    except RuntimeError:
-        pass
     return found
 
 

@@ -50,5 +50,3 @@ def _differs(walk: Walk, part: str, value: Any, digest: str) -> bool:
         return walk.fingerprint(part, value).digest != digest
     except Unfingerprintable:
         return True
-
-

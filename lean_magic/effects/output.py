@@ -147,7 +147,7 @@ def _replay_clear(shell: Any, wait: bool) -> None:
 
 
 def _replay_result(shell: Any, value: Any, data: Any, metadata: Any) -> None:
-    """Let the real hook do all it does for a value (`Out`, `_`, history), with the recorded text and pictures."""
+    """Let the real hook do all it does for a value (`Out`, `_`, history), with the recorded data."""
     hook = shell.displayhook
     hook.compute_format_data = lambda _: (data, metadata)
     try:

@@ -40,7 +40,9 @@ def _put_rc(name: str, value: Any) -> None:
 
 def _pandas() -> dict[str, Any]:
     config = sys.modules.get("pandas._config.config")
-    return {name: config.get_option(name) for name in config._registered_options} if config is not None else {}  # noqa: SLF001
+    return (
+        {name: config.get_option(name) for name in config._registered_options} if config is not None else {}
+    )
 
 
 def _put_pandas(name: str, value: Any) -> None:
@@ -113,7 +115,13 @@ _KINDS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[str, Any], None]
     "process": (_single, _put_single),
 }
 # Set by libraries for themselves as they are loaded, or by the front end.
-_NOISE = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR", "TOKENIZERS_PARALLELISM", "MPLBACKEND"}
+_NOISE = {
+    "KMP_DUPLICATE_LIB_OK",
+    "KMP_INIT_AT_FORK",
+    "TORCHINDUCTOR_CACHE_DIR",
+    "TOKENIZERS_PARALLELISM",
+    "MPLBACKEND",
+}
 _NOISY_RC = {"backend", "interactive"}
 
 
@@ -145,7 +153,7 @@ class Process:
         """Nothing to stop."""
 
     def still_holds(self, observed: Any, run: Run) -> str:
-        """Settings that a cell reads are in its key."""
+        """Observe nothing: the settings that a cell reads are in its key."""
         del observed, run
         return ""
 
@@ -166,7 +174,11 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, A
     if not before:
         return {}
     skipped = _NOISE | _NOISY_RC
-    changed = {name: value for name, value in after.items() if name not in skipped and before.get(name, _GONE) != value}
+    changed = {
+        name: value
+        for name, value in after.items()
+        if name not in skipped and before.get(name, _GONE) != value
+    }
     return changed | {name: _GONE for name in before if name not in after and name not in skipped}
 
 
@@ -175,5 +187,3 @@ def _added_filters(before: list[Any], after: list[Any]) -> list[Any]:
     if count >= 0 and after[count:] == before:
         return after[:count]
     raise Unstorable("warnings.filters", "was rearranged", "set warning filters in a cell of its own")
-
-

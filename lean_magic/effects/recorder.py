@@ -1,4 +1,4 @@
-"""The Recorder protocol and the ordered list of recorders.
+"""The Recorder protocol, and a list of recorders as one.
 
 A recorder watches one kind of effect. On a run it gives what it *observed* (inputs
 seen only while running, which must still hold for the entry to be believed), its
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from lean_magic.values import Walk
 
-__all__ = ["Record", "Recorder", "Run", "recorders"]
+__all__ = ["Record", "Recorder", "Recorders", "Run"]
 
 
 @dataclass(slots=True)
@@ -92,20 +92,3 @@ class Recorders:
         """Put everything back in the order of the list, output last."""
         for recorder in self.members:
             recorder.replay(records[recorder.name], run)
-
-
-def recorders() -> Recorders:
-    """Make the recorders of one cell, in the order in which they replay."""
-    from lean_magic.effects import files, live, mutation, names, output, process, rng
-
-    return Recorders(
-        [
-            live.Live(),
-            names.Names(),
-            mutation.Mutation(),
-            process.Process(),
-            rng.Generators(),
-            files.Files(),
-            output.Output(),
-        ]
-    )

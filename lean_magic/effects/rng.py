@@ -45,7 +45,11 @@ _KINDS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any, 
         lambda owner, state: owner.set_state(state),
     ),
     "torch": (_torch, lambda owner: owner.get_rng_state(), lambda owner, state: owner.set_rng_state(state)),
-    "torch.cuda": (_cuda, lambda owner: owner.get_rng_state_all(), lambda owner, state: owner.set_rng_state_all(state)),
+    "torch.cuda": (
+        _cuda,
+        lambda owner: owner.get_rng_state_all(),
+        lambda owner, state: owner.set_rng_state_all(state),
+    ),
 }
 
 _SEEDERS = {
@@ -141,7 +145,11 @@ class Generators:
         """Whether the state before counts (True) or only the one after (False); None if neither does."""
         seeded_here = kind in self._reseeded
         if kind in self._absent:
-            return None if _is_unseeded(kind, live) or kind.startswith("numpy") and kind in _unseeded else False
+            return (
+                None
+                if _is_unseeded(kind, live) or (kind.startswith("numpy") and kind in _unseeded)
+                else False
+            )
         if fingerprint(_KINDS[kind][1](live), kind) == self._before[kind] and not seeded_here:
             return None
         if seeded_here:

@@ -24,7 +24,9 @@ from lean_magic.values.fingerprint import leaf
 __all__ = ["settings", "uses"]
 
 
-def settings(modules: Iterable[str], reached: CodeFacts, namespace: dict[str, Any]) -> dict[str, tuple[str, str]]:
+def settings(
+    modules: Iterable[str], reached: CodeFacts, namespace: dict[str, Any]
+) -> dict[str, tuple[str, str]]:
     """Give the settings in force: name → (digest, text)."""
     used = uses({name.partition(".")[0] for name in modules} | set(reached.loads), reached)
     found = {f"setting {name}": str(value) for library in used for name, value in _PROBES[library]().items()}
@@ -58,15 +60,18 @@ def _matplotlib() -> dict[str, Any]:
     import matplotlib as mpl
 
     now = {name: value for name, value in dict.items(mpl.rcParams) if name not in _BACKEND}
-    return {f"matplotlib.rcParams[{name!r}]": value for name, value in now.items() if value != mpl.rcParamsDefault.get(name)}
+    return {
+        f"matplotlib.rcParams[{name!r}]": value
+        for name, value in now.items()
+        if value != mpl.rcParamsDefault.get(name)
+    }
 
 
 _BACKEND = {"backend", "backend_fallback", "interactive", "toolbar", "webagg.port", "savefig.directory"}
 
 
 def _pandas() -> dict[str, Any]:
-    from pandas._config import config
-
+    config = sys.modules["pandas._config.config"]
     registered = config._registered_options  # noqa: SLF001  pandas has no public list of defaults
     now = {name: config.get_option(name) for name in registered if not name.startswith("plotting.backend")}
     return {f"pandas.{name}": value for name, value in now.items() if value != registered[name].defval}
@@ -75,7 +80,11 @@ def _pandas() -> dict[str, Any]:
 def _numpy() -> dict[str, Any]:
     import numpy as np
 
-    now = {f"numpy.printoptions[{name!r}]": value for name, value in np.get_printoptions().items() if value != _PRINT.get(name)}
+    now = {
+        f"numpy.printoptions[{name!r}]": value
+        for name, value in np.get_printoptions().items()
+        if value != _PRINT.get(name)
+    }
     errors = {name: value for name, value in np.geterr().items() if value != _ERRORS[name]}
     return now | {f"numpy.errstate[{name!r}]": value for name, value in errors.items()}
 
@@ -106,7 +115,9 @@ def _torch() -> dict[str, Any]:
 def _polars() -> dict[str, Any]:
     import polars as pl
 
-    return {f"polars.{name}": value for name, value in pl.Config.state(if_set=True).items() if value is not None}
+    return {
+        f"polars.{name}": value for name, value in pl.Config.state(if_set=True).items() if value is not None
+    }
 
 
 _PROBES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -119,7 +130,7 @@ _PROBES: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def _python(reached: CodeFacts) -> dict[str, Any]:
-    """Settings of Python's own modules, where the code names the module."""
+    """Give settings of Python's own modules, where the code names the module."""
     found: dict[str, Any] = {}
     words = set(reached.loads) | reached.attributes | {part.module for part in reached.imports}
     if words & {"decimal", "Decimal", "getcontext"}:
@@ -129,7 +140,7 @@ def _python(reached: CodeFacts) -> dict[str, Any]:
     if words & {"time", "datetime", "localtime", "astimezone", "fromtimestamp", "strftime", "mktime"}:
         found["time zone"] = time.tzname
     if words & {"warn", "warnings"}:
-        found["warning filters"] = [(kind, str(text), cls.__name__) for kind, text, cls, *_ in warnings.filters]
+        found["warning filters"] = [(kind, str(text), str(cls)) for kind, text, cls, *_ in warnings.filters]
     if words & {"getcwd", "cwd", "abspath", "resolve", "absolute"}:
         found["working folder"] = os.getcwd()
     if words & {"getrecursionlimit", "setrecursionlimit"}:
@@ -140,6 +151,8 @@ def _python(reached: CodeFacts) -> dict[str, Any]:
 def _environment(reached: CodeFacts, namespace: dict[str, Any]) -> dict[str, str]:
     """Environment variables that the code may read by name."""
     del namespace
-    if not (reached.attributes & {"environ", "getenv", "environb"} or {"environ", "getenv"} & set(reached.loads)):
+    if not (
+        reached.attributes & {"environ", "getenv", "environb"} or {"environ", "getenv"} & set(reached.loads)
+    ):
         return {}
     return {name: os.environ[name] for name in sorted(reached.strings) if name in os.environ}

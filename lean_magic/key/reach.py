@@ -106,7 +106,9 @@ class Reach:
         if ref.name.startswith("import "):
             self._import_in_function(ref, todo)
         elif ref.name == "*":
-            self._add((Ref(ref.space, name) for name in sorted(space) if not name.startswith("__")), _as_read(todo))
+            self._add(
+                (Ref(ref.space, name) for name in sorted(space) if not name.startswith("__")), _as_read(todo)
+            )
         elif ref.name in space:
             self._value(todo, space[ref.name], parts)
         elif hasattr(builtins, ref.name):
@@ -121,7 +123,9 @@ class Reach:
         if isinstance(value, types.ModuleType):
             self._module(todo, value, parts)
         elif ref.name == "get_ipython" and ref.space == "__main__":
-            raise Unresolvable("get_ipython()", "gives the cell the whole running session", "leave it to an uncached cell")
+            raise Unresolvable(
+                "get_ipython()", "gives the cell the whole running session", "leave it to an uncached cell"
+            )
         else:
             self._part(_label(ref), value, todo, parts)
 
@@ -168,7 +172,9 @@ class Reach:
             path = value.__name__
         self._whole(todo, value, path, parts)
 
-    def _attribute(self, todo: _Todo, owner: types.ModuleType, name: str, value: Any, parts: dict[str, Part]) -> None:
+    def _attribute(
+        self, todo: _Todo, owner: types.ModuleType, name: str, value: Any, parts: dict[str, Part]
+    ) -> None:
         if origin(owner.__name__).own:
             self.walk.spaces.setdefault(owner.__name__, vars(owner))
             self._add([Ref(owner.__name__, name)], _as_read(todo))
@@ -198,7 +204,9 @@ class Reach:
             chains |= {(original, *chain) for chain in used or {()}} if imported.names else used
         read = Read(frozenset(), frozenset())
         for chain in sorted(chains) or [()]:
-            self._module(_Todo(Ref("__main__", f"import {name}", chain), read.surely, read.possibly), live, self.sure)
+            self._module(
+                _Todo(Ref("__main__", f"import {name}", chain), read.surely, read.possibly), live, self.sure
+            )
 
     def _import_in_function(self, ref: Ref, todo: _Todo) -> None:
         package, *names = ref.attrs
@@ -210,7 +218,11 @@ class Reach:
             self._unloaded(name)
             return
         for taken in names or [""]:
-            self._module(_Todo(Ref("__main__", f"import {name}", (taken,)[: bool(taken)]), todo.surely, todo.possibly), live, self.sure)
+            self._module(
+                _Todo(Ref("__main__", f"import {name}", (taken,)[: bool(taken)]), todo.surely, todo.possibly),
+                live,
+                self.sure,
+            )
 
     def _unloaded(self, name: str) -> None:
         """Count a module that is not loaded yet: a local one by the sources it would load."""
@@ -247,7 +259,9 @@ def _order(ref: Ref) -> tuple[str, str, tuple[str, ...]]:
 
 def _source(value: Any) -> str:
     """Give the text of a function or class of the user's, for reasons that show the changed line."""
-    if not isinstance(value, types.FunctionType) and not (isinstance(value, type) and value.__module__ == "__main__"):
+    if not isinstance(value, types.FunctionType) and not (
+        isinstance(value, type) and value.__module__ == "__main__"
+    ):
         return ""
     try:
         return inspect.getsource(value)[:_TEXT]

@@ -191,7 +191,9 @@ class _Flow:
     def _classdef(self, node: ast.ClassDef) -> None:
         whole = _compile([node])
         self._note_outer(whole)
-        inside = next(code for code in whole.co_consts if isinstance(code, types.CodeType) and code.co_name == node.name)
+        inside = next(
+            code for code in whole.co_consts if isinstance(code, types.CodeType) and code.co_name == node.name
+        )
         said = _own_facts(inside)
         for name, chains in said.loads.items():
             self._read(name, chains)
@@ -235,7 +237,9 @@ class _Flow:
         self._expression(node.test)
         self._loop(_bound_in(node), None, node)
 
-    def _loop(self, bound: set[str], target: ast.expr | None, node: ast.For | ast.AsyncFor | ast.While) -> None:
+    def _loop(
+        self, bound: set[str], target: ast.expr | None, node: ast.For | ast.AsyncFor | ast.While
+    ) -> None:
         before = self.surely
         self.possibly |= bound
         self._target(target)
@@ -302,7 +306,11 @@ def _leaves(block: Sequence[ast.stmt]) -> bool:
 
 def _bound_in(node: ast.AST) -> set[str]:
     """Names that a loop may bind in an earlier round."""
-    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
+    names = {
+        inner.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+    }
     defs = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return names | {inner.name for inner in ast.walk(node) if isinstance(inner, defs)}
 
@@ -333,9 +341,13 @@ def _own_facts(code: types.CodeType) -> CodeFacts:
 
 
 def _bodies_in(whole: types.CodeType, name: str | None) -> CodeFacts:
-    """What the functions defined directly in `whole` look up once they are called."""
+    """Say what the functions defined directly in `whole` look up once they are called."""
     found = CodeFacts()
     for inner in whole.co_consts:
-        if isinstance(inner, types.CodeType) and not inner.co_name.startswith("<") and name in {None, inner.co_name}:
+        if (
+            isinstance(inner, types.CodeType)
+            and not inner.co_name.startswith("<")
+            and name in {None, inner.co_name}
+        ):
             found.merge(facts(inner))
     return found

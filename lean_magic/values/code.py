@@ -119,9 +119,14 @@ def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
     if name in {"globals", "locals", "vars"}:
         if kinds[:1] != ["CALL"]:
             return name == "globals"
-        literal = kinds[1:2] == ["LOAD_CONST"] or (after[1:2] and after[1].argval == "get" and kinds[2:] == ["LOAD_CONST"])
+        literal = kinds[1:2] == ["LOAD_CONST"] or (
+            after[1:2] and after[1].argval == "get" and kinds[2:] == ["LOAD_CONST"]
+        )
         return not literal and (top or name == "globals")
-    return not (kinds[:2] == ["LOAD_CONST", "CALL"] or (kinds[:1] in (["LOAD_NAME"], ["LOAD_GLOBAL"]) and kinds[1:2] == ["CALL"]))
+    return not (
+        kinds[:2] == ["LOAD_CONST", "CALL"]
+        or (kinds[:1] in (["LOAD_NAME"], ["LOAD_GLOBAL"]) and kinds[1:2] == ["CALL"])
+    )
 
 
 def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:
@@ -201,7 +206,9 @@ def _compiled(text: str, filename: str, future: int) -> _Pairs:
             for inner in ast.walk(flat):
                 if hasattr(inner, "lineno"):
                     ast.copy_location(inner, _ORIGIN)
-            both = (compile(ast.Module([n], []), filename, "exec", flags, dont_inherit=True) for n in (node, flat))
+            both = (
+                compile(ast.Module([n], []), filename, "exec", flags, dont_inherit=True) for n in (node, flat)
+            )
             for original, bare in zip(*map(nested, both), strict=True):
                 pairs.setdefault((original.co_firstlineno, original.co_name), []).append((original, bare))
     except (SyntaxError, ValueError):

@@ -89,7 +89,9 @@ def note_code(walk: Walk, code: types.CodeType, space: dict[str, Any]) -> None:
 
 def _annotations(walk: Walk, value: Any) -> bytes:
     notes = value.__annotations__ if sys.version_info < (3, 14) else getattr(value, "__annotations__", {})
-    return combine("annotations", *(walk.digest(name) + leaf("", repr(note).encode()) for name, note in notes.items()))
+    return combine(
+        "annotations", *(walk.digest(name) + leaf("", repr(note).encode()) for name, note in notes.items())
+    )
 
 
 def _attributes(walk: Walk, names: dict[str, Any]) -> bytes:

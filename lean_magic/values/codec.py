@@ -61,14 +61,18 @@ def encode(values: Mapping[str, Any], known: Mapping[int, int], spaces: Mapping[
     return graph
 
 
-def _culprit(values: Mapping[str, Any], known: Mapping[int, int], spaces: Mapping[int, str], error: Exception) -> Unstorable:
+def _culprit(
+    values: Mapping[str, Any], known: Mapping[int, int], spaces: Mapping[int, str], error: Exception
+) -> Unstorable:
     for name, value in values.items():
         try:
             Writer(io.BytesIO(), known, spaces, Graph().keep).dump(value)
         except Unstorable as own:
             return Unstorable(name, own.why, own.remedy)
         except _FAILURES as own:
-            return Unstorable(name, f"cannot be stored ({_brief(own)})", f"`%%cached --drop {name}` leaves it out")
+            return Unstorable(
+                name, f"cannot be stored ({_brief(own)})", f"`%%cached --drop {name}` leaves it out"
+            )
     return Unstorable("the cell", f"cannot be stored ({_brief(error)})")
 
 
@@ -76,7 +80,9 @@ def _brief(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
-def dump(graph: Graph, file: BinaryIO, show: Callable[[int, int | None], None] | None = None) -> dict[str, Any]:
+def dump(
+    graph: Graph, file: BinaryIO, show: Callable[[int, int | None], None] | None = None
+) -> dict[str, Any]:
     """Write a graph as one joblib file; returns where its parts lie: [[offset, bytes], …], stream first.
 
     `show` is told (bytes written, bytes in all).
@@ -84,7 +90,9 @@ def dump(graph: Graph, file: BinaryIO, show: Callable[[int, int | None], None] |
     try:
         import numpy as np
     except ImportError:
-        joblib.dump({"graph": graph.stream.getvalue(), "buffers": [bytes(view) for view in graph.buffers]}, file)
+        joblib.dump(
+            {"graph": graph.stream.getvalue(), "buffers": [bytes(view) for view in graph.buffers]}, file
+        )
         return {}
     parts = [np.frombuffer(view, dtype=np.uint8) for view in (graph.stream.getbuffer(), *graph.buffers)]
     places = _Places(file, graph.size, show)
@@ -144,7 +152,9 @@ def load(
         if places:
             mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
             buffers = [mapped[offset : offset + length] for offset, length in places]
-        stream = io.BytesIO(os.pread(file.fileno(), size, start)) if hasattr(os, "pread") else _sought(file, start)
+        stream = (
+            io.BytesIO(os.pread(file.fileno(), size, start)) if hasattr(os, "pread") else _sought(file, start)
+        )
         return _read(stream, objects, spaces, buffers=buffers, **more)
 
 
@@ -153,6 +163,8 @@ def _sought(file: BinaryIO, start: int) -> BinaryIO:
     return file
 
 
-def _read(stream: Any, objects: list[Any], spaces: Mapping[str, dict[str, Any]], **more: Any) -> dict[str, Any]:
+def _read(
+    stream: Any, objects: list[Any], spaces: Mapping[str, dict[str, Any]], **more: Any
+) -> dict[str, Any]:
     graph: dict[str, Any] = Reader(stream, objects, spaces, **more).load()
     return graph

@@ -30,10 +30,10 @@ def _short(text: str) -> str:
 
 def _container(value: Any) -> str:
     if len(value) <= 8 and all(type(item) in _SIMPLE for item in value):
-        if not isinstance(value, dict) or all(type(item) in _SIMPLE for item in value.values()):
-            text = repr(value)
-            if len(text) <= _LENGTH:
-                return text
+        values = value.values() if isinstance(value, dict) else ()
+        text = repr(value) if all(type(item) in _SIMPLE for item in values) else ""
+        if 0 < len(text) <= _LENGTH:
+            return text
     return f"{type(value).__name__} of {len(value)}"
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from lean_magic.errors import Unfingerprintable
 from lean_magic.values.describe import describe
 from lean_magic.values.origin import origin
 
-__all__ = ["Fingerprint", "Ref", "Rule", "Walk", "combine", "fingerprint", "leaf", "on_bytes"]
+__all__ = ["Fingerprint", "Ref", "Rule", "Walk", "combine", "fingerprint", "leaf", "on_bytes", "register"]
 
 # Deep, not endless: frames that a walk may stack before it gives up.
 _DEPTH = 20_000
@@ -53,6 +53,16 @@ class Fingerprint:
 
 
 Rule = Callable[["Walk", Any], bytes]
+
+# Immutable values, which have no identity: class → rule. Filled by values/rules.py.
+PLAIN: dict[type, Rule] = {}
+_rule_for: list[Callable[[type], Rule]] = []
+
+
+def register(plain: Mapping[type, Rule], rule_for: Callable[[type], Rule]) -> None:
+    """Say how values are digested; done once, as the package is imported."""
+    PLAIN.update(plain)
+    _rule_for[:] = [rule_for]
 
 
 def combine(tag: str, *pieces: bytes) -> bytes:
@@ -133,8 +143,6 @@ class Walk:
 
     def digest(self, value: Any) -> bytes:
         """Digest any value met on the way (16 bytes)."""
-        from lean_magic.values.rules import PLAIN, rule_for
-
         cls = type(value)
         plain = PLAIN.get(cls)
         if plain is not None:
@@ -142,7 +150,7 @@ class Walk:
         mark = self._marks.get(id(value))
         if mark is not None:
             return combine("same", mark)
-        return rule_for(cls)(self, value)
+        return _rule_for[0](cls)(self, value)
 
     def digests(self, values: Any) -> bytes:
         """Digest an ordered collection of values, to be used as pieces of a record."""

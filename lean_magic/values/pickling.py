@@ -124,7 +124,9 @@ class _Code:
 class Reader(pickle.Unpickler):
     """Read one graph onto the live objects and namespaces."""
 
-    def __init__(self, file: Any, objects: list[Any], spaces: Mapping[str, dict[str, Any]], **more: Any) -> None:
+    def __init__(
+        self, file: Any, objects: list[Any], spaces: Mapping[str, dict[str, Any]], **more: Any
+    ) -> None:
         self._sources: Sources = more.pop("sources", {})
         super().__init__(file, **more)
         self._objects = objects
@@ -204,13 +206,17 @@ def _closed_file(obj: Any) -> Any:
         return NotImplemented
     if not obj.closed:
         raise Unstorable(type(obj).__name__, "is an open file", "close it in the cell, or use `with`")
-    return _make_closed, (str(getattr(obj, "name", "")), str(getattr(obj, "mode", "r")), getattr(obj, "encoding", None))
+    return _make_closed, (
+        str(getattr(obj, "name", "")),
+        str(getattr(obj, "mode", "r")),
+        getattr(obj, "encoding", None),
+    )
 
 
 def _make_closed(name: str, mode: str, encoding: str | None) -> Any:
     plain = mode.replace("x", "w")
     file = open(os.devnull, plain, encoding=encoding)  # noqa: SIM115, PTH123  made to be closed
-    raw = getattr(getattr(file, "buffer", file), "raw", file)
+    raw: Any = getattr(getattr(file, "buffer", file), "raw", file)
     raw.name = name
     file.close()
     return file
@@ -224,7 +230,7 @@ def _generator(writer: Writer, obj: Any) -> Any:
 
 
 def _make_finished() -> Any:
-    finished = (item for item in ())
+    finished: Any = (item for item in ())
     next(finished, None)
     return finished
 

@@ -38,7 +38,8 @@ def _reduce(value: Any) -> Any:
 
 def _pieces(walk: Walk, form: tuple[Any, ...]) -> list[bytes]:
     """Digests of a reduce tuple: callable, arguments, state, list items, dict items."""
-    call, args, state, items, pairs = (*form[:5], *(None,) * (5 - len(form[:5])))
+    padded: list[Any] = [*form[:5], None, None, None]
+    call, args, state, items, pairs = padded[:5]
     return [
         walk.digest(call),
         walk.digest(walk.keep(tuple(args))),

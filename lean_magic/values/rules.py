@@ -1,6 +1,6 @@
 """How each kind of Python's own objects is fingerprinted.
 
-`PLAIN` holds immutable values, which have no identity; `rule_for` gives the rule
+`_PLAIN` holds immutable values, which have no identity; `rule_for` gives the rule
 for everything else: Python's containers, code (values/code_rules.py), the
 adapters of known libraries, and last the object's own reduced form.
 """
@@ -23,10 +23,10 @@ from typing import Any
 
 from lean_magic.values import code_rules
 from lean_magic.values.adapters import adapters_for
-from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
 from lean_magic.values.reduced import reduced
 
-__all__ = ["PLAIN", "RULES", "rule_for"]
+__all__ = ["rule_for"]
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _cached: dict[type, Rule] = {}
@@ -34,7 +34,7 @@ _cached: dict[type, Rule] = {}
 
 def rule_for(cls: type) -> Rule:
     """Find the rule for objects of exactly this class."""
-    rule = RULES.get(cls) or _cached.get(cls)
+    rule = _RULES.get(cls) or _cached.get(cls)
     if rule is None:
         rule = _find(cls)
         _cached[cls] = rule
@@ -113,7 +113,9 @@ def _memoryview(walk: Walk, value: memoryview) -> bytes:
 
 
 def _enum_member(walk: Walk, value: enum.Enum) -> bytes:
-    return combine("enum", walk.digest(type(value)), walk.digest(value._name_ or ""), walk.digest(value._value_))
+    return combine(
+        "enum", walk.digest(type(value)), walk.digest(value._name_ or ""), walk.digest(value._value_)
+    )
 
 
 def _proxy(walk: Walk, value: types.MappingProxyType[Any, Any]) -> bytes:
@@ -134,7 +136,9 @@ def _constant(walk: Walk, value: Any) -> bytes:
 def _live(walk: Walk, value: Any) -> bytes:
     if getattr(value, "gi_frame", value) is None:
         return combine("finished generator")
-    raise walk.fail(value, f"is a live {type(value).__name__}, whose rest cannot be compared", "pass a list instead")
+    raise walk.fail(
+        value, f"is a live {type(value).__name__}, whose rest cannot be compared", "pass a list instead"
+    )
 
 
 def _pattern(walk: Walk, value: re.Pattern[Any]) -> bytes:
@@ -153,7 +157,9 @@ def _zoned(walk: Walk, value: Any) -> bytes:
     """Dates and times: their text, their zone, and which side of a clock change they are on."""
     zone = getattr(value, "tzinfo", None)
     fold = getattr(value, "fold", 0)
-    return combine("time", leaf(type(value).__name__, _text(value.isoformat())), walk.digest((fold, str(zone))))
+    return combine(
+        "time", leaf(type(value).__name__, _text(value.isoformat())), walk.digest((fold, str(zone)))
+    )
 
 
 def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
@@ -161,7 +167,7 @@ def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
     return leaf(f"path {type(value).__name__}", _text(value))
 
 
-PLAIN: dict[type, Rule] = {
+_PLAIN: dict[type, Rule] = {
     type(None): _tagged("None", lambda _: b""),
     type(Ellipsis): _tagged("Ellipsis", lambda _: b""),
     type(NotImplemented): _tagged("NotImplemented", lambda _: b""),
@@ -189,7 +195,7 @@ PLAIN: dict[type, Rule] = {
     pathlib.WindowsPath: _path,
 }
 
-RULES: dict[type, Rule] = {
+_RULES: dict[type, Rule] = {
     list: _list,
     dict: _dict,
     set: _set,
@@ -220,3 +226,5 @@ RULES: dict[type, Rule] = {
     type(__import__("threading").RLock()): _constant,
     type(__import__("functools").lru_cache(lambda: 0)): code_rules.lru_rule,
 }
+
+register(_PLAIN, rule_for)

@@ -32,7 +32,11 @@ def content(walk: Walk, value: Any) -> bytes:
         return combine("fields", head, *(content(walk, array[name]) for name in array.dtype.names))
     if array.dtype.hasobject or array.dtype.kind == "T":
         return combine("objects", head, walk.digests(walk.keep(array.ravel(order="C").tolist())))
-    return combine("elements", head, leaf("", np.ascontiguousarray(array).reshape(-1).view(np.uint8)) if array.size else b"")
+    return combine(
+        "elements",
+        head,
+        leaf("", np.ascontiguousarray(array).reshape(-1).view(np.uint8)) if array.size else b"",
+    )
 
 
 def _dtype_name(dtype: np.dtype[Any]) -> str:

@@ -17,7 +17,12 @@ def _frame(walk: Walk, value: pd.DataFrame) -> bytes:
     walk.mark(value)
     columns = (_values(walk, value.iloc[:, position]) for position in range(value.shape[1]))
     return combine(
-        "frame", _kind(value), walk.digest(value.columns), walk.digest(value.index), _about(walk, value), *columns
+        "frame",
+        _kind(value),
+        walk.digest(value.columns),
+        walk.digest(value.index),
+        _about(walk, value),
+        *columns,
     )
 
 
@@ -45,7 +50,12 @@ def _values(walk: Walk, value: Any) -> bytes:
 
 def _elements(walk: Walk, array: Any) -> bytes:
     if isinstance(array, pd.Categorical):
-        return combine("categorical", walk.digest(array.categories), content(walk, array.codes), walk.digest(array.ordered))
+        return combine(
+            "categorical",
+            walk.digest(array.categories),
+            content(walk, array.codes),
+            walk.digest(array.ordered),
+        )
     plain = getattr(array, "_ndarray", None)
     if isinstance(plain, np.ndarray):
         return content(walk, plain)
@@ -66,7 +76,9 @@ def _index(walk: Walk, value: pd.Index) -> bytes:
         levels = (_values(walk, value.get_level_values(level)) for level in range(value.nlevels))
         return combine("multiindex", walk.digest(tuple(value.names)), *levels)
     if isinstance(value, pd.RangeIndex):
-        return combine("rangeindex", walk.digest((value.start, value.stop, value.step)), walk.digest(value.name))
+        return combine(
+            "rangeindex", walk.digest((value.start, value.stop, value.step)), walk.digest(value.name)
+        )
     freq = leaf("freq", str(getattr(value, "freqstr", "")).encode())
     return combine("index", _kind(value), walk.digest(value.name), freq, _values(walk, value))
 

@@ -21,7 +21,8 @@ def _tensor(walk: Walk, value: torch.Tensor) -> bytes:
     walk.mark(value)
     if value.grad_fn is not None:
         raise walk.fail(value, _GRAPH, "detach() it, or compute it under torch.no_grad()")
-    head = f"{type(value).__module__}.{type(value).__qualname__} {value.dtype} {tuple(value.shape)} {value.requires_grad}"
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    head = f"{kind} {value.dtype} {tuple(value.shape)} {value.requires_grad}"
     grad = walk.digest(value.grad) if value.is_leaf else b""
     return combine("tensor", leaf("", head.encode()), _content(walk, value), grad)
 
@@ -32,7 +33,9 @@ def _content(walk: Walk, value: torch.Tensor) -> bytes:
     if value.layout is not torch.strided:
         return _sparse(walk, value)
     if value.is_quantized:
-        return combine("quantized", leaf("", bytes_of(value.int_repr())), leaf("", str(value.qscheme()).encode()))
+        return combine(
+            "quantized", leaf("", bytes_of(value.int_repr())), leaf("", str(value.qscheme()).encode())
+        )
     return leaf("", bytes_of(value))
 
 
@@ -42,7 +45,9 @@ def _sparse(walk: Walk, value: torch.Tensor) -> bytes:
         return combine("coo", walk.digest(walk.keep(whole.indices())), walk.digest(walk.keep(whole.values())))
     rows = value.crow_indices() if value.layout is torch.sparse_csr else value.ccol_indices()
     columns = value.col_indices() if value.layout is torch.sparse_csr else value.row_indices()
-    return combine(str(value.layout), *(walk.digest(walk.keep(piece)) for piece in (rows, columns, value.values())))
+    return combine(
+        str(value.layout), *(walk.digest(walk.keep(piece)) for piece in (rows, columns, value.values()))
+    )
 
 
 def bytes_of(value: torch.Tensor) -> Any:
@@ -59,7 +64,9 @@ def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = fr
 
 
 # Set by torch itself when a module is compiled or called.
-_UNSEEN = frozenset({"_compiled_call_impl", "_is_full_backward_hook", "_is_hf_initialized", "_is_fsdp_managed_module"})
+_UNSEEN = frozenset(
+    {"_compiled_call_impl", "_is_full_backward_hook", "_is_hf_initialized", "_is_fsdp_managed_module"}
+)
 
 
 def _member(walk: Walk, module: torch.nn.Module, name: str) -> bytes:
@@ -68,7 +75,9 @@ def _member(walk: Walk, module: torch.nn.Module, name: str) -> bytes:
         # Keys are numbers drawn from a counter of the process; order and functions matter.
         return combine("hooks", walk.digest(name), *map(walk.digest, content.values()))
     if name in {"_parameters", "_buffers", "_modules"}:
-        return combine("named", walk.digest(name), *(walk.digest(k) + walk.digest(v) for k, v in content.items()))
+        return combine(
+            "named", walk.digest(name), *(walk.digest(k) + walk.digest(v) for k, v in content.items())
+        )
     return combine("member", walk.digest(name), walk.digest(content))
 
 
@@ -92,7 +101,7 @@ class _Torch:
     library = "torch"
 
     def rule(self, cls: type) -> Rule | None:
-        table: list[tuple[Any, Rule]] = [
+        table: list[tuple[Any, Rule | None]] = [
             (torch.Tensor, _tensor),
             (torch.jit.ScriptModule, None),
             (torch.nn.Module, module_content),
