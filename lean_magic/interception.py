@@ -82,7 +82,9 @@ class Interception:
         info = getattr(result, "info", None)
         found = split_magic(info.raw_cell) if info is not None and self._depth == 1 else None
         if info is None or found is None or _mistaken(found[0]):
-            return await execute()
+            raised = await execute()
+            self.runner.notice(nodelist)
+            return raised
         cell = Cell(
             nodes=list(nodelist),
             source=found[1],

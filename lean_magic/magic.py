@@ -20,7 +20,6 @@ from typing import Any
 from IPython.core.error import UsageError as ShellUsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from lean_magic import lean
 from lean_magic.effects import files, rng
 from lean_magic.errors import LeanMagicError, UsageError
 from lean_magic.interception import Interception
@@ -81,6 +80,8 @@ class CachedMagics(Magics):
     @line_magic("lean")
     def lean_line(self, line: str) -> None:
         """Look after the cache: %lean ls | why | show | savings | clear | config."""
+        from lean_magic import lean
+
         try:
             lean.run(self._runner, line)
         except LeanMagicError as error:

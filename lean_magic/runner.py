@@ -11,16 +11,17 @@ import getpass
 import platform
 import sys
 import time
+import types
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lean_magic import history
+from lean_magic import display, history
 from lean_magic._version import __version__
 from lean_magic.effects import Record, Recorders, Run, recorders
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
-from lean_magic.key import Analysis, Key, analyse, difference, make_key
+from lean_magic.key import Analysis, Key, Patches, analyse, difference, make_key
 from lean_magic.key.reach import Part as KeyPart
 from lean_magic.ledger import Ledger
 from lean_magic.options import Options
@@ -28,7 +29,7 @@ from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
-from lean_magic.values import codec
+from lean_magic.values import codec, fingerprint
 from lean_magic.values.fingerprint import on_bytes
 from lean_magic.values.sources import Sources, sources_of
 
@@ -67,6 +68,7 @@ class Runner:
         self.shell = shell
         self.settings = settings
         self.last: Outcome | None = None
+        self.patches = Patches()
 
     @property
     def store(self) -> LocalStore:
@@ -97,6 +99,15 @@ class Runner:
                 replace(plan, seconds=time.perf_counter() - started, label=cell.options.label), cell, None
             )
         return raised
+
+    def notice(self, nodes: Sequence[ast.stmt]) -> None:
+        """Look through a cell that is not cached for what later cells depend on unseen."""
+        if any(
+            isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) for node in _walk(nodes)
+        ) or any(isinstance(node, ast.Name) and node.id in {"setattr", "delattr"} for node in _walk(nodes)):
+            found = self._attempt(analyse, nodes)
+            if isinstance(found, Analysis):
+                self.patches.note(found.facts.sets, self.shell.user_ns)
 
     # -- before the cell runs ---------------------------------------------------
 
@@ -130,7 +141,8 @@ class Runner:
         namespace = self.shell.user_ns
         depends = {text: _evaluate(text, namespace) for text in cell.options.depends}
         with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
-            return make_key(found, namespace, depends, cell.options.ignore, cell.interactivity)
+            fixed = {"interactivity": cell.interactivity, **display.settings(self.shell)}
+            return make_key(found, namespace, depends, cell.options.ignore, fixed, self.patches)
 
     def _context(self, cell: Cell, found: Analysis, key: Key) -> Run:
         return Run(
@@ -141,7 +153,8 @@ class Runner:
             assigned=frozenset(found.assigned),
             surely=frozenset(found.surely),
             drop=frozenset(cell.options.drop),
-            strings=frozenset(found.facts.strings) | _texts(key),
+            strings=frozenset(key.facts.strings) | key.walk.texts,
+            sets=frozenset(key.facts.sets),
         )
 
     def _search(self, plan: Plan, cell: Cell) -> Plan | Bypass:
@@ -182,7 +195,7 @@ class Runner:
             with progress("loading", self.settings.progress_after) as show:
                 path = LocalStore(self.settings.folder, progress=show).open(entry)
             graph = codec.load(
-                path, entry.payload.layout, plan.run.walk.objects, plan.run.walk.spaces, self._sources(cell)
+                path, entry.payload.layout, plan.run.walk.by_mark(), plan.run.walk.spaces, self._sources(cell)
             )
         except Damaged as error:
             self.store.delete(entry)
@@ -236,10 +249,12 @@ class Runner:
             records = plan.recorders.end(plan.run)
         if cell.options.readonly:
             return Bypass("--readonly: looked up, not stored")
-        known = {id(live): number for number, live in enumerate(plan.run.walk.objects)}
-        spaces = {id(space): name for name, space in plan.run.walk.spaces.items()}
-        spaces[id(self.shell.user_ns)] = "__main__"
-        graph = codec.encode({name: record.values for name, record in records.items()}, known, spaces)
+        graph = codec.encode(
+            {name: record.values for name, record in records.items()}, self._live(plan, records)
+        )
+        records["names"].observed |= {
+            name: fingerprint(self.shell.user_ns[name], name) for name in graph.used
+        }
         manifest = self._manifest(plan, cell, seconds, records)
         with progress("storing", self.settings.progress_after) as show:
             stored = LocalStore(self.settings.folder).put(
@@ -247,6 +262,20 @@ class Runner:
             )
         assert stored.payload is not None
         return Miss(plan.reasons, seconds, stored.payload.size, entry=stored.entry)
+
+    def _live(self, plan: Plan, records: Mapping[str, Record]) -> codec.Live:
+        """Say what a graph may refer to: live objects by mark, and the user's own code bound before the cell."""
+        walk, namespace = plan.run.walk, self.shell.user_ns
+        spaces = {id(space): name for name, space in walk.spaces.items()}
+        bound = set(records["names"].effects["bound"]) | plan.run.drop
+        own = {
+            id(value): name
+            for name, value in namespace.items()
+            if name not in bound
+            and isinstance(value, (type, types.FunctionType))
+            and value.__module__ == "__main__"
+        }
+        return codec.Live(walk.live(), {**spaces, id(namespace): "__main__"}, own)
 
     def _manifest(self, plan: Plan, cell: Cell, seconds: float, records: Mapping[str, Record]) -> Manifest:
         key = plan.key
@@ -304,6 +333,10 @@ class Runner:
             return Bypass(f"lean_magic failed ({type(error).__name__}: {_one_line(error)}); please report it")
 
 
+def _walk(nodes: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    return (inner for node in nodes for inner in ast.walk(node))
+
+
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
@@ -313,12 +346,6 @@ def _evaluate(text: str, namespace: dict[str, Any]) -> Any:
         return eval(text, namespace)  # noqa: S307  the user's own expression, on the user's own line
     except Exception as error:
         raise UsageError(f"%%cached: --depends {text} raised {type(error).__name__}: {error}") from None
-
-
-def _texts(key: Key) -> frozenset[str]:
-    """Strings and paths among the inputs, which may name files."""
-    values = (value for value, _ in key.walk.values.values())
-    return frozenset(str(value) for value in values if isinstance(value, str) or hasattr(value, "__fspath__"))
 
 
 def _provenance() -> dict[str, Any]:

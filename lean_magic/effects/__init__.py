@@ -1,5 +1,6 @@
 """What a cell did: recorded when it runs, replayed when it is found."""
 
+from lean_magic.effects.attributes import Attributes
 from lean_magic.effects.files import Files
 from lean_magic.effects.live import Live
 from lean_magic.effects.mutation import Mutation
@@ -14,4 +15,4 @@ __all__ = ["Record", "Recorder", "Recorders", "Run", "recorders"]
 
 def recorders() -> Recorders:
     """Make the recorders of one cell, in the order in which they replay."""
-    return Recorders([Live(), Names(), Mutation(), Process(), Generators(), Files(), Output()])
+    return Recorders([Live(), Names(), Mutation(), Attributes(), Process(), Generators(), Files(), Output()])

@@ -29,7 +29,7 @@ class Run:
     surely: frozenset[str] = frozenset()
     drop: frozenset[str] = frozenset()
     strings: frozenset[str] = frozenset()
-    words: frozenset[str] = frozenset()
+    sets: frozenset[tuple[str, ...]] = frozenset()
 
 
 @dataclass(slots=True)

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lean_magic.key.patches import Patches
 from lean_magic.key.process import settings
 from lean_magic.key.reach import UNBOUND, Part, Reach
 from lean_magic.key.source import Analysis
 from lean_magic.values import Walk
+from lean_magic.values.code import CodeFacts
 from lean_magic.values.fingerprint import combine, leaf
 
 __all__ = ["Difference", "Key", "difference", "make_key"]
@@ -32,6 +34,7 @@ class Key:
     parts: Mapping[str, Part]
     possible: Mapping[str, Part]
     walk: Walk = field(compare=False, repr=False, default_factory=Walk)
+    facts: CodeFacts = field(compare=False, repr=False, default_factory=CodeFacts)
 
     @property
     def digest(self) -> str:
@@ -45,27 +48,26 @@ def make_key(
     namespace: dict[str, Any],
     depends: Mapping[str, Any] | None = None,
     ignore: Sequence[str] = (),
-    interactivity: str = "last_expr",
+    fixed: Mapping[str, str] | None = None,
+    patches: Patches | None = None,
 ) -> Key:
     """Build the key of an analysed cell in a namespace.
 
-    `depends` are extra values by their text, `ignore` names left out.
+    `depends` are extra values by their text, `ignore` names left out, `fixed` texts that count as
+    they are, `patches` what the session set on installed modules.
     Raises Unfingerprintable or Unresolvable, naming what stands in the way.
     """
-    reach = Reach(namespace, frozenset(ignore))
+    reach = Reach(namespace, frozenset(ignore), patches or Patches())
     reach.follow(found)
     for text, value in (depends or {}).items():
         whole = reach.walk.fingerprint(f"--depends {text}", value)
         reach.sure[f"--depends {text}"] = Part(whole.digest, whole.text)
     for name, (digest, text) in settings(reach.walk.modules, reach.facts, namespace).items():
         reach.sure[name] = Part(digest, text)
-    fixed = {
-        "code": Part(found.digest),
-        "python": _text("{}.{}".format(*sys.version_info[:2])),
-        "format": _text(_VERSION),
-        "interactivity": _text(interactivity),
-    }
-    return Key(found.digest, {**fixed, **reach.sure}, reach.possible, reach.walk)
+    parts = {"code": Part(found.digest)}
+    texts = {"python": "{}.{}".format(*sys.version_info[:2]), "format": _VERSION, **(fixed or {})}
+    parts |= {name: _text(content) for name, content in texts.items()}
+    return Key(found.digest, {**parts, **reach.sure}, reach.possible, reach.walk, reach.facts)
 
 
 def _text(content: str) -> Part:

@@ -18,6 +18,7 @@ from typing import Any
 
 from lean_magic.errors import Unresolvable
 from lean_magic.key import modules, strings
+from lean_magic.key.patches import Patches
 from lean_magic.key.source import Analysis, Read
 from lean_magic.values import Ref, Walk
 from lean_magic.values.code import CodeFacts, Import, facts
@@ -51,6 +52,7 @@ class Reach:
 
     namespace: dict[str, Any]
     ignore: frozenset[str] = frozenset()
+    patches: Patches = field(default_factory=Patches)
     walk: Walk = field(default_factory=Walk)
     sure: dict[str, Part] = field(default_factory=dict)
     possible: dict[str, Part] = field(default_factory=dict)
@@ -240,6 +242,11 @@ class Reach:
     # -- the end --------------------------------------------------------------------
 
     def _packages(self) -> None:
+        self.patches.note(self.facts.sets, self.namespace)
+        for package in sorted({name.partition(".")[0] for name in self.walk.modules}):
+            for label, value in self.patches.of([package]):
+                self._part(label, value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)
+        self._drain()
         for package in sorted({name.partition(".")[0] for name in self.walk.modules}):
             version = package_version(package)
             self.sure[f"package {package}"] = Part(leaf("version", version.encode()).hex(), version)

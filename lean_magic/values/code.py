@@ -49,6 +49,7 @@ class CodeFacts:
     strings: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
     opaque: set[str] = field(default_factory=set)
+    sets: set[tuple[str, ...]] = field(default_factory=set)
 
     def merge(self, other: CodeFacts) -> None:
         """Add everything `other` says."""
@@ -60,6 +61,7 @@ class CodeFacts:
         self.strings |= other.strings
         self.attributes |= other.attributes
         self.opaque |= other.opaque
+        self.sets |= other.sets
 
 
 def nested(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -99,7 +101,11 @@ def own_facts(code: types.CodeType) -> CodeFacts:
 def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
     name = step.argval
     if step.opname in _LOADS:
-        found.loads.setdefault(name, set()).add(_chain(steps, index))
+        chain = _chain(steps, index)
+        found.loads.setdefault(name, set()).add(chain)
+        attribute = _set_attribute(steps, index, len(chain))
+        if attribute:
+            found.sets.add((name, *chain, attribute))
         if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 4]):
             found.opaque.add(name)
     elif step.opname in _STORES:
@@ -137,6 +143,15 @@ def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:
             break
         chain.append(str(step.argval))
     return tuple(chain)
+
+
+def _set_attribute(steps: list[dis.Instruction], index: int, depth: int) -> str:
+    """Name the attribute that is set or deleted on what a name stands for, or ""."""
+    after = steps[index + depth + 1] if index + depth + 1 < len(steps) else steps[index]
+    if after.opname in {"STORE_ATTR", "DELETE_ATTR"}:
+        return str(after.argval)
+    called = index and steps[index - 1].argval in {"setattr", "delattr"} and after.opname == "LOAD_CONST"
+    return str(after.argval) if called else ""
 
 
 def _import(steps: list[dis.Instruction], index: int, module: str) -> Import:

@@ -32,7 +32,7 @@ __all__ = [
 
 # Written by Python or by use, not by the author of a class.
 _SKIPPED = frozenset({
-    "__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__", "__abstractmethods__",
+    "__dict__", "__weakref__", "__slotnames__", "__module__", "__firstlineno__", "__static_attributes__", "__abstractmethods__",
     "_abc_impl", "__subclasshook__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__classcell__",
 })  # fmt: skip
 
@@ -154,7 +154,7 @@ def class_rule(walk: Walk, value: type) -> bytes:
     """Digest a class: installed ones by name, the user's own by all they say."""
     if not is_own(value):
         if importable(value):
-            return _named(walk, "class", value)
+            return combine("installed class", _named(walk, "class", value), _patched(walk, value))
         walk.use_module(value.__module__)
     walk.mark(value)
     bases = getattr(value, "__orig_bases__", value.__bases__)
@@ -166,6 +166,29 @@ def class_rule(walk: Walk, value: type) -> bytes:
         leaf("generic", repr(bases).encode() if bases is not value.__bases__ else b""),
         *(walk.digest(name) + walk.digest(member) for name, member in _members(value)),
     )
+
+
+def _patched(walk: Walk, cls: type) -> bytes:
+    """Digest the user's own functions that somebody hung on an installed class or its bases."""
+    known = walk.patched.get(cls)
+    if known is None:
+        walk.patched[cls] = b""
+        found = [
+            walk.digest(name) + walk.digest(member)
+            for base in cls.__mro__
+            for name, member in list(vars(base).items())
+            if isinstance(member, _FUNCTIONS) and _is_patch(base, member)
+        ]
+        known = walk.patched[cls] = combine("patched", *found) if found else b""
+    return known
+
+
+_FUNCTIONS = (types.FunctionType, property, staticmethod, classmethod)
+
+
+def _is_patch(base: type, member: Any) -> bool:
+    function = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
+    return isinstance(function, types.FunctionType) and is_own(function) and not is_own(base)
 
 
 def _members(cls: type) -> list[tuple[str, Any]]:

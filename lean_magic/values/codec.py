@@ -13,7 +13,8 @@ import io
 import mmap
 import os
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +24,7 @@ from lean_magic.errors import LeanMagicError, Unstorable
 from lean_magic.values.pickling import Reader, Writer
 from lean_magic.values.sources import Sources
 
-__all__ = ["Graph", "dump", "encode", "load"]
+__all__ = ["Graph", "Live", "dump", "encode", "load"]
 
 # Smaller buffers stay in the pickle: a mapping of their own would cost more than a copy.
 _SMALL = 64 * 1024
@@ -36,6 +37,7 @@ class Graph:
     def __init__(self) -> None:
         self.stream = io.BytesIO()
         self.buffers: list[memoryview] = []
+        self.used: set[str] = set()
 
     def keep(self, buffer: pickle.PickleBuffer) -> bool:
         """Take a buffer out of the stream if it is large (False), else leave it in (True)."""
@@ -51,29 +53,47 @@ class Graph:
         return self.stream.getbuffer().nbytes + sum(view.nbytes for view in self.buffers)
 
 
-def encode(values: Mapping[str, Any], known: Mapping[int, int], spaces: Mapping[int, str]) -> Graph:
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What exists outside a graph: marks of live objects, names of modules' globals, names bound before."""
+
+    marks: Mapping[int, str] = field(default_factory=dict)
+    spaces: Mapping[int, str] = field(default_factory=dict)
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def write(self, values: Any, graph: Graph) -> None:
+        """Pickle `values` into `graph`, noting the names that were used."""
+        writer = Writer(graph.stream, self.marks, self.spaces, graph.keep, self.names)
+        writer.dump(values)
+        graph.used = writer.used
+
+
+def encode(values: Mapping[str, Any], live: Live | None = None) -> Graph:
     """Pickle named values as one graph; raises Unstorable naming the one that cannot be."""
     graph = Graph()
+    live = live or Live()
     try:
-        Writer(graph.stream, known, spaces, graph.keep).dump(dict(values))
+        live.write(dict(values), graph)
     except (*_FAILURES, LeanMagicError) as error:
-        raise _culprit(values, known, spaces, error) from error
+        raise _culprit(values, live, error) from error
     return graph
 
 
-def _culprit(
-    values: Mapping[str, Any], known: Mapping[int, int], spaces: Mapping[int, str], error: Exception
-) -> Unstorable:
-    for name, value in values.items():
+def _culprit(values: Mapping[str, Any], live: Live, error: Exception) -> Unstorable:
+    """Find the value that cannot be written, one level down in a mapping of names."""
+    for name, value in _flat(values):
         try:
-            Writer(io.BytesIO(), known, spaces, Graph().keep).dump(value)
+            live.write(value, Graph())
         except Unstorable as own:
             return Unstorable(name, own.why, own.remedy)
         except _FAILURES as own:
-            return Unstorable(
-                name, f"cannot be stored ({_brief(own)})", f"`%%cached --drop {name}` leaves it out"
-            )
+            return Unstorable(name, f"cannot be stored ({_brief(own)})", f"`--drop {name}` leaves it out")
     return Unstorable("the cell", f"cannot be stored ({_brief(error)})")
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        yield from value.items() if type(value) is dict else [(name, value)]
 
 
 def _brief(error: Exception) -> str:
@@ -137,7 +157,7 @@ class _Places(io.RawIOBase):
 def load(
     path: Path,
     layout: Mapping[str, Any],
-    objects: list[Any],
+    objects: Mapping[str, Any],
     spaces: Mapping[str, dict[str, Any]],
     sources: Sources | None = None,
 ) -> dict[str, Any]:
@@ -164,7 +184,7 @@ def _sought(file: BinaryIO, start: int) -> BinaryIO:
 
 
 def _read(
-    stream: Any, objects: list[Any], spaces: Mapping[str, dict[str, Any]], **more: Any
+    stream: Any, objects: Mapping[str, Any], spaces: Mapping[str, dict[str, Any]], **more: Any
 ) -> dict[str, Any]:
     graph: dict[str, Any] = Reader(stream, objects, spaces, **more).load()
     return graph

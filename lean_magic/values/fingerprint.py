@@ -115,6 +115,8 @@ class Walk:
         self.spaces: dict[str, dict[str, Any]] = {}
         self.modules: set[str] = set()
         self.codes: list[types.CodeType] = []
+        self.texts: set[str] = set()
+        self.patched: dict[type, bytes] = {}
         self.spans: dict[str, range] = {}
         self.values: dict[str, tuple[Any, str]] = {}
         self._marks: dict[int, bytes] = {}
@@ -161,6 +163,14 @@ class Walk:
         self._marks[id(value)] = f"{self._part}#{self._count}".encode()
         self._count += 1
         self.objects.append(value)
+
+    def live(self) -> dict[int, str]:
+        """Give the id of every live object with its mark: "part#position"."""
+        return {id(value): self._marks[id(value)].decode() for value in self.objects}
+
+    def by_mark(self) -> dict[str, Any]:
+        """Give every live object by its mark."""
+        return {self._marks[id(value)].decode(): value for value in self.objects}
 
     def keep(self, value: Any) -> Any:
         """Keep a temporary alive, so that its id is not given to another object."""

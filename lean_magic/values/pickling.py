@@ -4,7 +4,7 @@ On top of cloudpickle, which writes functions and classes of the notebook by
 value, four things a cache needs:
 
 - objects that exist before the cell, now and at a replay, are written as their
-  number (`Walk.objects`), so that a replay finds the live one;
+  mark in the walk of the key, so that a replay finds the live one;
 - functions live on the live globals of the notebook, not on a frozen copy, and
   closures keep sharing their variables;
 - a class read back is a new class, as if its statement had run again;
@@ -35,26 +35,34 @@ _EMPTY = "<empty>"
 
 
 class Writer(cloudpickle.Pickler):
-    """Write one graph; `known` maps the id of each live object to its number."""
+    """Write one graph; `known` maps the id of each live object to its mark."""
 
     def __init__(
         self,
         file: io.BytesIO,
-        known: Mapping[int, int],
+        known: Mapping[int, str],
         spaces: Mapping[int, str],
         buffers: Callable[[pickle.PickleBuffer], bool],
+        named: Mapping[int, str],
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffers)
         self._known = known
         self._spaces = spaces
+        self._named = named
+        self.used: set[str] = set()
         self._cells: set[int] = set()
 
     def persistent_id(self, obj: Any) -> Any:
-        """Write live objects as their number and namespaces as their module's name."""
-        number = self._known.get(id(obj))
-        if number is not None:
-            return number
-        return self._spaces.get(id(obj)) if type(obj) is dict else None
+        """Write live objects as their mark and namespaces as their module's name."""
+        mark = self._known.get(id(obj))
+        if mark is not None:
+            return "live", mark
+        name = self._named.get(id(obj))
+        if name is not None:
+            self.used.add(name)
+            return "name", name
+        space = self._spaces.get(id(obj)) if type(obj) is dict else None
+        return None if space is None else ("space", space)
 
     def reducer_override(self, obj: Any) -> Any:
         """Choose how to take `obj` apart; NotImplemented leaves it to pickle."""
@@ -133,8 +141,11 @@ class Reader(pickle.Unpickler):
         self._live = spaces
 
     def persistent_load(self, pid: Any) -> Any:
-        """Find a live object by its number, or a namespace by its name."""
-        return self._space(pid) if isinstance(pid, str) else self._objects[pid]
+        """Find a live object by its mark, or a namespace by its name."""
+        kind, name = pid
+        if kind == "name":
+            return self._live["__main__"][name]
+        return self._objects[name] if kind == "live" else self._space(name)
 
     def find_class(self, module: str, name: str) -> Any:
         """Find a class or function by name; stand-ins are resolved against the live kernel."""

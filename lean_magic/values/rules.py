@@ -11,7 +11,9 @@ import datetime
 import decimal
 import enum
 import fractions
+import itertools
 import marshal
+import os
 import pathlib
 import re
 import struct
@@ -68,8 +70,29 @@ def _text(value: Any) -> bytes:
     return str(value).encode("utf-8", "surrogatepass")
 
 
+def _str(walk: Walk, value: str) -> bytes:
+    _note_path(walk, value)
+    return leaf("str", _text(value))
+
+
+def _note_path(walk: Walk, text: str) -> None:
+    """Note a text that may name a file, which code in C may open unseen."""
+    if len(text) < 4096 and ("." in text or os.sep in text) and "\n" not in text:
+        walk.texts.add(text)
+
+
+def _note_paths(walk: Walk, values: Any) -> None:
+    """Note the texts of a flat collection, if its first ones name files."""
+    first = [item for item in itertools.islice(values, 16) if type(item) is str]
+    if any(os.path.exists(text) for text in first if 0 < len(text) < 4096 and "\0" not in text):
+        for item in values:
+            if type(item) is str:
+                _note_path(walk, item)
+
+
 def _tuple(walk: Walk, value: tuple[Any, ...]) -> bytes:
     if _flat(value):
+        _note_paths(walk, value)
         return leaf("tuple of scalars", marshal.dumps(value, 2))
     return combine("tuple", walk.digests(value))
 
@@ -86,6 +109,7 @@ def _flat(values: Any) -> bool:
 def _list(walk: Walk, value: list[Any]) -> bytes:
     walk.mark(value)
     if _flat(value):
+        _note_paths(walk, value)
         return leaf("list of scalars", marshal.dumps(value, 2))
     return combine("list", walk.digests(value))
 
@@ -93,6 +117,7 @@ def _list(walk: Walk, value: list[Any]) -> bytes:
 def _dict(walk: Walk, value: dict[Any, Any]) -> bytes:
     walk.mark(value)
     if _flat(value) and _flat(value.values()):
+        _note_paths(walk, value.values())
         return leaf("dict of scalars", marshal.dumps(list(value.items()), 2))
     return combine("dict", *(walk.digest(key) + walk.digest(item) for key, item in list(value.items())))
 
@@ -163,7 +188,7 @@ def _zoned(walk: Walk, value: Any) -> bytes:
 
 
 def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
-    del walk
+    walk.texts.add(str(value))
     return leaf(f"path {type(value).__name__}", _text(value))
 
 
@@ -175,7 +200,7 @@ _PLAIN: dict[type, Rule] = {
     int: _tagged("int", _int),
     float: _tagged("float", _float),
     complex: _tagged("complex", lambda value: struct.pack("<dd", value.real, value.imag)),
-    str: _tagged("str", _text),
+    str: _str,
     bytes: _tagged("bytes", bytes),
     tuple: _tuple,
     frozenset: _frozenset,

@@ -1,0 +1,88 @@
+"""Attributes set on modules and classes: `config.batch = 64`, `DataFrame.peek = peek`."""
+
+from __future__ import annotations
+
+import importlib
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lean_magic.effects.recorder import Record, Run
+from lean_magic.errors import Unstorable
+
+__all__ = ["Attributes"]
+
+_GONE = "<gone>"
+
+
+class Attributes:
+    """Compares the globals of local modules, and the attributes that the code says it sets."""
+
+    name = "attributes"
+
+    def __init__(self) -> None:
+        self._spaces: dict[str, dict[str, Any]] = {}
+        self._set: dict[tuple[str, str, str], Any] = {}
+
+    def begin(self, run: Run) -> None:
+        """Take down what each name and attribute stands for now."""
+        self._spaces = {name: dict(space) for name, space in run.walk.spaces.items() if name != "__main__"}
+        self._set = dict(_attributes(run))
+
+    def end(self, run: Run) -> Record:
+        """Collect what is another object now. Raises Unstorable where it cannot be found again."""
+        changed: dict[tuple[str, str, str], Any] = {}
+        for module, before in self._spaces.items():
+            for name, value in _difference(before, run.walk.spaces[module]):
+                changed[module, "", name] = value
+        for place, value in _attributes(run):
+            if self._set.get(place, _GONE) is not value or place not in self._set:
+                changed[place] = value
+        if any("@" in module for module, _, _ in changed):
+            raise Unstorable(
+                "globals of a function", "were changed", "keep them in a module or in the notebook"
+            )
+        return Record(None, sorted(map(list, changed)), changed)
+
+    def cancel(self, run: Run) -> None:
+        """Let the old values go."""
+        del run
+        self._spaces = {}
+
+    def still_holds(self, observed: Any, run: Run) -> str:
+        """Observe nothing: attributes that the cell reads are in its key."""
+        del observed, run
+        return ""
+
+    def replay(self, record: Record, run: Run) -> None:
+        """Set them again."""
+        del run
+        for (module, qualname, attribute), value in record.values.items():
+            owner: Any = importlib.import_module(module)
+            for step in filter(None, qualname.split(".")):
+                owner = getattr(owner, step)
+            delattr(owner, attribute) if value == _GONE and type(value) is str else setattr(
+                owner, attribute, value
+            )
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name in {**before, **after}:
+        if name.startswith("__") and name.endswith("__"):
+            continue
+        if name not in after:
+            yield name, _GONE
+        elif name not in before or before[name] is not after[name]:
+            yield name, after[name]
+
+
+def _attributes(run: Run) -> Iterator[tuple[tuple[str, str, str], Any]]:
+    """Resolve what the code sets on installed modules and on importable classes."""
+    for name, *chain, attribute in sorted(run.sets):
+        owner = run.namespace.get(name)
+        for step in chain:
+            owner = getattr(owner, step, None) if isinstance(owner, (types.ModuleType, type)) else None
+        if isinstance(owner, types.ModuleType):
+            yield (owner.__name__, "", attribute), vars(owner).get(attribute, _GONE)
+        elif isinstance(owner, type) and owner.__module__ != "__main__":
+            yield (owner.__module__, owner.__qualname__, attribute), vars(owner).get(attribute, _GONE)
