@@ -170,6 +170,8 @@ class Runner:
     def _stale(self, manifest: Manifest, plan: Plan, cell: Cell) -> str:
         if cell.options.ttl is not None and not 0 <= time.time() - manifest.created <= cell.options.ttl:
             return "the entry is older than --ttl"
+        if manifest.payload is None or set(manifest.effects) != {one.name for one in plan.recorders.members}:
+            return "the entry was made by another version"
         for name, digest in manifest.observed.get("key", {}).items():
             part = plan.key.possible.get(name)
             if part is None or part.digest != digest:

@@ -62,7 +62,7 @@ def make_key(
     for text, value in (depends or {}).items():
         whole = reach.walk.fingerprint(f"--depends {text}", value)
         reach.sure[f"--depends {text}"] = Part(whole.digest, whole.text)
-    for name, (digest, text) in settings(reach.walk.modules, reach.facts, namespace).items():
+    for name, (digest, text) in settings(reach.walk.modules, reach.facts, reach.words).items():
         reach.sure[name] = Part(digest, text)
     parts = {"code": Part(found.digest)}
     texts = {"python": "{}.{}".format(*sys.version_info[:2]), "format": _VERSION, **(fixed or {})}

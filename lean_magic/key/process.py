@@ -24,14 +24,12 @@ from lean_magic.values.fingerprint import leaf
 __all__ = ["settings", "uses"]
 
 
-def settings(
-    modules: Iterable[str], reached: CodeFacts, namespace: dict[str, Any]
-) -> dict[str, tuple[str, str]]:
+def settings(modules: Iterable[str], reached: CodeFacts, texts: set[str]) -> dict[str, tuple[str, str]]:
     """Give the settings in force: name → (digest, text)."""
     used = uses({name.partition(".")[0] for name in modules} | set(reached.loads), reached)
     found = {f"setting {name}": str(value) for library in used for name, value in _PROBES[library]().items()}
     found |= {f"setting {name}": str(value) for name, value in _python(reached).items()}
-    found |= {f"environment {name}": value for name, value in _environment(reached, namespace).items()}
+    found |= {f"environment {name}": value for name, value in _environment(reached, texts).items()}
     return {name: (leaf("setting", text.encode()).hex(), text[:80]) for name, text in found.items()}
 
 
@@ -148,11 +146,16 @@ def _python(reached: CodeFacts) -> dict[str, Any]:
     return found
 
 
-def _environment(reached: CodeFacts, namespace: dict[str, Any]) -> dict[str, str]:
-    """Environment variables that the code may read by name."""
-    del namespace
+def _environment(reached: CodeFacts, texts: set[str]) -> dict[str, str]:
+    """Give the environment variables that the code may read: by name, or all but the session's own."""
     if not (
         reached.attributes & {"environ", "getenv", "environb"} or {"environ", "getenv"} & set(reached.loads)
     ):
         return {}
-    return {name: os.environ[name] for name in sorted(reached.strings) if name in os.environ}
+    if "os.environ" in reached.opaque:
+        return {name: value for name, value in sorted(os.environ.items()) if not name.startswith(_SESSION)}
+    return {name: os.environ[name] for name in sorted(reached.strings | texts) if name in os.environ}
+
+
+# Differ from kernel to kernel and say nothing about the user's work.
+_SESSION = ("JPY_", "_", "SHLVL", "PWD", "OLDPWD", "TERM", "SSH_", "PYDEVD_", "LEAN_MAGIC_", "IPY", "PS1")

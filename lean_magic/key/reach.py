@@ -59,6 +59,7 @@ class Reach:
     unloaded: set[str] = field(default_factory=set)
     facts: CodeFacts = field(default_factory=CodeFacts)
     _refs: dict[str, frozenset[Ref]] = field(default_factory=dict)
+    words: set[str] = field(default_factory=set)
     _texts: list[str] = field(default_factory=list)
     _queue: deque[_Todo] = field(default_factory=deque)
     _done: dict[Ref, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Reach:
         self._drain()
         for code in self.walk.codes:
             self.facts.merge(facts(code))
+        strings.refuse(self.facts)
         for name in strings.names(self.facts, self._texts, self.namespace):
             self._add([Ref("__main__", name)], Read(frozenset(found.surely & {name}), frozenset()))
         self._drain()
@@ -140,6 +142,7 @@ class Reach:
             found = self.walk.fingerprint(label, value)
             if isinstance(value, str):
                 self._texts.append(value)
+                self.words.add(value)
             refs = found.refs
             self._refs[label] = refs
             parts[label] = Part(found.digest, _source(value) or found.text)

@@ -14,11 +14,14 @@ from typing import Any
 from lean_magic.errors import Unresolvable
 from lean_magic.values.code import CodeFacts
 
-__all__ = ["check", "names"]
+__all__ = ["check", "names", "refuse"]
 
 _METHODS = {"query", "eval", "evaluate", "format_map"}
 _BUILTINS = {"eval", "exec", "globals", "locals", "vars", "compile", "__import__"}
 _LIVE = {"input", "breakpoint"}
+_PROGRAMS = {"subprocess", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput"}
+_OS = {"system", "popen", "spawnl", "spawnv", "execv", "execvp", "posix_spawn"}
+_FRAMES = {"f_globals", "f_locals", "f_back", "_getframe", "currentframe"}
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -28,13 +31,30 @@ def check(builtin: str) -> None:
         raise Unresolvable(f"{builtin}()", "asks the person at the keyboard", "ask in a cell of its own")
 
 
+def refuse(reached: CodeFacts) -> None:
+    """Refuse code that reaches where nobody can follow. Raises Unresolvable."""
+    modules = {imported.module for imported in reached.imports}
+    said = set(reached.loads) | reached.attributes
+    if said & _PROGRAMS or "subprocess" in modules or ("os" in said | modules and said & _OS):
+        raise Unresolvable(
+            "subprocess", "runs a program whose files nobody sees", "start it in a cell of its own"
+        )
+    if said & _FRAMES:
+        raise Unresolvable(min(said & _FRAMES), "looks into the caller's variables", "pass them as arguments")
+    if {"getpass", "getch"} & said:
+        raise Unresolvable("getpass()", "asks the person at the keyboard", "ask in a cell of its own")
+    if "__main__" in modules:
+        raise Unresolvable("__main__", "is the whole running session", "name the variables in the code")
+
+
 def names(reached: CodeFacts, texts: Iterable[str], namespace: Mapping[str, Any]) -> list[str]:
     """List the bound names that text may look up; empty where nothing looks names up in text.
 
     Raises Unresolvable where the text is computed.
     """
-    if reached.opaque:
-        name = min(reached.opaque)
+    computed = reached.opaque - {"os.environ"}
+    if computed:
+        name = min(computed)
         raise Unresolvable(f"{name}()", "looks up names that only running can tell", "name them in the code")
     if not (reached.attributes & _METHODS or set(reached.loads) & _BUILTINS):
         return []

@@ -26,6 +26,7 @@ _STORES = {"STORE_NAME", "STORE_GLOBAL"}
 _DELETES = {"DELETE_NAME", "DELETE_GLOBAL"}
 _LOOKUPS = {"eval", "exec", "globals", "locals", "vars", "compile", "__import__"}
 _BRANCHES = {"FOR_ITER", "SEND", "SETUP_FINALLY", "RERAISE"}
+_NAMES_ONE = {"LOAD_CONST", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF"}
 _SKIPPED = {"COPY_FREE_VARS", "CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "NOP", "NOT_TAKEN"}
 
 
@@ -106,6 +107,8 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
         attribute = _set_attribute(steps, index, len(chain))
         if attribute:
             found.sets.add((name, *chain, attribute))
+        if "environ" in (name, *chain) and not _named_variable(steps, index, (name, *chain)):
+            found.opaque.add("os.environ")
         if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 4]):
             found.opaque.add(name)
     elif step.opname in _STORES:
@@ -143,6 +146,20 @@ def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:
             break
         chain.append(str(step.argval))
     return tuple(chain)
+
+
+def _named_variable(steps: list[dis.Instruction], index: int, chain: tuple[str, ...]) -> bool:
+    """Whether the environment is asked for one variable, by a text or a variable that holds one."""
+    after = steps[index + len(chain) :]
+    if chain[-1] in {"get", "setdefault", "pop"} or not after:
+        return chain[-1] != "environ"
+    if steps[index - 1].opname in _NAMES_ONE and after[0].opname == "CONTAINS_OP":
+        return True
+    return after[0].opname in _NAMES_ONE and after[1].opname in {
+        "BINARY_SUBSCR",
+        "STORE_SUBSCR",
+        "DELETE_SUBSCR",
+    }
 
 
 def _set_attribute(steps: list[dis.Instruction], index: int, depth: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 from lean_magic.values.code import code_digest, facts
@@ -48,7 +49,15 @@ def importable(obj: Any) -> bool:
 def _named(walk: Walk, tag: str, obj: Any) -> bytes:
     module = str(getattr(obj, "__module__", None) or "builtins")
     walk.use_module(module)
-    return leaf(tag, f"{module}:{obj.__qualname__}".encode())
+    return leaf(tag, f"{module}:{obj.__qualname__} {_built(module)}".encode())
+
+
+def _built(module: str) -> str:
+    """Digest the file of a local module written in C, which has no code to look at."""
+    path = str(getattr(sys.modules.get(module), "__file__", None) or "")
+    if not origin(module).own or path.endswith((".py", ".pyc")) or not Path(path).is_file():
+        return ""
+    return leaf("built", Path(path).read_bytes()).hex()
 
 
 def function_rule(walk: Walk, value: types.FunctionType) -> bytes:

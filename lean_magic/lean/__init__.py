@@ -1,0 +1,63 @@
+"""The verbs of `%lean`: each reads the store or the ledger and answers with a page.
+
+    request   a line → a verb, its operand and options; a wrong word is told with the nearest right one
+    look      ls, show, savings, config: they change nothing
+    tidy      check, prune, clear
+    why       why a cell ran; the only verb that needs a kernel
+    page      sentences, code and tables, as plain text or as HTML
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from lean_magic.errors import UsageError
+from lean_magic.lean import look, tidy
+from lean_magic.lean.page import Page, publish
+from lean_magic.lean.place import Place
+from lean_magic.lean.request import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lean_magic.lean.request import Request
+    from lean_magic.runner import Runner
+
+__all__ = ["answer", "run"]
+
+_VERBS: dict[str, Callable[[Place, Request], Page]] = {
+    "ls": look.ls,
+    "show": look.show,
+    "savings": look.savings,
+    "config": look.config,
+    "check": tidy.check,
+    "prune": tidy.prune,
+    "clear": tidy.clear,
+    "help": look.overview,
+}
+
+
+def run(runner: Runner, line: str) -> None:
+    """Answer one line of `%lean` on the screen. Raises UsageError, StoreError."""
+    place = Place(runner.settings, runner.store, runner.ledger)
+    publish(runner.shell, answer(place, _words(line), runner))
+
+
+def answer(place: Place, words: Sequence[str], runner: Runner | None = None) -> Page:
+    """Answer one verb with its operand and options; `why` needs a runner. Raises UsageError, StoreError."""
+    request = parse(words, place.command)
+    if request.verb.name != "why":
+        return _VERBS[request.verb.name](place, request)
+    if runner is None:
+        raise UsageError(f"{place.command}: why needs the kernel that runs the cell; ask %lean why there")
+    from lean_magic.lean.why import why  # it needs IPython, which a terminal command can do without
+
+    return why(runner, place, request)
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"%lean: {line!r} cannot be read: {error}") from None

@@ -1,0 +1,139 @@
+"""The verbs that look at the whole cache and change nothing: ls, savings, config, and the list of all verbs."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from lean_magic import cost
+from lean_magic.lean.page import Column, Page, Table, Text, cut
+from lean_magic.lean.place import ID, entries, first_line, use_of
+from lean_magic.lean.request import VERBS
+from lean_magic.ledger import totals
+from lean_magic.words import age, duration, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lean_magic.lean.place import Place
+    from lean_magic.lean.request import Request
+    from lean_magic.ledger import Totals
+    from lean_magic.settings import LeanMagic
+    from lean_magic.store import Manifest
+
+__all__ = ["config", "ls", "overview", "savings"]
+
+_SHOWN = 20  # entries that `ls` shows without --all
+_NAME = 60  # columns of a label or line of code, even on a wide screen
+_WEEK = 7 * 86_400.0  # seconds
+_VARIABLES = {"cache_dir", "max_size", "off"}  # the settings that a variable of the environment may give
+
+
+def overview(place: Place, request: Request) -> Page:
+    """Answer `%lean` alone: one line for each verb."""
+    del request
+    rows = [(f"{place.command} {verb.usage}", verb.says) for verb in VERBS]
+    return Page([Table([Column(code=True), Column()], rows)])
+
+
+def ls(place: Place, request: Request) -> Page:
+    """List the entries whose label, code or id has the TEXT in it, newest first."""
+    text = request.operand.casefold()
+    found = [entry for entry in entries(place) if _has(entry, text)]
+    if not found:
+        return Page([Text(f"no entry has {request.operand!r} in it" if text else f"no entry in {place.store.root}")])
+    shown = found if "--all" in request.options else found[:_SHOWN]
+    columns = [Column("entry"), *(Column(name, number=True) for name in ("made", "size", "took", "hits"))]
+    table = Table([*columns, Column("id", code=True)], _rows(place, shown), bend=0)
+    return Page([table, Text(_count(place, found, shown))])
+
+
+def _has(entry: Manifest, text: str) -> bool:
+    return text in entry.label.casefold() or text in entry.source.casefold() or entry.entry.startswith(text)
+
+
+def _rows(place: Place, shown: Sequence[Manifest]) -> list[list[str]]:
+    known, now = place.uses(), time.time()
+    return [
+        [
+            cut(entry.label or first_line(entry.source), _NAME),
+            age(now - entry.created),
+            size(entry.payload.size if entry.payload else 0),
+            duration(entry.seconds),
+            str(use_of(entry, known).hits),
+            entry.entry[:ID],
+        ]
+        for entry in shown
+    ]
+
+
+def _count(place: Place, found: Sequence[Manifest], shown: Sequence[Manifest]) -> str:
+    entries = "1 entry" if len(found) == 1 else f"{len(found)} entries"
+    held = size(sum(entry.payload.size for entry in found if entry.payload))
+    rest = f"; {place.command} ls --all shows {len(found) - len(shown)} more" if len(shown) < len(found) else ""
+    return f"{entries}, {held}, in {place.store.root}{rest}"
+
+
+def savings(place: Place, request: Request) -> Page:
+    """Sum up the ledger: today, the last seven days, in total."""
+    del request
+    records, now = list(place.ledger.read()), time.time()
+    price, source = _price(place.settings)
+    spans = {"today": _midnight(now), "last 7 days": now - _WEEK, "in total": None}
+    heads = ["hits", "misses", "bypasses", "time saved", *(["money saved"] if price else [])]
+    columns = [Column(), *(Column(name, number=True) for name in heads)]
+    rows = [_sums(name, totals(records, since), price) for name, since in spans.items()]
+    return Page([Table(columns, rows), *([Text(source)] if source else [])])
+
+
+def _midnight(now: float) -> float:
+    today = datetime.datetime.fromtimestamp(now).astimezone()
+    return today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+def _sums(name: str, total: Totals, price: float | None) -> list[str]:
+    saved = duration(total.seconds_saved) if total.hits else "—"
+    money = cost.dollars(total.seconds_saved, price)
+    row = [name, f"{total.hits:,}", f"{total.misses:,}", f"{total.bypasses:,}", saved]
+    return row if money is None else [*row, f"${money:,.2f}"]
+
+
+def _price(settings: LeanMagic) -> tuple[float | None, str]:
+    """Return dollars an hour, and a sentence on where they come from: the user's own, else a list price."""
+    if settings.price_per_hour:
+        return settings.price_per_hour, f"at ${settings.price_per_hour:g} an hour"
+    gpu = _gpu()
+    listed = cost.per_hour(gpu)
+    if listed is None:
+        return None, ""
+    remedy = "`%config LeanMagic.price_per_hour = …` sets your own"
+    return listed, f"at ${listed:g} an hour, a list price of this kernel's {gpu}; {remedy}"
+
+
+def _gpu() -> str | None:
+    """Return the driver's name for the GPU that this kernel uses already; looking never takes one into use."""
+    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
+    return str(cuda.get_device_name()) if cuda is not None and cuda.is_initialized() else None
+
+
+def config(place: Place, request: Request) -> Page:
+    """List the settings in force, each with where it comes from."""
+    del request
+    rows = [(name, str(value), _source(place.settings, name)) for name, value in place.settings.as_rows().items()]
+    columns = [Column("setting", code=True), Column("value"), Column("from")]
+    how = "`c.LeanMagic.max_size = '20G'` in ipython_config.py sets one for all kernels; variables win over that"
+    return Page([Table(columns, rows), Text(how)])
+
+
+def _source(settings: Any, name: str) -> str:
+    variable = f"LEAN_MAGIC_{name.upper()}"
+    if name in _VARIABLES and os.environ.get(variable):
+        return variable
+    if name in settings.config.get("LeanMagic", {}):
+        return f"c.LeanMagic.{name}"
+    if settings.has_trait(name) and getattr(settings, name) != settings.trait_defaults(name):
+        return "this session"
+    return "default"
