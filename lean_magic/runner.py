@@ -21,7 +21,7 @@ from lean_magic import display, history
 from lean_magic._version import __version__
 from lean_magic.effects import Record, Recorders, Run, recorders
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
-from lean_magic.key import Analysis, Key, Patches, analyse, difference, make_key
+from lean_magic.key import Analysis, Key, Patches, after_loading, analyse, difference, make_key
 from lean_magic.key.reach import Part as KeyPart
 from lean_magic.ledger import Ledger
 from lean_magic.options import Options
@@ -31,6 +31,7 @@ from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.fingerprint import on_bytes
+from lean_magic.values.in_place import shape_of
 from lean_magic.values.sources import Sources, sources_of
 
 __all__ = ["Cell", "Plan", "Runner"]
@@ -262,8 +263,17 @@ class Runner:
             stored = LocalStore(self.settings.folder).put(
                 manifest, lambda file: codec.dump(graph, file, show)
             )
+            self._store_again(plan, manifest, graph)
         assert stored.payload is not None
         return Miss(plan.reasons, seconds, stored.payload.size, entry=stored.entry)
+
+    def _store_again(self, plan: Plan, manifest: Manifest, graph: codec.Graph) -> None:
+        """Let the entry be found also where the local modules that the cell imports are loaded already."""
+        loaded = after_loading(plan.key, plan.found, self.shell.user_ns, self.patches)
+        if loaded is not None:
+            parts = {name: Part(part.digest, part.text) for name, part in loaded.parts.items()}
+            again = replace(manifest, key=loaded.digest, parts=parts, entry=uuid.uuid4().hex)
+            self.store.put(again, lambda file: codec.dump(graph, file))
 
     def _live(self, plan: Plan, records: Mapping[str, Record]) -> codec.Live:
         """Say what a graph may refer to: live objects by mark, and the user's own code bound before the cell."""
@@ -277,7 +287,8 @@ class Runner:
             and isinstance(value, (type, types.FunctionType))
             and value.__module__ == "__main__"
         }
-        return codec.Live(walk.live(), {**spaces, id(namespace): "__main__"}, own)
+        arrays = [(shape[0], value) for value in walk.objects if (shape := shape_of(value)) is not None]
+        return codec.Live(walk.live(), {**spaces, id(namespace): "__main__"}, own, arrays)
 
     def _manifest(self, plan: Plan, cell: Cell, seconds: float, records: Mapping[str, Record]) -> Manifest:
         key = plan.key

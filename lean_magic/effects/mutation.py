@@ -1,4 +1,4 @@
-"""In-place change of objects that existed before the cell."""
+"""In-place change of objects that existed before the cell, written back into the same objects."""
 
 from __future__ import annotations
 
@@ -6,43 +6,93 @@ from typing import Any
 
 from lean_magic.effects.recorder import Record, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
-from lean_magic.values import Walk
+from lean_magic.values import Walk, fingerprint
+from lean_magic.values.in_place import content_of, put, shape_of
+from lean_magic.values.memory import inside, overlaps
 
 __all__ = ["Mutation", "changed"]
 
 
 class Mutation:
-    """Fingerprints what the cell reached once more and compares."""
+    """Fingerprints what the cell reached once more, and keeps the content of what is other now."""
 
     name = "mutation"
 
+    def __init__(self) -> None:
+        self._shapes: dict[str, Any] = {}
+
     def begin(self, run: Run) -> None:
-        """Nothing to do: the key already holds the digests of everything reached."""
+        """Take down the shapes of arrays; their content is in the key already."""
+        arrays = ((mark, shape_of(value)) for mark, value in run.walk.by_mark().items())
+        self._shapes = {mark: shape for mark, shape in arrays if shape is not None}
 
     def end(self, run: Run) -> Record:
-        """Find what changed in place. Raises Unstorable naming it."""
-        names = changed(run.walk)
-        if names:
-            raise Unstorable(names[0], "was changed in place", "bind a changed copy to a new name")
-        return Record()
+        """Keep what changed in place. Raises Unstorable naming what cannot be written back."""
+        parts = changed(run.walk)
+        if not parts:
+            return Record({}, [], {})
+        live = run.walk.by_mark()
+        marks = [mark for mark in live if mark.rpartition("#")[0] in parts]
+        kept = {
+            mark: self._content(mark, live[mark])
+            for mark in marks
+            if self._is_other(run.walk, mark, live[mark])
+        }
+        return Record({"sharing": self._sharing(run.walk)}, sorted(parts), kept)
+
+    def _is_other(self, walk: Walk, mark: str, value: Any) -> bool:
+        """Whether an object may have changed; only of arrays is the content known by itself."""
+        return mark not in self._shapes or walk.digests_by_mark.get(mark) != _digest(value)
+
+    def _content(self, mark: str, value: Any) -> Any:
+        part = mark.rpartition("#")[0]
+        before, now = self._shapes.get(mark), shape_of(value)
+        if (before and before[1:]) != (now and now[1:]):
+            raise Unstorable(part, "changed its shape or dtype in place", "bind the new array to a new name")
+        try:
+            return content_of(value)
+        except Unstorable as error:
+            raise Unstorable(part, error.why, error.remedy) from error
+
+    def _sharing(self, walk: Walk) -> list[list[str]]:
+        """List the groups of arrays that share memory: writing to one is seen by the others."""
+        arrays = [
+            (shape[0], mark)
+            for mark, value in walk.by_mark().items()
+            if (shape := shape_of(value)) is not None
+        ]
+        spans = overlaps(interval for interval, _ in arrays)
+        groups = ([mark for interval, mark in arrays if inside(interval, span)] for span in spans)
+        return sorted(sorted(group) for group in groups)
 
     def cancel(self, run: Run) -> None:
         """Nothing to stop."""
 
     def still_holds(self, observed: Any, run: Run) -> str:
-        """In-place change observes nothing."""
-        del observed, run
+        """Compare which arrays share memory, which the key does not see."""
+        if observed and observed.get("sharing") != self._sharing(run.walk):
+            return "other arrays share memory now"
         return ""
 
     def replay(self, record: Record, run: Run) -> None:
-        """Nothing to put back."""
+        """Write the content back."""
+        live = run.walk.by_mark()
+        for mark, content in record.values.items():
+            put(live[mark], content)
 
 
-def changed(before: Walk) -> list[str]:
+def _digest(value: Any) -> str:
+    try:
+        return fingerprint(value)
+    except Unfingerprintable:
+        return ""
+
+
+def changed(before: Walk) -> set[str]:
     """Name the parts of a walk whose content is no longer what it was."""
     again = Walk()
     again.spaces.update(before.spaces)
-    return [part for part, (value, digest) in before.values.items() if _differs(again, part, value, digest)]
+    return {part for part, (value, digest) in before.values.items() if _differs(again, part, value, digest)}
 
 
 def _differs(walk: Walk, part: str, value: Any, digest: str) -> bool:

@@ -59,7 +59,8 @@ _SEEDERS = {
     "torch.cuda": [("torch.cuda", "manual_seed_all"), ("torch.cuda", "manual_seed")],
 }
 
-_unseeded: set[str] = set()
+_unseeded: set[str] = set()  # known not to be seeded when the extension was loaded
+_seeded: set[str] = set()  # seen to be seeded since
 _running: list[Generators] = []
 
 
@@ -75,7 +76,7 @@ def watch() -> None:
 
 def assume_unseeded() -> None:
     """Say that no user code has run yet in this process, so that nothing was seeded."""
-    _unseeded.update(kind for kind in _KINDS if not kind.startswith("torch"))
+    _unseeded.add("random")
 
 
 def _watched(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,7 +84,7 @@ def _watched(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def seed(*args: Any, **options: Any) -> Any:
         for generators in _running:
             generators.seeding(kind)
-        _unseeded.discard(kind)
+        _seeded.add(kind)
         return function(*args, **options)
 
     seed._lean_magic_kind = kind  # type: ignore[attr-defined]  # noqa: SLF001  marks it as watched
@@ -93,7 +94,11 @@ def _watched(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
 def _is_unseeded(kind: str, owner: Any) -> bool:
     if kind == "torch":
         return bool(owner.initial_seed() == _TORCH_DEFAULT_SEED)
-    return kind in _unseeded
+    if kind == "numpy.random":
+        # numpy forgets the seed sequence of its own making once somebody gives it a seed.
+        bits = owner.mtrand._rand._bit_generator  # noqa: SLF001
+        return kind not in _seeded and bits._seed_seq is not None  # noqa: SLF001
+    return kind in _unseeded and kind not in _seeded
 
 
 class Generators:
@@ -180,7 +185,7 @@ class Generators:
             live = owner() or _load(kind)
             if live is not None:
                 put(live, record.values[kind])
-                _unseeded.discard(kind)
+                _seeded.add(kind)
 
 
 def _load(kind: str) -> Any:

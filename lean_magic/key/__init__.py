@@ -1,7 +1,7 @@
 """What the result of a cell depends on: its code, and the code and data that its names reach."""
 
-from lean_magic.key.key import Difference, Key, difference, make_key
+from lean_magic.key.key import Difference, Key, after_loading, difference, make_key
 from lean_magic.key.patches import Patches
 from lean_magic.key.source import Analysis, analyse
 
-__all__ = ["Analysis", "Difference", "Key", "Patches", "analyse", "difference", "make_key"]
+__all__ = ["Analysis", "Difference", "Key", "Patches", "after_loading", "analyse", "difference", "make_key"]

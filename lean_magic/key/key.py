@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lean_magic.key import modules
 from lean_magic.key.patches import Patches
 from lean_magic.key.process import settings
 from lean_magic.key.reach import UNBOUND, Part, Reach
 from lean_magic.key.source import Analysis
 from lean_magic.values import Walk
-from lean_magic.values.code import CodeFacts
+from lean_magic.values.code import CodeFacts, facts
 from lean_magic.values.fingerprint import combine, leaf
 
-__all__ = ["Difference", "Key", "difference", "make_key"]
+__all__ = ["Difference", "Key", "after_loading", "difference", "make_key"]
 
 # Raised whenever digests or the meaning of parts change: older entries become plain misses.
 _VERSION = "1"
@@ -35,6 +36,8 @@ class Key:
     possible: Mapping[str, Part]
     walk: Walk = field(compare=False, repr=False, default_factory=Walk)
     facts: CodeFacts = field(compare=False, repr=False, default_factory=CodeFacts)
+    outside: frozenset[str] = frozenset()
+    unloaded: bool = False
 
     @property
     def digest(self) -> str:
@@ -59,6 +62,7 @@ def make_key(
     """
     reach = Reach(namespace, frozenset(ignore), patches or Patches())
     reach.follow(found)
+    reach.finish()
     for text, value in (depends or {}).items():
         whole = reach.walk.fingerprint(f"--depends {text}", value)
         reach.sure[f"--depends {text}"] = Part(whole.digest, whole.text)
@@ -67,7 +71,44 @@ def make_key(
     parts = {"code": Part(found.digest)}
     texts = {"python": "{}.{}".format(*sys.version_info[:2]), "format": _VERSION, **(fixed or {})}
     parts |= {name: _text(content) for name, content in texts.items()}
-    return Key(found.digest, {**parts, **reach.sure}, reach.possible, reach.walk, reach.facts)
+    parts |= reach.sure
+    return Key(
+        found.digest,
+        parts,
+        reach.possible,
+        reach.walk,
+        reach.facts,
+        frozenset(reach.outside),
+        bool(reach.unloaded),
+    )
+
+
+def after_loading(key: Key, found: Analysis, namespace: dict[str, Any], patches: Patches) -> Key | None:
+    """Give the key the same cell will have now that the local modules it imports are loaded.
+
+    Before, they counted by the sources that importing them would load; from now on they count by what
+    they hold. None if loading them did something that a second run would not do again.
+    """
+    if not key.unloaded or not modules.quiet(name for name in key.parts if name.startswith("module ")):
+        return None
+    reach = Reach(namespace, patches=patches)
+    reach.walk.spaces["__main__"] = namespace
+    reach.follow_imports(found)
+    reach.finish()
+    reached = {name.partition(".")[0] for name in key.walk.modules | reach.walk.modules}
+    gone = {f"package {name}" for name in key.outside - reached}
+    parts = {
+        name: part for name, part in key.parts.items() if not name.startswith(_BY_STATE) and name not in gone
+    }
+    reach.facts.merge(key.facts)
+    for code in reach.walk.codes:
+        reach.facts.merge(facts(code))
+    for name, (digest, text) in settings(reached, reach.facts, reach.words).items():
+        parts[name] = Part(digest, text)
+    return Key(key.family, {**parts, **reach.sure}, {**key.possible, **reach.possible}, key.walk)
+
+
+_BY_STATE = ("module ", "setting ", "environment ")
 
 
 def _text(content: str) -> Part:

@@ -8,6 +8,7 @@ import importlib.machinery
 import os
 import sys
 import types
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lean_magic.values.code import Import
 from lean_magic.values.fingerprint import leaf
 from lean_magic.values.origin import origin, path_origin
 
-__all__ = ["absolute", "closure", "is_setting"]
+__all__ = ["absolute", "closure", "is_setting", "quiet"]
 
 _SETTING_TYPES = (bool, int, float, complex, str, bytes, tuple, type(None))
 
@@ -59,6 +60,25 @@ def closure(name: str) -> dict[str, str]:
             package = module if path.name == "__init__.py" else module.rpartition(".")[0]
             todo += _names(imports, package) + _parents(module)
     return found
+
+
+def quiet(parts: Iterable[str]) -> bool:
+    """Whether loading these modules only defines things: nothing is called for its effect."""
+    for part in parts:
+        path = _locate(part.removeprefix("module "))
+        if path is None or path.suffix != ".py" or not _only_defines(ast.parse(path.read_bytes()).body):
+            return False
+    return True
+
+
+def _only_defines(nodes: Sequence[ast.stmt]) -> bool:
+    for node in nodes:
+        if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
+            return False
+        inner = [*getattr(node, "body", []), *getattr(node, "orelse", []), *getattr(node, "finalbody", [])]
+        if isinstance(node, (ast.If, ast.For, ast.While, ast.With, ast.Try)) and not _only_defines(inner):
+            return False
+    return True
 
 
 def _parents(module: str) -> list[str]:

@@ -57,6 +57,7 @@ class Reach:
     sure: dict[str, Part] = field(default_factory=dict)
     possible: dict[str, Part] = field(default_factory=dict)
     unloaded: set[str] = field(default_factory=set)
+    outside: set[str] = field(default_factory=set)
     facts: CodeFacts = field(default_factory=CodeFacts)
     _refs: dict[str, frozenset[Ref]] = field(default_factory=dict)
     words: set[str] = field(default_factory=set)
@@ -70,15 +71,22 @@ class Reach:
         self.facts.merge(found.facts)
         for name, read in sorted(found.reads.items()):
             self._add((Ref("__main__", name, chain) for chain in sorted(read.chains)), read)
-        for imported, names in found.imports:
-            self._import(imported, found, names)
-        self._drain()
+        self.follow_imports(found)
         for code in self.walk.codes:
             self.facts.merge(facts(code))
         strings.refuse(self.facts)
         for name in strings.names(self.facts, self._texts, self.namespace):
             self._add([Ref("__main__", name)], Read(frozenset(found.surely & {name}), frozenset()))
         self._drain()
+
+    def follow_imports(self, found: Analysis) -> None:
+        """Add what the cell's own import statements bring."""
+        for imported, names in found.imports:
+            self._import(imported, found, names)
+        self._drain()
+
+    def finish(self) -> None:
+        """Add what follows from all that was reached: versions, and what was set on modules."""
         self._packages()
 
     # -- the queue -------------------------------------------------------------
@@ -240,7 +248,7 @@ class Reach:
 
     def _outside(self, name: str) -> None:
         if origin(name).kind != "python":
-            self.walk.modules.add(name)
+            self.outside.add(name.partition(".")[0])
 
     # -- the end --------------------------------------------------------------------
 
@@ -250,7 +258,7 @@ class Reach:
             for label, value in self.patches.of([package]):
                 self._part(label, value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)
         self._drain()
-        for package in sorted({name.partition(".")[0] for name in self.walk.modules}):
+        for package in sorted({name.partition(".")[0] for name in self.walk.modules} | self.outside):
             version = package_version(package)
             self.sure[f"package {package}"] = Part(leaf("version", version.encode()).hex(), version)
 

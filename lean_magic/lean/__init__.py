@@ -1,10 +1,11 @@
 """The verbs of `%lean`: each reads the store or the ledger and answers with a page.
 
-    request   a line → a verb, its operand and options; a wrong word is told with the nearest right one
-    look      ls, show, savings, config: they change nothing
-    tidy      check, prune, clear
-    why       why a cell ran; the only verb that needs a kernel
-    page      sentences, code and tables, as plain text or as HTML
+request   a line → a verb, its operand and options; a wrong word is told with the nearest right one
+look      ls, savings, config: they change nothing
+entry     show
+tidy      check, prune, clear
+why       why a cell ran; the only verb that needs a kernel
+page      sentences, code and tables, as plain text or as HTML
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from lean_magic.errors import UsageError
-from lean_magic.lean import look, tidy
+from lean_magic.lean import entry, look, tidy
 from lean_magic.lean.page import Page, publish
 from lean_magic.lean.place import Place
 from lean_magic.lean.request import parse
@@ -28,7 +29,7 @@ __all__ = ["answer", "run"]
 
 _VERBS: dict[str, Callable[[Place, Request], Page]] = {
     "ls": look.ls,
-    "show": look.show,
+    "show": entry.show,
     "savings": look.savings,
     "config": look.config,
     "check": tidy.check,

@@ -20,22 +20,31 @@ if TYPE_CHECKING:
 __all__ = ["show"]
 
 _ROWS = 50  # of one table: a cell may have read thousands of files
-_KINDS = {"key": "variable", "names": "variable", "generators": "generator", "files": "file", "folders": "folder"}
+_KINDS = {
+    "key": "variable",
+    "names": "variable",
+    "generators": "generator",
+    "files": "file",
+    "folders": "folder",
+    "packages": "package",
+}
 
 
 def show(place: Place, request: Request) -> Page:
-    """Show one entry, or the newest of a label: its code, what it depends on, what it observed, what it did."""
+    """Show one entry, or the newest of a label: its code, what it depends on, what it did."""
     entry, *older = called(place, request.operand)
     parts = [(name, part.text, part.digest[:ID]) for name, part in entry.parts.items()]
     blocks: list[Block] = [
         Table([Column(), Column()], _facts(place, entry)),
+        Text("its code", title=True),
         Code(entry.source),
-        Text("it depends on"),
+        Text("what it depends on", title=True),
         Table([Column(code=True), Column(), Column(code=True)], parts, bend=1),
     ]
-    for title, told in (("its run observed", entry.observed), ("a hit puts back", entry.effects)):
+    for title, told in (("what its run observed", entry.observed), ("what a hit puts back", entry.effects)):
         rows = [row for name, item in told.items() for row in _told(name, item)]
-        blocks += [Text(title), Table([Column(), Column(code=True)], _limited(rows))] if rows else []
+        table = Table([Column(), Column(code=True)], _limited(rows))
+        blocks += [Text(title, title=True), table] if rows else []
     if older:
         ids = ", ".join(other.entry[:ID] for other in older[:5])
         blocks.append(Text(f"{len(older)} older with the same label: {ids}{' …' if len(older) > 5 else ''}"))
@@ -53,7 +62,7 @@ def _facts(place: Place, entry: Manifest) -> list[tuple[str, str]]:
         "took": duration(entry.seconds),
         "hits": f"{use.hits}{last}",
         "payload": _payload(place, entry),
-        **{f"made by {name}" if name == "user" else name: str(told) for name, told in entry.provenance.items()},
+        **{str(name): str(told) for name, told in entry.provenance.items()},
     }
     return [(name, told) for name, told in facts.items() if told]
 
@@ -70,14 +79,20 @@ def _payload(place: Place, entry: Manifest) -> str:
     return f"{size(entry.payload.size)}, {path}" if entry.payload else "none"
 
 
-def _told(name: str, item: Any) -> Iterator[tuple[str, str]]:
-    """Yield a row for each thing that a recorder named: the keys of an object, the items of a list."""
-    kind = _KINDS.get(name, name)
-    if isinstance(item, Mapping):
-        for inner, value in item.items():
-            if isinstance(value, Mapping | list) and inner == _KINDS.get(inner, inner):
-                yield from _told(inner, value)
-            else:
-                yield kind, inner
-    elif isinstance(item, list) and item:
-        yield kind, ", ".join(map(str, item))
+def _told(recorder: str, item: Any) -> Iterator[tuple[str, str]]:
+    """Yield a row for each thing that a recorder named: an object's keys, or the words in a list."""
+    for name, value in item.items() if isinstance(item, Mapping) else [(recorder, item)]:
+        if isinstance(value, Mapping):
+            yield from ((_kind(name), str(inner)) for inner in value)
+        elif isinstance(value, list) and all(isinstance(word, str) for word in value):
+            yield from [(_kind(name), ", ".join(value))] if value else []
+        elif isinstance(item, Mapping) and not isinstance(value, int | float):
+            yield _kind(recorder), str(name)
+
+
+def _kind(name: str) -> str:
+    return _KINDS.get(name, name)
+
+
+def _limited(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return rows if len(rows) <= _ROWS else [*rows[:_ROWS], ("", f"and {len(rows) - _ROWS} more")]

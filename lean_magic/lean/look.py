@@ -1,4 +1,4 @@
-"""The verbs that look at the whole cache and change nothing: ls, savings, config, and the list of all verbs."""
+"""The verbs that look at the whole cache and change nothing: ls, savings, config, and the list of verbs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def ls(place: Place, request: Request) -> Page:
     text = request.operand.casefold()
     found = [entry for entry in entries(place) if _has(entry, text)]
     if not found:
-        return Page([Text(f"no entry has {request.operand!r} in it" if text else f"no entry in {place.store.root}")])
+        having = f" with {request.operand!r} in it" if text else ""
+        return Page([Text(f"no entry{having} in {place.store.root}")])
     shown = found if "--all" in request.options else found[:_SHOWN]
     columns = [Column("entry"), *(Column(name, number=True) for name in ("made", "size", "took", "hits"))]
     table = Table([*columns, Column("id", code=True)], _rows(place, shown), bend=0)
@@ -73,7 +74,8 @@ def _rows(place: Place, shown: Sequence[Manifest]) -> list[list[str]]:
 def _count(place: Place, found: Sequence[Manifest], shown: Sequence[Manifest]) -> str:
     entries = "1 entry" if len(found) == 1 else f"{len(found)} entries"
     held = size(sum(entry.payload.size for entry in found if entry.payload))
-    rest = f"; {place.command} ls --all shows {len(found) - len(shown)} more" if len(shown) < len(found) else ""
+    more = len(found) - len(shown)
+    rest = f"; {place.command} ls --all shows {more} more" if more else ""
     return f"{entries}, {held}, in {place.store.root}{rest}"
 
 
@@ -114,7 +116,7 @@ def _price(settings: LeanMagic) -> tuple[float | None, str]:
 
 
 def _gpu() -> str | None:
-    """Return the driver's name for the GPU that this kernel uses already; looking never takes one into use."""
+    """Return the driver's name for the GPU that this kernel uses already; looking takes none into use."""
     cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
     return str(cuda.get_device_name()) if cuda is not None and cuda.is_initialized() else None
 
@@ -122,9 +124,12 @@ def _gpu() -> str | None:
 def config(place: Place, request: Request) -> Page:
     """List the settings in force, each with where it comes from."""
     del request
-    rows = [(name, str(value), _source(place.settings, name)) for name, value in place.settings.as_rows().items()]
+    settings = place.settings
+    rows = [(name, str(value), _source(settings, name)) for name, value in settings.as_rows().items()]
     columns = [Column("setting", code=True), Column("value"), Column("from")]
-    how = "`c.LeanMagic.max_size = '20G'` in ipython_config.py sets one for all kernels; variables win over that"
+    how = (
+        "`c.LeanMagic.max_size = '20G'` in ipython_config.py sets one for all kernels; variables win over it"
+    )
     return Page([Table(columns, rows), Text(how)])
 
 

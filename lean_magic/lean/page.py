@@ -38,18 +38,20 @@ class Block(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A sentence; what stands between backticks is code."""
+    """A sentence, or a title; what stands between backticks is code."""
 
     text: str
+    title: bool = False
 
     def plain(self, width: int | None) -> str:
         """Return it as it is: terminals wrap it."""
         del width
-        return self.text
+        return f"\n{self.text}" if self.title else self.text
 
     def html(self) -> str:
         """Return it as a paragraph."""
-        return f'<div style="margin: 2px 0">{_marked(self.text)}</div>'
+        style = "margin: 8px 0 2px; font-weight: 600" if self.title else "margin: 2px 0"
+        return f'<div style="{style}">{_marked(self.text)}</div>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,9 @@ class Table:
         return "\n".join(self._line(row, widths) for row in rows)
 
     def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
-        cells = zip(self.columns, row, widths, strict=True)
-        return "  ".join(_pad(cut(cell, width), width, column.number) for column, cell, width in cells).rstrip()
+        columns = zip(self.columns, row, widths, strict=True)
+        cells = (_pad(cut(cell, width), width, column.number) for column, cell, width in columns)
+        return "  ".join(cells).rstrip()
 
     def html(self) -> str:
         """Return it as a table."""

@@ -38,7 +38,7 @@ VERBS = (
     Verb("show", "everything about one entry, by its id or label", "ENTRY", needed=True),
     Verb("savings", "the time, and the money, that hits have saved"),
     Verb("check", "read every byte and say what is wrong", options={"--fix": ""}),
-    Verb("prune", "delete what is worth least until the folder fits its budget", options={"--max-size": "20G"}),
+    Verb("prune", "delete what is worth least until the rest fits", options={"--max-size": "20G"}),
     Verb("clear", "delete all entries, or those of one label", "NAME", options={"--yes": ""}),
     Verb("config", "the settings in force, and where they come from"),
 )
@@ -87,9 +87,10 @@ def _take(request: Request, rest: list[str]) -> None:
         name, equals, value = word.partition("=")
         request.options[name] = _value(verb, name, value if equals else None, rest)
     elif not verb.operand:
-        raise UsageError(f"takes no {word!r}; it is {verb.usage!r}")
+        taken = f"only {', '.join(verb.options)}" if verb.options else "nothing"
+        raise UsageError(f"takes {taken}, not {word!r}")
     elif request.operand:
-        raise UsageError(f"one {verb.operand} only, not {request.operand!r} and {word!r}; quote one with spaces")
+        raise UsageError(f"one {verb.operand} only, not {request.operand!r} and {word!r}; quotes keep spaces")
     else:
         request.operand = word
 

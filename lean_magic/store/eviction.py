@@ -2,12 +2,13 @@
 
 An entry is worth the seconds it saves per byte it keeps, less the longer nobody uses it:
 
-    worth = seconds × (1 + hits) / size × 2^(−idle / week)
+    worth = seconds * (1 + hits) / size / 2 ** (idle / week)
 
-This is GreedyDual-Size (P. Cao, S. Irani: Cost-Aware WWW Proxy Caching Algorithms, USENIX Symposium on Internet
-Technologies and Systems, 1997), whose H = L + cost / size is renewed at each use, while L, the H of what went
-last, rises and so ages whatever is not used. Many kernels share the folder and none of them keeps an L, so the
-clock ages instead. The factor 1 + hits is GreedyDual-Size-Frequency's (L. Cherkasova, HP Labs, HPL-98-69, 1998).
+This is GreedyDual-Size (P. Cao, S. Irani: Cost-Aware WWW Proxy Caching Algorithms, USENIX Symposium on
+Internet Technologies and Systems, 1997), whose H = L + cost / size is renewed at each use, while L, the H of
+what went last, rises and so ages whatever is not used. Many kernels share the folder and none keeps an L, so
+the clock ages instead. The factor 1 + hits is that of GreedyDual-Size-Frequency (L. Cherkasova: Improving WWW
+Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy, HP Labs, HPL-98-69R1, 1998).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Use:
 
 
 def plan(entries: Sequence[Candidate], budget: int, now: float) -> list[Candidate]:
-    """Return what goes so that the rest fits into `budget` bytes, the least worth first; never what is pinned.
+    """Return what goes so that the rest fits into `budget` bytes, the least worth first; the pinned stay.
 
     The most worth is kept first, and each further entry if it still fits: a large one that does not fit takes
     no small ones with it. Of two entries the one that is better in every respect never goes before the other.
@@ -74,7 +75,7 @@ def plan(entries: Sequence[Candidate], budget: int, now: float) -> list[Candidat
 
 
 def worth(entry: Candidate, now: float) -> float:
-    """Return the binary logarithm of the worth: the formula above overflows for neither old nor huge entries."""
+    """Return the binary logarithm of the worth: as such it neither overflows nor vanishes."""
     idle = max(now - entry.last_used, 0.0)  # a clock that jumped back makes nothing fresher than fresh
     saved = math.log2(max(entry.seconds, _LEAST)) + math.log2(1 + max(entry.hits, 0))
     return saved - math.log2(max(entry.size, 1)) - idle / HALF_LIFE

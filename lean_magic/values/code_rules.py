@@ -25,6 +25,7 @@ __all__ = [
     "descriptor_rule",
     "function_rule",
     "lru_rule",
+    "members",
     "method_rule",
     "module_rule",
     "property_rule",
@@ -173,7 +174,7 @@ def class_rule(walk: Walk, value: type) -> bytes:
         walk.digest(type(value)),
         walk.digest(value.__bases__),
         leaf("generic", repr(bases).encode() if bases is not value.__bases__ else b""),
-        *(walk.digest(name) + walk.digest(member) for name, member in _members(value)),
+        *(walk.digest(name) + walk.digest(member) for name, member in members(value)),
     )
 
 
@@ -200,7 +201,8 @@ def _is_patch(base: type, member: Any) -> bool:
     return isinstance(function, types.FunctionType) and is_own(function) and not is_own(base)
 
 
-def _members(cls: type) -> list[tuple[str, Any]]:
+def members(cls: type) -> list[tuple[str, Any]]:
+    """List what a class's own body and later assignments put into it, in name order."""
     slots = cls.__dict__.get("__slots__", ())
     hidden = _SKIPPED | {*((slots,) if isinstance(slots, str) else slots), "__parameters__", "__orig_bases__"}
     doc = {"__doc__"} if cls.__dict__.get("__doc__") is None else set()

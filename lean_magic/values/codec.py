@@ -13,7 +13,7 @@ import io
 import mmap
 import os
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import joblib
 
 from lean_magic.errors import LeanMagicError, Unstorable
+from lean_magic.values.memory import Interval, Memory
 from lean_magic.values.pickling import Reader, Writer
 from lean_magic.values.sources import Sources
 
@@ -34,7 +35,8 @@ _FAILURES = (pickle.PicklingError, TypeError, ValueError, AttributeError, NotImp
 class Graph:
     """A pickled graph in memory: its stream, and views (not copies) of its large buffers."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory  # keeps the arrays behind the buffers
         self.stream = io.BytesIO()
         self.buffers: list[memoryview] = []
         self.used: set[str] = set()
@@ -60,30 +62,37 @@ class Live:
     marks: Mapping[int, str] = field(default_factory=dict)
     spaces: Mapping[int, str] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
+    arrays: Sequence[tuple[Interval, Any]] = ()
 
-    def write(self, values: Any, graph: Graph) -> None:
-        """Pickle `values` into `graph`, noting the names that were used."""
-        writer = Writer(graph.stream, self.marks, self.spaces, graph.keep, self.names)
+    def write(self, values: Any) -> Graph:
+        """Pickle `values`, a second time if arrays among them turn out to share memory."""
+        memory = Memory(list(self.arrays))
+        graph = self._write(values, memory)
+        again = memory.again()
+        return graph if again is None else self._write(values, again)
+
+    def _write(self, values: Any, memory: Memory) -> Graph:
+        graph = Graph(memory)
+        writer = Writer(graph.stream, self.marks, self.spaces, graph.keep, self.names, memory)
         writer.dump(values)
         graph.used = writer.used
+        return graph
 
 
 def encode(values: Mapping[str, Any], live: Live | None = None) -> Graph:
     """Pickle named values as one graph; raises Unstorable naming the one that cannot be."""
-    graph = Graph()
     live = live or Live()
     try:
-        live.write(dict(values), graph)
+        return live.write(dict(values))
     except (*_FAILURES, LeanMagicError) as error:
         raise _culprit(values, live, error) from error
-    return graph
 
 
 def _culprit(values: Mapping[str, Any], live: Live, error: Exception) -> Unstorable:
     """Find the value that cannot be written, one level down in a mapping of names."""
     for name, value in _flat(values):
         try:
-            live.write(value, Graph())
+            live.write(value)
         except Unstorable as own:
             return Unstorable(name, own.why, own.remedy)
         except _FAILURES as own:

@@ -116,6 +116,7 @@ class Walk:
         self.modules: set[str] = set()
         self.codes: list[types.CodeType] = []
         self.texts: set[str] = set()
+        self.digests_by_mark: dict[str, str] = {}
         self.patched: dict[type, bytes] = {}
         self.spans: dict[str, range] = {}
         self.values: dict[str, tuple[Any, str]] = {}
@@ -152,7 +153,11 @@ class Walk:
         mark = self._marks.get(id(value))
         if mark is not None:
             return combine("same", mark)
-        return _rule_for[0](cls)(self, value)
+        found = _rule_for[0](cls)(self, value)
+        own = self._marks.get(id(value))
+        if own is not None:
+            self.digests_by_mark[own.decode()] = found.hex()
+        return found
 
     def digests(self, values: Any) -> bytes:
         """Digest an ordered collection of values, to be used as pieces of a record."""

@@ -102,7 +102,7 @@ def package_version(package: str) -> str:
     """
     installed = _installed_version(package)
     loaded = getattr(sys.modules.get(package), "__version__", installed)
-    return installed if loaded == installed else f"{installed} (loaded: {loaded})"
+    return installed if str(loaded) in installed.split() else f"{installed} (loaded: {loaded})"
 
 
 @functools.lru_cache(maxsize=1024)

@@ -27,6 +27,7 @@ from cloudpickle import cloudpickle as _internals
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import importable
+from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.sources import Sources, find_code, source_of
 
 __all__ = ["Reader", "Writer"]
@@ -44,12 +45,15 @@ class Writer(cloudpickle.Pickler):
         spaces: Mapping[int, str],
         buffers: Callable[[pickle.PickleBuffer], bool],
         named: Mapping[int, str],
+        memory: Memory,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffers)
         self._known = known
         self._spaces = spaces
         self._named = named
         self.used: set[str] = set()
+        self._memory = memory
+        self._plain: set[int] = set()
         self._cells: set[int] = set()
 
     def persistent_id(self, obj: Any) -> Any:
@@ -74,7 +78,7 @@ class Writer(cloudpickle.Pickler):
         if isinstance(obj, io.IOBase):
             return _closed_file(obj)
         for adapter in adapters_for(type(obj)):
-            form = adapter.reduce(obj)
+            form = adapter.reduce(obj, None if id(obj) in self._plain else self._memory)
             if form is not NotImplemented:
                 return form
         return super().reducer_override(obj)
@@ -109,6 +113,11 @@ class Writer(cloudpickle.Pickler):
         """Write a code object with the source it was compiled from."""
         return _Code, (marshal.dumps(obj), source_of(obj))
 
+    def plain(self, obj: Plain) -> Any:
+        """Write an array by its content, though a live one lies there."""
+        self._plain.add(id(obj.value))
+        return Plain, (obj.value,)
+
     def space(self, obj: _Space) -> Any:
         """Write a module's globals by the module's name."""
         return _Space, (obj.name,)
@@ -133,7 +142,7 @@ class Reader(pickle.Unpickler):
     """Read one graph onto the live objects and namespaces."""
 
     def __init__(
-        self, file: Any, objects: list[Any], spaces: Mapping[str, dict[str, Any]], **more: Any
+        self, file: Any, objects: Mapping[str, Any], spaces: Mapping[str, dict[str, Any]], **more: Any
     ) -> None:
         self._sources: Sources = more.pop("sources", {})
         super().__init__(file, **more)
@@ -256,6 +265,7 @@ _REDUCERS: dict[type, Callable[[Writer, Any], Any]] = {
     types.CellType: Writer.cell,
     types.CodeType: Writer.code,
     _Space: Writer.space,
+    Plain: Writer.plain,
     types.GeneratorType: _generator,
     types.CoroutineType: _refuse,
     types.AsyncGeneratorType: _refuse,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lean_magic.values.fingerprint import Rule
+    from lean_magic.values.memory import Memory
 
 __all__ = ["KNOWN", "Adapter", "adapters_for", "loaded_adapters"]
 
@@ -37,11 +38,20 @@ class Adapter(Protocol):
     def rule(self, cls: type) -> Rule | None:
         """Give the rule that fingerprints objects of `cls`, or None to leave them to Python's own."""
 
-    def reduce(self, value: Any) -> Any:
-        """Give the reduced form to store `value` by, or NotImplemented to leave it to pickle."""
+    def reduce(self, value: Any, memory: Memory | None) -> Any:
+        """Give the reduced form to store `value` by, or NotImplemented to leave it to pickle.
+
+        `memory` knows which arrays of the graph share memory; None: write by content alone.
+        """
+
+    def shape(self, value: Any) -> tuple[Any, ...] | None:
+        """Give (interval of memory, shape, dtype) of an array; None for anything else."""
+
+    def content(self, value: Any) -> Any:
+        """Give the content of `value` as another object, or NotImplemented."""
 
     def write_back(self, live: Any, stored: Any) -> bool:
-        """Make `live` equal to `stored` in place; False if that cannot be done."""
+        """Make `live` hold what `content` gave; False if `live` is not of this adapter's kinds."""
 
 
 def adapters_for(cls: type) -> Iterator[Adapter]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, bytes_at
 
 __all__ = ["ADAPTER"]
 
@@ -73,17 +74,94 @@ class _Numpy:
             return _generator
         return None
 
-    def reduce(self, value: Any) -> Any:
-        del value
-        return NotImplemented
+    def reduce(self, value: Any, memory: Memory | None) -> Any:
+        if type(value) not in (np.ndarray, np.memmap) or memory is None or value.dtype.hasobject:
+            return NotImplemented
+        return _reduced(np.asarray(value), memory)
+
+    def shape(self, value: Any) -> tuple[Any, ...] | None:
+        if not isinstance(value, np.ndarray):
+            return None
+        return _interval(value), value.shape, value.dtype.str
+
+    def content(self, value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return Plain(value.view())
+        owner = _bits(value)
+        return NotImplemented if owner is None else owner.state
 
     def write_back(self, live: Any, stored: Any) -> bool:
-        if not isinstance(live, np.ndarray) or live.shape != stored.shape or live.dtype != stored.dtype:
+        if isinstance(live, np.ndarray):
+            live[...] = stored.value
+            return True
+        owner = _bits(live)
+        if owner is None:
             return False
-        if not live.flags.writeable:
-            return False
-        live[...] = stored
+        owner.state = stored
         return True
+
+
+def _interval(value: np.ndarray[Any, Any]) -> Interval:
+    return Interval("", *np.lib.array_utils.byte_bounds(value))
+
+
+def _reduced(value: np.ndarray[Any, Any], memory: Memory) -> Any:
+    """Take apart an array that is a view of a live one or of a span shared with others."""
+    place = _interval(value)
+    owner = memory.live_owner(place)
+    if owner is not None:
+        offset = place.start - owner[0].start
+        about = (value.dtype, value.shape, value.strides, value.ctypes.data - place.start + offset)
+        return _view_of, (owner[1], getattr(owner[1], "strides", None), *about)
+    memory.note(place, value)
+    span = memory.span(place, bytes_at)
+    if span is None:
+        return NotImplemented
+    about = (
+        value.dtype,
+        value.shape,
+        value.strides,
+        value.ctypes.data - span[0].start,
+        value.flags.writeable,
+    )
+    return _view, (span[1], *about)
+
+
+def _view(span: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
+    array: Any = np.ndarray(shape, dtype, span if not span.readonly else bytearray(span), offset, strides)
+    if array.flags.writeable != writeable:
+        array.flags.writeable = writeable
+    return array
+
+
+def _view_of(live: Any, was: Any, dtype: Any, shape: Any, strides: Any, offset: int) -> Any:
+    """Make a view of a live array, which must lie in memory as the recorded one did."""
+    if not isinstance(live, np.ndarray) or live.strides != was:
+        raise LayoutChanged("an array lies in memory in another order than when the entry was made")
+    low, _ = np.lib.array_utils.byte_bounds(live)
+    if live.flags.c_contiguous or live.flags.f_contiguous:
+        return np.ndarray(shape, dtype, live if live.flags.c_contiguous else live.T, offset, strides)
+    return _gappy(live, low, dtype, shape, strides, offset)
+
+
+def _gappy(live: Any, low: int, dtype: Any, shape: Any, strides: Any, offset: int) -> Any:
+    """Make a view inside a live array that is itself a view with gaps."""
+    root = live
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    start = low - np.lib.array_utils.byte_bounds(root)[0] + offset
+    if not root.flags.c_contiguous:
+        raise LayoutChanged("an array lies in memory in another order than when the entry was made")
+    return np.ndarray(shape, dtype, root, start, strides)
+
+
+def _bits(value: Any) -> Any:
+    """Find what holds the state of a random generator; None for anything else."""
+    if isinstance(value, np.random.BitGenerator):
+        return value
+    if isinstance(value, (np.random.Generator, np.random.RandomState)):
+        return getattr(value, "bit_generator", None) or value._bit_generator  # noqa: SLF001
+    return None
 
 
 ADAPTER = _Numpy()

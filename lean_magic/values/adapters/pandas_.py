@@ -107,14 +107,23 @@ class _Pandas:
         ]
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 
-    def reduce(self, value: Any) -> Any:
-        del value
+    def reduce(self, value: Any, memory: Any) -> Any:
+        del value, memory
         return NotImplemented
 
+    def shape(self, value: Any) -> tuple[Any, ...] | None:
+        del value
+        return None
+
+    def content(self, value: Any) -> Any:
+        return value.copy(deep=False) if isinstance(value, (pd.DataFrame, pd.Series)) else NotImplemented
+
     def write_back(self, live: Any, stored: Any) -> bool:
-        if type(live) is not type(stored) or not isinstance(live, (pd.DataFrame, pd.Series)):
+        if not isinstance(live, (pd.DataFrame, pd.Series)):
             return False
-        live._update_inplace(stored)  # noqa: SLF001  what pandas itself does for `inplace=True`
+        # What pandas itself does for `inplace=True`.
+        vars(pd.core.generic.NDFrame)["_update_inplace"](live, stored)
+        live.attrs = dict(stored.attrs)
         return True
 
 

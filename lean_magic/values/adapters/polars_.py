@@ -60,12 +60,19 @@ class _Polars:
         ]
         return next((rule for kind, rule in table if issubclass(cls, kind)), None)
 
-    def reduce(self, value: Any) -> Any:
-        del value
+    def reduce(self, value: Any, memory: Any) -> Any:
+        del value, memory
         return NotImplemented
 
+    def shape(self, value: Any) -> tuple[Any, ...] | None:
+        del value
+        return None
+
+    def content(self, value: Any) -> Any:
+        return value.clone() if isinstance(value, (pl.DataFrame, pl.Series)) else NotImplemented
+
     def write_back(self, live: Any, stored: Any) -> bool:
-        if type(live) is not type(stored) or not isinstance(live, (pl.DataFrame, pl.Series)):
+        if not isinstance(live, (pl.DataFrame, pl.Series)):
             return False
         inner = "_df" if isinstance(live, pl.DataFrame) else "_s"
         setattr(live, inner, getattr(stored, inner))

@@ -29,7 +29,15 @@ class _SentenceTransformers:
         own = cls.__module__.partition(".")[0] == self.library
         return _shell if own and issubclass(cls, torch.nn.Module) else None
 
-    def reduce(self, value: Any) -> Any:
+    def reduce(self, value: Any, memory: Any) -> Any:
+        del value, memory
+        return NotImplemented
+
+    def shape(self, value: Any) -> tuple[Any, ...] | None:
+        del value
+        return None
+
+    def content(self, value: Any) -> Any:
         del value
         return NotImplemented
 

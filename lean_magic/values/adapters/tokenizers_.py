@@ -39,7 +39,15 @@ class _Tokenizers:
             return _tokenizer
         return _token if issubclass(cls, tokenizers.AddedToken) else None
 
-    def reduce(self, value: Any) -> Any:
+    def reduce(self, value: Any, memory: Any) -> Any:
+        del value, memory
+        return NotImplemented
+
+    def shape(self, value: Any) -> tuple[Any, ...] | None:
+        del value
+        return None
+
+    def content(self, value: Any) -> Any:
         del value
         return NotImplemented
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import torch
 
+from lean_magic.values.adapters.torch_graph import spent
+from lean_magic.values.adapters.torch_storage import interval, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.memory import Memory, Plain
 
 __all__ = ["ADAPTER", "bytes_of", "module_content"]
 
@@ -111,15 +114,34 @@ class _Torch:
         ]
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 
-    def reduce(self, value: Any) -> Any:
-        del value
+    def reduce(self, value: Any, memory: Memory | None) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return NotImplemented
+        return spent(value) if value.grad_fn is not None else reduced(value, memory)
+
+    def shape(self, value: Any) -> tuple[Any, ...] | None:
+        if not isinstance(value, torch.Tensor) or value.layout is not torch.strided or value.is_meta:
+            return None
+        return interval(value), tuple(value.shape), str(value.dtype)
+
+    def content(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return Plain(value.detach()), value.grad, value.requires_grad
+        if isinstance(value, torch.Generator):
+            return value.get_state()
         return NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:
-        if not isinstance(live, torch.Tensor) or live.dtype != stored.dtype:
+        if isinstance(live, torch.Generator):
+            live.set_state(stored)
+            return True
+        if not isinstance(live, torch.Tensor):
             return False
+        data, grad, requires_grad = stored
         with torch.no_grad():
-            live.set_(stored.to(live.device)) if live.shape != stored.shape else live.copy_(stored)
+            live.copy_(data.value)
+        live.requires_grad_(requires_grad)
+        live.grad = grad
         return True
 
 

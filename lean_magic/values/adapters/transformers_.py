@@ -29,7 +29,15 @@ class _Transformers:
     def rule(self, cls: type) -> Rule | None:
         return _tokenizer if issubclass(cls, transformers.PreTrainedTokenizerFast) else None
 
-    def reduce(self, value: Any) -> Any:
+    def reduce(self, value: Any, memory: Any) -> Any:
+        del value, memory
+        return NotImplemented
+
+    def shape(self, value: Any) -> tuple[Any, ...] | None:
+        del value
+        return None
+
+    def content(self, value: Any) -> Any:
         del value
         return NotImplemented
 

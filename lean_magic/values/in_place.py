@@ -1,0 +1,174 @@
+"""The content of a mutable object apart from its identity, to be put back into the live one.
+
+`content_of` gives something that can be stored in the object's stead; `put` makes
+the live object hold it, so that everybody who refers to it sees the change.
+"""
+
+from __future__ import annotations
+
+import array
+import collections
+import copyreg
+import types
+from collections.abc import Callable
+from typing import Any
+
+from lean_magic.errors import Unstorable
+from lean_magic.values.adapters import adapters_for
+from lean_magic.values.code_rules import members
+
+__all__ = ["content_of", "put", "shape_of"]
+
+
+def content_of(value: Any) -> Any:
+    """Give the content of `value`. Raises Unstorable for what cannot be changed back in place."""
+    for kind, (take, _) in _KINDS.items():
+        if isinstance(value, kind):
+            return take(value), {} if isinstance(value, type) else _attributes(value)
+    for adapter in adapters_for(type(value)):
+        content = adapter.content(value)
+        if content is not NotImplemented:
+            return content
+    if _is_plain(type(value)):
+        return _state(value)
+    why = f"holds a {type(value).__qualname__} that was changed in place"
+    raise Unstorable(type(value).__qualname__, why, "bind a changed copy to a new name")
+
+
+def put(live: Any, content: Any) -> None:
+    """Make `live` hold `content`."""
+    for kind, (_, give) in _KINDS.items():
+        if isinstance(live, kind):
+            give(live, content[0])
+            if not isinstance(live, type):
+                _put_attributes(live, content[1], whole=True)
+            return
+    for adapter in adapters_for(type(live)):
+        if adapter.write_back(live, content):
+            return
+    whole, state, slots = content
+    _put_attributes(live, state, whole=whole)
+    for name in copyreg._slotnames(type(live)):  # type: ignore[attr-defined]  # noqa: SLF001
+        if name in slots:
+            object.__setattr__(live, name, slots[name])
+        elif hasattr(live, name):
+            object.__delattr__(live, name)
+
+
+def shape_of(value: Any) -> Any:
+    """Give what of an array must stay for it to be changed back in place; None for anything else."""
+    for adapter in adapters_for(type(value)):
+        shape = adapter.shape(value)
+        if shape is not None:
+            return shape
+    return None
+
+
+def _is_plain(cls: type) -> bool:
+    """Whether instances are nothing but attributes: no state of C's below them."""
+    solid = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP)
+    return solid is object and not issubclass(cls, (type, types.ModuleType))
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a `class` statement (or by a C module's own)
+
+
+def _state(value: Any) -> tuple[bool, dict[str, Any], dict[str, Any]]:
+    """Give (whether it is all, attributes, slots)."""
+    slots = {
+        name: getattr(value, name)
+        for name in copyreg._slotnames(type(value))  # type: ignore[attr-defined]  # noqa: SLF001
+        if hasattr(value, name)
+    }
+    custom = getattr(type(value), "__getstate__", None)
+    if custom is not None and custom is not getattr(object, "__getstate__", None):
+        told = value.__getstate__()
+        if isinstance(told, dict):
+            return False, dict(told), {}
+    return True, _attributes(value), slots
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    return dict(getattr(value, "__dict__", {}))
+
+
+def _put_attributes(live: Any, state: dict[str, Any], *, whole: bool) -> None:
+    present = getattr(live, "__dict__", None)
+    if present is None:
+        return
+    for name in [name for name in present if whole and name not in state]:
+        del present[name]
+    for name, new in state.items():
+        old = present.get(name)
+        if type(old) is type(new) and isinstance(new, dict) and old is not new:
+            _give_dict(old, new)
+        else:
+            present[name] = new
+
+
+def _give_list(live: Any, content: list[Any]) -> None:
+    list.__setitem__(live, slice(None), content)
+
+
+def _give_dict(live: Any, content: dict[Any, Any]) -> None:
+    kind = collections.OrderedDict if isinstance(live, collections.OrderedDict) else dict
+    kind.clear(live)
+    for key, value in content.items():
+        kind.__setitem__(live, key, value)
+
+
+def _give_set(live: set[Any], content: list[Any]) -> None:
+    set.clear(live)
+    set.update(live, content)
+
+
+def _give_deque(live: collections.deque[Any], content: list[Any]) -> None:
+    live.clear()
+    live.extend(content)
+
+
+def _give_bytes(live: Any, content: Any) -> None:
+    live[:] = content
+
+
+def _take_function(value: types.FunctionType) -> Any:
+    return value.__code__, value.__defaults__, value.__kwdefaults__
+
+
+def _give_function(live: types.FunctionType, content: Any) -> None:
+    live.__code__, live.__defaults__, live.__kwdefaults__ = content
+
+
+def _take_cell(value: types.CellType) -> list[Any]:
+    try:
+        return [value.cell_contents]
+    except ValueError:
+        return []
+
+
+def _give_cell(live: types.CellType, content: list[Any]) -> None:
+    if content:
+        live.cell_contents = content[0]
+    else:
+        del live.cell_contents
+
+
+def _give_class(live: type, content: dict[str, Any]) -> None:
+    for name in [name for name, _ in members(live) if name not in content]:
+        delattr(live, name)
+    for name, member in content.items():
+        if vars(live).get(name) is not member:
+            setattr(live, name, member)
+
+
+_KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
+    list: (list, _give_list),
+    dict: (lambda value: dict(dict.items(value)), _give_dict),
+    set: (list, _give_set),
+    bytearray: (bytes, _give_bytes),
+    array.array: (lambda value: value[:], _give_bytes),
+    collections.deque: (list, _give_deque),
+    types.FunctionType: (_take_function, _give_function),
+    types.CellType: (_take_cell, _give_cell),
+    type: (lambda value: dict(members(value)), _give_class),
+}

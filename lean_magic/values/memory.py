@@ -1,0 +1,119 @@
+"""Arrays that share memory: found by address, written once, and views again when read.
+
+An array occupies an interval of addresses. Where intervals of two arrays in one
+graph overlap, both are views of one span, which is written instead of them. A new
+array inside a live one is written as a view of the live one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import pickle
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lean_magic.errors import LeanMagicError, Unstorable
+
+__all__ = ["Interval", "LayoutChanged", "Memory", "Plain", "Span", "bytes_at", "inside", "overlaps"]
+
+
+class LayoutChanged(LeanMagicError):
+    """A live array does not lie in memory as it did when the entry was made."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interval:
+    """Addresses from `start` up to `end` on one device ("" is the host)."""
+
+    device: str
+    start: int
+    end: int
+
+
+class Plain:
+    """Says that an array is to be written by its content, even if it shares memory with a live one."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one graph knows of addresses; made anew for the second pass with what the first has seen."""
+
+    live: list[tuple[Interval, Any]] = field(default_factory=list)
+    shared: list[Interval] = field(default_factory=list)
+    seen: list[tuple[Interval, Any]] = field(default_factory=list)
+    _spans: dict[Interval, Any] = field(default_factory=dict)
+
+    def note(self, interval: Interval, value: Any) -> None:
+        """Note an array met while writing; it is kept, so that its address is not given away."""
+        self.seen.append((interval, value))
+
+    def live_owner(self, interval: Interval) -> tuple[Interval, Any] | None:
+        """Find the live array that a new one lies in. Raises Unstorable if it only overlaps one."""
+        for place, owner in self.live:
+            if place.device == interval.device and place.start < interval.end and interval.start < place.end:
+                if place.start <= interval.start and interval.end <= place.end:
+                    return place, owner
+                raise Unstorable("array", "shares memory with only a part of an earlier one", "copy() it")
+        return None
+
+    def span(self, interval: Interval, read: Callable[[Interval], Any]) -> tuple[Interval, Any] | None:
+        """Find the shared span around an array, as bytes read once; None if it shares with nobody."""
+        index = bisect_right(self.shared, Interval(interval.device, interval.start, 1 << 64)) - 1
+        if index < 0:
+            return None
+        found = self.shared[index]
+        if found.device != interval.device or found.end < interval.end or found.start > interval.start:
+            return None
+        if found not in self._spans:
+            self._spans[found] = read(found)
+        return found, self._spans[found]
+
+    def again(self) -> Memory | None:
+        """Give the memory for a second pass, if some arrays turned out to share; else None."""
+        if self.shared:
+            return None
+        spans = overlaps(interval for interval, _ in self.seen)
+        return Memory(self.live, spans, list(self.seen)) if spans else None
+
+
+def overlaps(intervals: Iterable[Interval]) -> list[Interval]:
+    """Unite the intervals that overlap; those that stand alone are left out."""
+    united: list[list[Any]] = []
+    for interval in sorted(interval for interval in intervals if interval.end > interval.start):
+        last = united[-1] if united else None
+        if last and last[0] == interval.device and interval.start < last[2]:
+            last[2] = max(last[2], interval.end)
+            last[3] += 1
+        else:
+            united.append([interval.device, interval.start, interval.end, 1])
+    return [Interval(device, start, end) for device, start, end, count in united if count > 1]
+
+
+def inside(interval: Interval, span: Interval) -> bool:
+    """Whether an interval lies in a span."""
+    return interval.device == span.device and span.start <= interval.start and interval.end <= span.end
+
+
+class Span:
+    """Bytes written once, however many arrays are views of them; read back as a plain buffer."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def __reduce__(self) -> Any:
+        return _buffer, (pickle.PickleBuffer(self.content),)
+
+
+def _buffer(content: Any) -> Any:
+    return memoryview(content)
+
+
+def bytes_at(interval: Interval) -> Span:
+    """Give the host memory of an interval, without a copy; somebody else must keep it alive."""
+    kind = ctypes.c_ubyte * (interval.end - interval.start)
+    return Span(kind.from_address(interval.start))
