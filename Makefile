@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_LAB := $(VENV)/.ready-lab
-PIP := $(PY) -m pip --quiet --disable-pip-version-check install $(PIP_FLAGS) -c constraints.txt
+PIP := $(PY) -m pip -qq --disable-pip-version-check install $(PIP_FLAGS) -c constraints.txt
 
 # The first of these that runs and is new enough is used; `make PYTHON=...` names another.
 PYTHON ?=
@@ -52,7 +52,7 @@ check() { name=$$1; shift; printf '\n── %s ──\n' "$$name"; "$$@" || fail
 verdict() { test -z "$$failed" && printf '\nall passed\n' || { printf '\nfailed: %s\n' "$${failed#, }"; false; }; };
 endef
 
-$(READY): pyproject.toml constraints.txt | $(PY)
+$(READY): $(PY) pyproject.toml constraints.txt
 	@echo "Installing lean_magic and what its demo and tests need (2 GB; some minutes the first time) ..."
 	@$(PIP) -e ".[dev,demo]"
 	@touch $(READY)
@@ -71,5 +71,5 @@ $(PY):
 		fi; \
 	done; \
 	echo "lean_magic needs Python 3.11 or newer, with venv and ensurepip (on Debian and Ubuntu: the package" \
-	     "python3-venv). None of these will do: $(PYTHONS). Name one with: make PYTHON=/path/to/python" >&2; \
+	     "python3-venv). None of these will do: $(strip $(PYTHONS)). Name one with: make PYTHON=/path/to/python" >&2; \
 	exit 1

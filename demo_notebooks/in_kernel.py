@@ -1,4 +1,4 @@
-"""What the demo asks of a kernel between two cells: which code was executed, what the cache says, which arrays exist."""
+"""What the demo asks of a kernel between two cells: what was executed, what the cache says, which arrays exist."""
 
 import hashlib
 import sys

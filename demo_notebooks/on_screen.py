@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from run_twice import Done
 
@@ -24,11 +24,12 @@ class Clock:
         self.word = ""
 
     def __call__(self) -> float:
+        """Say how many seconds."""
         return time.perf_counter() - self.start
 
 
 @contextlib.contextmanager
-def progress(text: str) -> Iterator[Clock]:
+def progress(text: str) -> Generator[Clock]:
     """Show a line while something runs: counting in a terminal, written once in a log."""
     clock, over = Clock(), threading.Event()
     counting = threading.Thread(target=count, args=(text, clock, over), daemon=True)

@@ -4,8 +4,8 @@
     python run_twice.py --keep DIR         with a cache folder that stays
     python run_twice.py --texts 300        with fewer texts
 
-The notebook's own cells are run as they are. What is asked of the kernel in between is in `in_kernel.py`, with a
-witness that is independent of the cache: Python's own audit of executed code says whether a body ran.
+The notebook's own cells are run as they are. What is asked of the kernel in between is in `in_kernel.py`, with
+a witness that is independent of the cache: Python's own audit of executed code says whether a body ran.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from in_kernel import ARRAYS
 from on_screen import progress, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from nbformat import NotebookNode
 
@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 NOTEBOOK = HERE / "01_first_hit.ipynb"
 # For the checks that recompute: enough texts to cluster, few enough to embed in seconds.
 FEW = 200
-FEW_PACKAGES = ["matplotlib", "sklearn"]
+FEW_PACKAGES = ["sklearn"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Done:
     outcome: str = ""  # hit, miss or bypass; empty for a plain cell
     ran: bool = True
     why: str = ""
+    shown: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
@@ -101,7 +102,7 @@ class Session:
             self.client.execute_cell(cell, self.nb.cells.index(cell))
             seconds = clock()
             asked = self.ask(f"report({cell.source!r})") if is_cached(cell.source) else {}
-            done = Done(label, seconds, **asked)
+            done = Done(label, seconds, shown=shown(cell), **asked)
             clock.word = done.word
         return done
 
@@ -135,6 +136,14 @@ def environment(cache: Path) -> dict[str, str]:
 def is_cached(source: str) -> bool:
     """Whether a cell asks for the cache."""
     return source.startswith("%%cached")
+
+
+def shown(cell: NotebookNode) -> tuple[str, ...]:
+    """What a reader sees under a cell: text, values, pictures; no status line and no progress bar."""
+    kinds = {"stream": "text", "execute_result": "data"}
+    plain = [str(out[kinds[out.output_type]]) for out in cell.outputs if out.output_type in kinds]
+    pictures = [out.data["image/png"] for out in cell.outputs if "image/png" in out.get("data", {})]
+    return (*plain, *pictures)
 
 
 def label_of(source: str) -> str:
@@ -181,6 +190,13 @@ def check_hits(promises: Promises, second: list[Done]) -> None:
     promises.check(not again, "no cached body was executed again", f"executed again: {', '.join(again)}")
 
 
+def check_outputs(promises: Promises, first: list[Done], second: list[Done]) -> None:
+    """Every cached cell shows the same texts, values and pictures both times."""
+    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a.outcome]
+    other = [a.label for a, b in pairs if a.shown != b.shown]
+    promises.check(not other, "text and pictures: the same", f"shown differently: {', '.join(other)}")
+
+
 def check_arrays(promises: Promises, first: dict[str, str], second: dict[str, str]) -> None:
     """Both runs end with the same arrays, bit for bit."""
     other = [name for name in ARRAYS if name not in first or first[name] != second.get(name)]
@@ -223,8 +239,9 @@ def expect_run(promises: Promises, session: Session, what: str) -> None:
 def run_twice(notebook: Path, cache: Path, texts: int | None = None) -> Promises:
     """The notebook in two fresh kernels, the table, and what must be true of them."""
     runs, arrays = [], []
+    size = f", with {texts} texts" if texts else ""
     for which in ("First", "Second"):
-        print(f"\n{which} run, in a fresh kernel", flush=True)
+        print(f"\n{which} run, in a fresh kernel{size}", flush=True)
         with Session(notebook, cache, texts) as session:
             runs.append(session.run_all().cells)
             arrays.append(session.ask("digests()"))
@@ -235,6 +252,7 @@ def run_twice(notebook: Path, cache: Path, texts: int | None = None) -> Promises
     check_stored(promises, runs[0])
     check_hits(promises, runs[1])
     check_arrays(promises, *arrays)
+    check_outputs(promises, *runs)
     return promises
 
 
@@ -250,7 +268,7 @@ def run_changed(notebook: Path, cache: Path, texts: int = FEW) -> Promises:
 
 
 @contextlib.contextmanager
-def cache_folder(keep: Path | None) -> Iterator[Path]:
+def cache_folder(keep: Path | None) -> Generator[Path]:
     """The folder asked for, or one that is gone afterwards."""
     if keep:
         keep.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -274,7 +292,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--notebook", type=Path, default=NOTEBOOK)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="use this cache folder and keep it")
     parser.add_argument("--texts", type=int, metavar="N", help="embed only so many texts")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if not chosen.notebook.is_file():
+        parser.error(f"there is no notebook at {chosen.notebook}")
+    return chosen
 
 
 def main() -> int:

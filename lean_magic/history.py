@@ -9,7 +9,7 @@ from typing import Any
 
 from lean_magic.key import Key
 from lean_magic.ledger import Ledger, Record
-from lean_magic.outcome import Hit, Miss, Outcome
+from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.store import LocalStore, Manifest
 
 __all__ = ["nearest", "record", "show_line"]
@@ -44,7 +44,13 @@ def _earlier(store: LocalStore, ledger: Ledger, label: str, cell_id: str) -> Ite
 def record(outcome: Outcome, key: Key | None, label: str, cell_id: str) -> Mapping[str, Any]:
     """Make the ledger's line for an outcome."""
     kind = "hit" if isinstance(outcome, Hit) else "miss" if isinstance(outcome, Miss) else "bypass"
-    reasons = outcome.reasons if isinstance(outcome, Miss) else ()
+    reasons = (
+        outcome.reasons
+        if isinstance(outcome, Miss)
+        else (outcome.reason,)
+        if isinstance(outcome, Bypass)
+        else ()
+    )
     return Record(
         time=time.time(),
         outcome=kind,
@@ -55,7 +61,7 @@ def record(outcome: Outcome, key: Key | None, label: str, cell_id: str) -> Mappi
         entry=getattr(outcome, "entry", ""),
         seconds=outcome.seconds,
         saved=outcome.saved if isinstance(outcome, Hit) else 0.0,
-        reasons=reasons if isinstance(outcome, Miss) else (getattr(outcome, "reason", ""),),
+        reasons=reasons,
     ).to_json()
 
 
@@ -67,7 +73,7 @@ _STYLE = (
 
 def show_line(shell: Any, line: str) -> None:
     """Show one status line: quiet grey text in a notebook, plain text in a terminal."""
-    rich = f'<div class="lean-magic-status" style="{_STYLE}">{html.escape(line)}</div>'
+    rich = f'<div class="lean-magic-status tex2jax_ignore mathjax_ignore" style="{_STYLE}">{html.escape(line)}</div>'
     if hasattr(shell, "kernel"):
         shell.display_pub.publish(data={"text/plain": line, "text/html": rich}, metadata={})
     else:

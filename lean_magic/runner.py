@@ -79,7 +79,7 @@ class Runner:
     @property
     def ledger(self) -> Ledger:
         """The ledger beside it."""
-        return Ledger(self.settings.folder / "ledger.jsonl")
+        return Ledger(self.settings.ledger_file)
 
     async def run(self, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
         """Run or replay one cell; `execute` runs it as IPython would. Gives whether it raised."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from traitlets import Bool, Float, Unicode, default
+from traitlets import Bool, Float, List, Unicode, default
 from traitlets.config import Configurable
 
 from lean_magic.errors import UsageError
@@ -34,6 +34,7 @@ class LeanMagic(Configurable):
     ).tag(config=True)
     off = Bool(False, help="Run every cell as if there were no cache.").tag(config=True)
     quiet = Bool(False, help="Show no status lines.").tag(config=True)
+    pinned = List(Unicode(), help="Labels whose entries are never evicted.").tag(config=True)
     progress_after = Float(0.5, help="Seconds after which work of ours shows a progress bar.").tag(
         config=True
     )
@@ -51,6 +52,11 @@ class LeanMagic(Configurable):
         return Path(os.environ.get("LEAN_MAGIC_CACHE_DIR") or self.cache_dir).expanduser()
 
     @property
+    def ledger_file(self) -> Path:
+        """The ledger of the folder in force."""
+        return self.folder / "ledger.jsonl"
+
+    @property
     def is_off(self) -> bool:
         """Whether caching is switched off, here or by LEAN_MAGIC_OFF."""
         return self.off or os.environ.get("LEAN_MAGIC_OFF", "").lower() not in {"", "0", "false", "no"}
@@ -60,7 +66,7 @@ class LeanMagic(Configurable):
         """Bytes the folder may hold. Raises UsageError for a size that cannot be read."""
         text = os.environ.get("LEAN_MAGIC_MAX_SIZE") or self.max_size
         if text:
-            return parse_size(text)
+            return _sized(text)
         try:
             total = shutil.disk_usage(_existing(self.folder)).total
         except OSError:
@@ -77,6 +83,13 @@ class LeanMagic(Configurable):
             "progress_after": f"{self.progress_after} s",
             "price_per_hour": f"${self.price_per_hour}" if self.price_per_hour else "not set",
         }
+
+
+def _sized(text: str) -> int:
+    try:
+        return parse_size(text)
+    except UsageError as error:
+        raise UsageError(f"LEAN_MAGIC_MAX_SIZE or LeanMagic.max_size: {error}") from None
 
 
 def _existing(folder: Path) -> Path:

@@ -14,7 +14,6 @@ import os
 import re
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -106,6 +105,7 @@ def _torch() -> dict[str, Any]:
         "float32_matmul_precision": (torch.get_float32_matmul_precision(), "highest"),
         "cudnn.benchmark": (torch.backends.cudnn.benchmark, False),
         "cudnn.deterministic": (torch.backends.cudnn.deterministic, False),
+        "printoptions": (vars(torch._tensor_str.PRINT_OPTS), vars(torch._tensor_str.PrinterOptions())),  # noqa: SLF001
     }
     return {f"torch.{name}": value for name, (value, default) in now.items() if value != default}
 
@@ -118,44 +118,66 @@ def _polars() -> dict[str, Any]:
     }
 
 
+def _sklearn() -> dict[str, Any]:
+    import sklearn
+
+    now = sklearn.get_config()
+    return {f"sklearn.{name}": value for name, value in now.items() if value != _SKLEARN.get(name, value)}
+
+
+_SKLEARN: dict[str, Any] = {
+    "assume_finite": False, "working_memory": 1024, "print_changed_only": True, "display": "diagram",
+    "transform_output": "default", "enable_metadata_routing": False, "array_api_dispatch": False,
+    "skip_parameter_validation": False,
+}  # fmt: skip
+
 _PROBES: dict[str, Callable[[], dict[str, Any]]] = {
     "matplotlib": _matplotlib,
     "numpy": _numpy,
     "pandas": _pandas,
     "polars": _polars,
+    "sklearn": _sklearn,
     "torch": _torch,
 }
 
 
 def _python(reached: CodeFacts) -> dict[str, Any]:
-    """Give settings of Python's own modules, where the code names the module."""
+    """Give settings of Python's own: where they are not the defaults, or where the code names them."""
     found: dict[str, Any] = {}
+    context = decimal.getcontext()
+    if any(getattr(context, name) != getattr(decimal.DefaultContext, name) for name in _DECIMAL):
+        found["decimal context"] = [getattr(context, name) for name in _DECIMAL]
+    local = {name: locale.setlocale(getattr(locale, name)) for name in _LOCALE}
+    if set(local.values()) != {"C"}:
+        found["locale"] = local
     words = set(reached.loads) | reached.attributes | {part.module for part in reached.imports}
-    if words & {"decimal", "Decimal", "getcontext"}:
-        found["decimal context"] = decimal.getcontext()
-    if words & {"locale", "strftime", "format_string", "currency"}:
-        found["locale"] = locale.setlocale(locale.LC_ALL)
-    if words & {"time", "datetime", "localtime", "astimezone", "fromtimestamp", "strftime", "mktime"}:
-        found["time zone"] = time.tzname
-    if words & {"warn", "warnings"}:
-        found["warning filters"] = [(kind, str(text), str(cls)) for kind, text, cls, *_ in warnings.filters]
-    if words & {"getcwd", "cwd", "abspath", "resolve", "absolute"}:
+    if words & _TIME:
+        found["time zone"] = (time.tzname, time.timezone)
+    if words & _FOLDER:
         found["working folder"] = os.getcwd()
-    if words & {"getrecursionlimit", "setrecursionlimit"}:
-        found["recursion limit"] = sys.getrecursionlimit()
     return found
+
+
+_DECIMAL = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp", "traps")
+_LOCALE = ("LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY")
+_TIME = {
+    "time", "datetime", "localtime", "astimezone", "fromtimestamp", "timestamp", "strftime", "mktime", "ctime", "now",
+    "today", "asctime", "tzname", "timezone",
+}  # fmt: skip
+_FOLDER = {"getcwd", "getcwdb", "cwd", "abspath", "realpath", "relpath", "resolve", "absolute"}
 
 
 def _environment(reached: CodeFacts, texts: set[str]) -> dict[str, str]:
     """Give the environment variables that the code may read: by name, or all but the session's own."""
-    if not (
-        reached.attributes & {"environ", "getenv", "environb"} or {"environ", "getenv"} & set(reached.loads)
-    ):
+    said = reached.attributes | set(reached.loads)
+    if not said & {"environ", "getenv", "environb", "getenvb", "expandvars"}:
         return {}
     if "os.environ" in reached.opaque:
         return {name: value for name, value in sorted(os.environ.items()) if not name.startswith(_SESSION)}
-    return {name: os.environ[name] for name in sorted(reached.strings | texts) if name in os.environ}
+    words = {word for text in reached.strings | texts for word in _WORD.findall(text)}
+    return {name: os.environ[name] for name in sorted(words | reached.strings | texts) if name in os.environ}
 
 
+_WORD = re.compile(r"[^\W\d]\w*")
 # Differ from kernel to kernel and say nothing about the user's work.
 _SESSION = ("JPY_", "_", "SHLVL", "PWD", "OLDPWD", "TERM", "SSH_", "PYDEVD_", "LEAN_MAGIC_", "IPY", "PS1")

@@ -61,7 +61,6 @@ class Reach:
     facts: CodeFacts = field(default_factory=CodeFacts)
     _refs: dict[str, frozenset[Ref]] = field(default_factory=dict)
     words: set[str] = field(default_factory=set)
-    _texts: list[str] = field(default_factory=list)
     _queue: deque[_Todo] = field(default_factory=deque)
     _done: dict[Ref, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
@@ -75,7 +74,7 @@ class Reach:
         for code in self.walk.codes:
             self.facts.merge(facts(code))
         strings.refuse(self.facts)
-        for name in strings.names(self.facts, self._texts, self.namespace):
+        for name in strings.names(self.facts, self.walk.words, self.namespace, found.assigned):
             self._add([Ref("__main__", name)], Read(frozenset(found.surely & {name}), frozenset()))
         self._drain()
 
@@ -148,9 +147,7 @@ class Reach:
             parts[label] = known
         else:
             found = self.walk.fingerprint(label, value)
-            if isinstance(value, str):
-                self._texts.append(value)
-                self.words.add(value)
+            self.words.update(_texts_in(value))
             refs = found.refs
             self._refs[label] = refs
             parts[label] = Part(found.digest, _source(value) or found.text)
@@ -269,6 +266,15 @@ def _as_read(todo: _Todo) -> Read:
 
 def _label(ref: Ref) -> str:
     return ref.name if ref.space == "__main__" else f"{ref.space}.{ref.name}"
+
+
+def _texts_in(value: Any) -> list[str]:
+    """List the texts a value consists of: one, or a few in a collection."""
+    if isinstance(value, str):
+        return [value]
+    if type(value) in (list, tuple, set, frozenset, dict) and len(value) <= 1000:
+        return [item for item in value if isinstance(item, str)]
+    return []
 
 
 def _order(ref: Ref) -> tuple[str, str, tuple[str, ...]]:

@@ -114,18 +114,24 @@ class _Flow:
             self._bind(call.binds)
             return
         self._imports(node)
-        self._note(facts(_compile([node])))
+        self._note(facts(_compile([node])), _targets(node))
 
     def _expression(self, *nodes: ast.expr | None) -> None:
         for node in nodes:
             if node is not None:
-                self._note(facts(_compile([ast.copy_location(ast.Expr(node), node)])))
+                targets = {node.target.id} if isinstance(node, ast.NamedExpr) else set()
+                self._note(facts(_compile([ast.copy_location(ast.Expr(node), node)])), targets)
 
-    def _note(self, said: CodeFacts) -> None:
+    def _note(self, said: CodeFacts, targets: Iterable[str] = ()) -> None:
+        """Note what a piece of code reads and binds; only its `targets` are bound whatever happens."""
         self.found.facts.merge(said)
         for name, chains in said.loads.items():
             self._read(name, chains)
-        self._bind(said.stores - said.deletes)
+        self._bind(said.stores.intersection(targets))
+        # A walrus may stand where evaluation does not come by.
+        maybe = said.stores - said.deletes - self.surely
+        self.possibly |= maybe
+        self.found.assigned |= maybe
         self._unbind(said.deletes)
 
     def _read(self, name: str, chains: set[tuple[str, ...]]) -> None:
@@ -164,7 +170,7 @@ class _Flow:
         if node is None:
             return
         value = ast.copy_location(ast.Constant(None), node)
-        self._note(facts(_compile([ast.copy_location(ast.Assign([node], value), node)])))
+        self._note(facts(_compile([ast.copy_location(ast.Assign([node], value), node)])), _stored(node))
 
     def _imports(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Import):
@@ -249,13 +255,15 @@ class _Flow:
         self.surely = before
 
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
+        entered: frozenset[str] | None = None
         for item in node.items:
             self._expression(item.context_expr)
             self._target(item.optional_vars)
-        entered = self.surely
+            if entered is None and not _harmless(item.context_expr):
+                entered = self.surely
         self.block(node.body)
-        # A context manager may swallow an exception, so the body may have stopped anywhere.
-        if not all(_harmless(item.context_expr) for item in node.items):
+        # A context manager may swallow an exception, so what follows it may have stopped anywhere.
+        if entered is not None:
             self.surely = entered
 
     _asyncwith = _with
@@ -284,20 +292,20 @@ class _Flow:
         before = self.surely
         for case in node.cases:
             self.surely = before
+            self._expression(*_pattern_expressions(case.pattern))
             self._bind(_captures(case.pattern))
             self._expression(case.guard)
             self.block(case.body)
         self.surely = before
 
 
-_HARMLESS = {"open", "no_grad", "inference_mode", "enable_grad", "errstate", "catch_warnings", "tqdm", "option_context",
-             "printoptions", "autocast", "rc_context", "context", "ThreadPoolExecutor", "ProcessPoolExecutor"}  # fmt: skip
+_HARMLESS = {"open", "torch.no_grad", "torch.inference_mode", "np.errstate", "warnings.catch_warnings"}
 
 
 def _harmless(node: ast.expr) -> bool:
     """Whether a context manager is known to let every exception out."""
     call = node.func if isinstance(node, ast.Call) else node
-    return getattr(call, "attr", getattr(call, "id", "")) in _HARMLESS
+    return ast.unparse(call) in _HARMLESS
 
 
 def _leaves(block: Sequence[ast.stmt]) -> bool:
@@ -313,6 +321,46 @@ def _bound_in(node: ast.AST) -> set[str]:
     }
     defs = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return names | {inner.name for inner in ast.walk(node) if isinstance(inner, defs)}
+
+
+def _stored(*nodes: ast.AST) -> set[str]:
+    """Name what stands as a plain target in assignment targets."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, (ast.Tuple, ast.List)):
+            found |= _stored(*node.elts)
+        elif isinstance(node, ast.Starred):
+            found |= _stored(node.value)
+    return found
+
+
+def _targets(node: ast.stmt) -> set[str]:
+    """Name what a simple statement binds whenever it completes."""
+    if isinstance(node, ast.Assign):
+        return _stored(*node.targets)
+    if isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+        return _stored(node.target)
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.NamedExpr):
+        return {node.value.target.id}
+    alias = getattr(node, "name", None)  # `type X = …`
+    return {alias.id} if isinstance(alias, ast.Name) else set()
+
+
+def _pattern_expressions(pattern: ast.pattern) -> list[ast.expr]:
+    """List the values, classes and keys that a pattern looks up."""
+    found: list[ast.expr] = []
+    for inner in ast.walk(pattern):
+        if isinstance(inner, ast.MatchValue):
+            found.append(inner.value)
+        elif isinstance(inner, ast.MatchClass):
+            found.append(inner.cls)
+        elif isinstance(inner, ast.MatchMapping):
+            found += inner.keys
+    return found
 
 
 def _captures(pattern: ast.pattern) -> set[str]:

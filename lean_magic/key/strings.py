@@ -16,13 +16,17 @@ from lean_magic.values.code import CodeFacts
 
 __all__ = ["check", "names", "refuse"]
 
-_METHODS = {"query", "eval", "evaluate", "format_map"}
+# Methods that look up names standing in a text: pandas, numexpr, polars, duckdb, statsmodels, patsy.
+_METHODS = {"query", "eval", "evaluate", "format_map", "sql", "execute", "dmatrix", "dmatrices"}
+_FORMULAS = {"ols", "glm", "logit", "probit", "poisson", "gls", "wls", "mixedlm", "from_formula"}
 _BUILTINS = {"eval", "exec", "globals", "locals", "vars", "compile", "__import__"}
 _LIVE = {"input", "breakpoint"}
 _PROGRAMS = {"subprocess", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput"}
 _OS = {"system", "popen", "spawnl", "spawnv", "execv", "execvp", "posix_spawn"}
-_FRAMES = {"f_globals", "f_locals", "f_back", "_getframe", "currentframe"}
+_FRAMES = {"f_globals", "f_locals", "f_back", "_getframe", "currentframe", "__globals__"}
+_IMPORTS = {"modules", "import_module", "__import__"}
 _WORD = re.compile(r"[^\W\d]\w*")
+_OPEN_END = re.compile(r"@\w*$")
 
 
 def check(builtin: str) -> None:
@@ -39,24 +43,35 @@ def refuse(reached: CodeFacts) -> None:
         raise Unresolvable(
             "subprocess", "runs a program whose files nobody sees", "start it in a cell of its own"
         )
-    if said & _FRAMES:
-        raise Unresolvable(min(said & _FRAMES), "looks into the caller's variables", "pass them as arguments")
+    frames = (said | reached.strings) & _FRAMES
+    if frames:
+        raise Unresolvable(min(frames), "looks into the caller's variables", "pass them as arguments")
     if {"getpass", "getch"} & said:
         raise Unresolvable("getpass()", "asks the person at the keyboard", "ask in a cell of its own")
-    if "__main__" in modules:
+    if "__main__" in modules or (said & _IMPORTS and ("__main__" in reached.strings or "__name__" in said)):
         raise Unresolvable("__main__", "is the whole running session", "name the variables in the code")
 
 
-def names(reached: CodeFacts, texts: Iterable[str], namespace: Mapping[str, Any]) -> list[str]:
+def names(
+    reached: CodeFacts, texts: Iterable[str], namespace: Mapping[str, Any], assigned: Iterable[str] = ()
+) -> list[str]:
     """List the bound names that text may look up; empty where nothing looks names up in text.
 
+    `texts` are the texts among the inputs, `assigned` the names that the cell binds itself.
     Raises Unresolvable where the text is computed.
     """
-    computed = reached.opaque - {"os.environ"}
+    unknown = {
+        name for name in reached.texts if name in set(assigned) or not isinstance(namespace.get(name), str)
+    }
+    computed = (reached.opaque - {"os.environ"}) | ({"eval"} if unknown else set())
     if computed:
         name = min(computed)
         raise Unresolvable(f"{name}()", "looks up names that only running can tell", "name them in the code")
-    if not (reached.attributes & _METHODS or set(reached.loads) & _BUILTINS):
+    said = reached.attributes | set(reached.loads)
+    if not said & (_METHODS | _FORMULAS | _BUILTINS):
         return []
-    words = {word for text in [*reached.strings, *texts] for word in _WORD.findall(text)}
-    return sorted(word for word in words if word in namespace and not word.startswith("_"))
+    known = [*reached.strings, *texts]
+    if reached.composed and any(_OPEN_END.search(text) for text in known):
+        raise Unresolvable("query()", "looks up a name that is put together", "write the name into the text")
+    words = {word for text in known for word in _WORD.findall(text)}
+    return sorted(word for word in words if word in namespace)

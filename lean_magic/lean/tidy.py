@@ -10,7 +10,7 @@ from lean_magic.lean.page import Page, Points, Text
 from lean_magic.lean.place import ID, called, entries
 from lean_magic.progress import progress
 from lean_magic.settings import parse_size
-from lean_magic.store.eviction import prune as evict
+from lean_magic.store.eviction import candidates, carry_out, plan
 from lean_magic.words import size
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ def check(place: Place, request: Request) -> Page:
 def prune(place: Place, request: Request) -> Page:
     """Delete what is worth least until the folder fits its budget."""
     budget = _budget(place, request.options.get("--max-size"))
-    gone = evict(place.store, place.ledger.read(), budget, time.time(), getattr(place.settings, "pinned", ()))
+    pinned = getattr(place.settings, "pinned", ())
+    planned = plan(candidates(place.store, place.uses(), pinned), budget, time.time())
+    with progress("deleting", place.settings.progress_after) as show:
+        gone = carry_out(place.store, planned, show)
     now = f"{place.store.root} holds {size(place.store.size())} of {size(budget)}"
     if not gone:
         return Page([Text(f"nothing to prune: {now}")])

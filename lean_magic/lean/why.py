@@ -10,6 +10,7 @@ from lean_magic.interception import split_magic
 from lean_magic.lean.page import Page, Points, Text
 from lean_magic.lean.place import ID, entries
 from lean_magic.lean.request import nearest
+from lean_magic.ledger import Record
 from lean_magic.options import Options, parse_options
 from lean_magic.outcome import Bypass, Hit, Miss
 from lean_magic.runner import Cell
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["why"]
 
 _DEPENDS = "--depends "
+_LOOKED_AT = 200  # lines of the ledger
 
 
 def why(runner: Runner, place: Place, request: Request) -> Page:
@@ -35,10 +37,10 @@ def why(runner: Runner, place: Place, request: Request) -> Page:
     name = request.operand
     cell = _ran_here(runner.shell, name)
     if cell is not None:
-        return _page(f"`{name}`", _plan(runner, cell))
+        return _page(f"`{name}`", _plan(runner, cell), place)
     entry = _stored(place, name)
     cell = _parsed(runner.shell, entry.source, _options_of(entry, name), entry.cell_id)
-    return _page(f"`{name}` as stored (it has not run in this kernel)", _plan(runner, cell))
+    return _page(f"`{name}` as stored (it has not run in this kernel)", _plan(runner, cell), place)
 
 
 # -- the last cell ---------------------------------------------------------------
@@ -73,16 +75,26 @@ def _plan(runner: Runner, cell: Cell) -> Plan | Bypass | None:
         return Bypass(" ".join(str(error).split()))
 
 
-def _page(name: str, found: Plan | Bypass | None) -> Page:
+def _page(name: str, found: Plan | Bypass | None, place: Place) -> Page:
     if found is None:
         return Page([Text(f"{name} does not compile")])
     if isinstance(found, Bypass):
         return _because(f"{name} would just run", [found.reason])
     if found.entry is None:
-        return _because(f"{name} would miss", found.reasons)
+        page, before = _because(f"{name} would miss", found.reasons), _bypassed(place, found.key.family)
+        return Page([*page.blocks, Text(f"its last run was not cached: {before}")]) if before else page
     entry, held = found.entry, size(found.entry.payload.size if found.entry.payload else 0)
     made = age(time.time() - entry.created)
     return Page([Text(f"{name} would hit: made {made} in {duration(entry.seconds)}, {held}")])
+
+
+def _bypassed(place: Place, family: str) -> str:
+    """Return why the last run of this code was not cached; "" if it was."""
+    for line in reversed(list(place.ledger.read(last=_LOOKED_AT))):
+        record = Record.from_json(line)
+        if record.family == family:
+            return "; ".join(record.reasons) if record.outcome == "bypass" else ""
+    return ""
 
 
 def _ran_here(shell: Any, name: str) -> Cell | None:
@@ -117,7 +129,7 @@ def _stored(place: Place, name: str) -> Manifest:
     for entry in every:
         if name in labels[entry.entry] or (len(name) >= ID and entry.entry.startswith(name)):
             return entry
-    near = nearest(name, sorted(set().union(*labels.values()) - {""}))
+    near = nearest(name, sorted(set().union(*labels.values()) - {"", name}))
     hint = f"did you mean {near}?" if near else "NAME is what follows `%%cached` on its line"
     raise UsageError(f"{place.command} why: no cell {name!r} has run in this kernel or is stored; {hint}")
 

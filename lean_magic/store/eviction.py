@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lean_magic.store.local import LocalStore
     from lean_magic.store.manifest import Manifest
+    from lean_magic.store.payload import Progress
 
 __all__ = ["Candidate", "Use", "candidates", "carry_out", "plan", "prune", "uses", "worth"]
 
@@ -132,19 +133,25 @@ def _size(store: LocalStore, manifest: Manifest) -> int:
     return total
 
 
-def carry_out(store: LocalStore, gone: Iterable[Candidate]) -> list[Candidate]:
+def carry_out(
+    store: LocalStore, gone: Sequence[Candidate], progress: Progress | None = None
+) -> list[Candidate]:
     """Delete what a plan names, and return what was there to be deleted.
 
     Each entry goes with its manifest first, and a payload that a kernel has mapped stays readable there.
     Raises the StoreError of the first entry that cannot be deleted, once all others have been tried.
     """
     deleted, failed = [], []
+    done, total = 0, sum(entry.size for entry in gone)
     for entry in gone:
         try:
             if _delete(store, entry):
                 deleted.append(entry)
         except StoreError as error:
             failed.append(error)
+        done += entry.size
+        if progress is not None:
+            progress(done, total)
     if failed:
         raise failed[0]
     return deleted

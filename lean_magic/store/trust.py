@@ -15,6 +15,9 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _REMEDY = "set LEAN_MAGIC_CACHE_DIR to a folder of your own"
 
 
+_TRIES = 20  # to make a folder that other kernels make and remove
+
+
 def require_private(root: Path) -> None:
     """Raise NotPrivate if anybody but this user could write in `root` or swap it; links are followed first.
 
@@ -52,14 +55,19 @@ def make_private(root: Path) -> None:
 
 def make_folders(folder: Path) -> None:
     """Make `folder` and its parents, each with mode 0700: a lax umask must not open them to others."""
-    try:
-        folder.mkdir(mode=0o700)
-    except FileNotFoundError:
-        make_folders(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except FileExistsError:
-        if not folder.is_dir() and os.path.lexists(folder):  # neither a folder nor one just removed
-            raise
+    for left in reversed(range(_TRIES)):
+        try:
+            folder.mkdir(mode=0o700)
+        except FileNotFoundError:
+            make_folders(folder.parent)
+        except FileExistsError:
+            if folder.is_dir():
+                return
+            # Another kernel may have removed it in between; what stays is no folder.
+            if not left:
+                raise
+        else:
+            return
 
 
 def require_own(path: Path, status: os.stat_result) -> None:

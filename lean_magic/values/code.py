@@ -24,6 +24,7 @@ _LOADS = {"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"}
 _ATTRS = {"LOAD_ATTR", "LOAD_METHOD"}
 _STORES = {"STORE_NAME", "STORE_GLOBAL"}
 _DELETES = {"DELETE_NAME", "DELETE_GLOBAL"}
+_QUERIES = {"query", "eval"}
 _LOOKUPS = {"eval", "exec", "globals", "locals", "vars", "compile", "__import__"}
 _BRANCHES = {"FOR_ITER", "SEND", "SETUP_FINALLY", "RERAISE"}
 _NAMES_ONE = {"LOAD_CONST", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF"}
@@ -50,6 +51,8 @@ class CodeFacts:
     strings: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
     opaque: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+    composed: bool = False
     sets: set[tuple[str, ...]] = field(default_factory=set)
 
     def merge(self, other: CodeFacts) -> None:
@@ -62,6 +65,8 @@ class CodeFacts:
         self.strings |= other.strings
         self.attributes |= other.attributes
         self.opaque |= other.opaque
+        self.texts |= other.texts
+        self.composed = self.composed or other.composed
         self.sets |= other.sets
 
 
@@ -88,7 +93,7 @@ def own_facts(code: types.CodeType) -> CodeFacts:
     found.strings.update(_strings(code.co_consts))
     steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
     bound: set[str] = set()
-    straight = code.co_name != "<module>"
+    straight = code.co_name != "<module>" and not code.co_exceptiontable
     for index, step in enumerate(steps):
         # In a class body, a name bound before the first jump is the body's own from there on.
         straight = straight and "JUMP" not in step.opname and step.opname not in _BRANCHES
@@ -111,15 +116,23 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
             found.opaque.add("os.environ")
         if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 4]):
             found.opaque.add(name)
+        elif name in {"eval", "exec"} and steps[index + 1].opname != "LOAD_CONST":
+            found.texts.add(str(steps[index + 1].argval))
     elif step.opname in _STORES:
         found.stores.add(name)
     elif step.opname in _DELETES:
         found.deletes.add(name)
         found.loads.setdefault(name, set()).add(())
+    elif step.opname == "IMPORT_FROM":
+        found.attributes.add(name)
+        if name == "environ" and steps[index + 1].argval != name:
+            found.opaque.add("os.environ")
     elif step.opname == "IMPORT_NAME":
         found.imports.append(_import(steps, index, name))
     elif step.opname in _ATTRS:
         found.attributes.add(name)
+        if name in _QUERIES and not _stands_there(steps[index + 1 : index + 8]):
+            found.composed = True
 
 
 def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
@@ -136,6 +149,17 @@ def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
         kinds[:2] == ["LOAD_CONST", "CALL"]
         or (kinds[:1] in (["LOAD_NAME"], ["LOAD_GLOBAL"]) and kinds[1:2] == ["CALL"])
     )
+
+
+def _stands_there(after: list[dis.Instruction]) -> bool:
+    """Whether a method is given a text or a variable, not something put together on the spot."""
+    if not after or after[0].opname not in _NAMES_ONE:
+        return False
+    return all(step.opname in {*_NAMES_ONE, "KW_NAMES"} for step in after[: _call_at(after)])
+
+
+def _call_at(steps: list[dis.Instruction]) -> int:
+    return next((index for index, step in enumerate(steps) if step.opname.startswith("CALL")), len(steps))
 
 
 def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:
@@ -180,6 +204,8 @@ def _strings(consts: tuple[object, ...]) -> Iterator[str]:
     for const in consts:
         if isinstance(const, str):
             yield const
+        elif isinstance(const, bytes) and len(const) < 4096:
+            yield const.decode(errors="replace")
         elif isinstance(const, (tuple, frozenset)):
             yield from _strings(tuple(const))
 

@@ -145,7 +145,7 @@ def code_rule(walk: Walk, value: types.CodeType) -> bytes:
 
 def property_rule(walk: Walk, value: property) -> bytes:
     """Digest a property by its three functions."""
-    return combine("property", *map(walk.digest, (value.fget, value.fset, value.fdel)))
+    return combine("property", *map(walk.digest, (value.fget, value.fset, value.fdel, value.__doc__)))
 
 
 def wrapped_rule(walk: Walk, value: staticmethod[Any, Any] | classmethod[Any, Any, Any]) -> bytes:

@@ -116,12 +116,14 @@ class Walk:
         self.modules: set[str] = set()
         self.codes: list[types.CodeType] = []
         self.texts: set[str] = set()
+        self.words: set[str] = set()
         self.digests_by_mark: dict[str, str] = {}
         self.patched: dict[type, bytes] = {}
         self.spans: dict[str, range] = {}
         self.values: dict[str, tuple[Any, str]] = {}
         self._marks: dict[int, bytes] = {}
         self._kept: list[Any] = []
+        self._classes: set[type] = set()
         self._refs: set[Ref] = set()
         self._part = ""
         self._count = 0
@@ -153,6 +155,9 @@ class Walk:
         mark = self._marks.get(id(value))
         if mark is not None:
             return combine("same", mark)
+        if cls not in self._classes:
+            self._classes.add(cls)
+            self.use_module(cls.__module__)
         found = _rule_for[0](cls)(self, value)
         own = self._marks.get(id(value))
         if own is not None:
@@ -162,6 +167,19 @@ class Walk:
     def digests(self, values: Any) -> bytes:
         """Digest an ordered collection of values, to be used as pieces of a record."""
         return b"".join(map(self.digest, values))
+
+    def unordered(self, values: Any) -> bytes:
+        """Digest a collection whose order says nothing, in an order that depends on content alone."""
+        items = list(values)
+        if all(type(item) in PLAIN for item in items):
+            return b"".join(sorted(map(self.digest, items)))
+        # Numbers are given as objects are met, so each is first digested by itself to be put in order.
+        return self.digests(sorted(items, key=self._alone))
+
+    def _alone(self, value: Any) -> bytes:
+        probe = Walk()
+        probe.spaces, probe._marks = dict(self.spaces), dict(self._marks)
+        return probe.digest(value)
 
     def mark(self, value: Any) -> None:
         """Give `value` its number: to be called before its content is visited."""

@@ -1,9 +1,7 @@
 """Any other object: by its class and the state it would be pickled with.
 
 `object.__reduce_ex__` is how Python itself takes an object apart
-(https://docs.python.org/3/library/pickle.html#object.__reduce_ex__). Instances
-without a method of their own are visited attribute by attribute in name order,
-since the order in which attributes were first set is no content.
+(https://docs.python.org/3/library/pickle.html#object.__reduce_ex__).
 """
 
 from __future__ import annotations
@@ -21,6 +19,8 @@ def reduced(walk: Walk, value: Any) -> bytes:
     """Digest an object by its reduced form; raises Unfingerprintable if it has none."""
     walk.mark(value)
     walk.use_module(type(value).__module__)
+    if isinstance(value, (set, frozenset)):
+        return combine("set", walk.digest(type(value)), walk.unordered(value), attributes(walk, value))
     form = walk.keep(_reduce(value))
     if isinstance(form, str):
         return combine("global", walk.digest(type(value)), walk.digest(form))
@@ -51,22 +51,21 @@ def _pieces(walk: Walk, form: tuple[Any, ...]) -> list[bytes]:
 
 def _state(walk: Walk, state: Any) -> bytes:
     if type(state) is dict:
-        return _sorted(walk, state)
+        return _named(walk, state)
     if type(state) is tuple and len(state) == 2 and all(part is None or type(part) is dict for part in state):
-        return combine("states", *(_sorted(walk, part or {}) for part in state))
+        return combine("states", *(_named(walk, part or {}) for part in state))
     return walk.digest(state)
 
 
-def _sorted(walk: Walk, state: dict[Any, Any]) -> bytes:
-    names = sorted(state, key=str)
-    return combine("state", *(walk.digest(name) + walk.digest(state[name]) for name in names))
+def _named(walk: Walk, state: dict[Any, Any]) -> bytes:
+    return combine("state", *(walk.digest(name) + walk.digest(item) for name, item in list(state.items())))
 
 
 def attributes(walk: Walk, value: Any, skip: frozenset[str] = frozenset()) -> bytes:
-    """Digest the instance attributes (dict and slots) of `value` in name order."""
+    """Digest the instance attributes (dict and slots) of `value` in their order."""
     state = dict(getattr(value, "__dict__", {}))
     for name in copyreg._slotnames(type(value)):  # type: ignore[attr-defined]  # noqa: SLF001
         if hasattr(value, name):
             state[name] = getattr(value, name)
     kept = {name: item for name, item in state.items() if name not in skip}
-    return _sorted(walk, kept)
+    return _named(walk, kept)

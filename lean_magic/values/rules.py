@@ -18,6 +18,7 @@ import pathlib
 import re
 import struct
 import types
+import typing
 import uuid
 import weakref
 from collections.abc import Callable
@@ -76,13 +77,18 @@ def _str(walk: Walk, value: str) -> bytes:
 
 
 def _note_path(walk: Walk, text: str) -> None:
-    """Note a text that may name a file, which code in C may open unseen."""
+    """Note a text that may name a file, which code in C may open unseen, or hold names to look up."""
+    if len(text) < 1000 and len(walk.words) < 10_000:
+        walk.words.add(text)
     if len(text) < 4096 and ("." in text or os.sep in text) and "\n" not in text:
         walk.texts.add(text)
 
 
 def _note_paths(walk: Walk, values: Any) -> None:
     """Note the texts of a flat collection, if its first ones name files."""
+    for item in itertools.islice(values, 1000):
+        if type(item) is str and len(item) < 1000 and len(walk.words) < 10_000:
+            walk.words.add(item)
     first = [item for item in itertools.islice(values, 16) if type(item) is str]
     if any(os.path.exists(text) for text in first if 0 < len(text) < 4096 and "\0" not in text):
         for item in values:
@@ -98,7 +104,7 @@ def _tuple(walk: Walk, value: tuple[Any, ...]) -> bytes:
 
 
 def _frozenset(walk: Walk, value: frozenset[Any]) -> bytes:
-    return combine("frozenset", *sorted(map(walk.digest, value)))
+    return combine("frozenset", walk.unordered(value))
 
 
 def _flat(values: Any) -> bool:
@@ -124,7 +130,13 @@ def _dict(walk: Walk, value: dict[Any, Any]) -> bytes:
 
 def _set(walk: Walk, value: set[Any]) -> bytes:
     walk.mark(value)
-    return combine("set", *sorted(map(walk.digest, value)))
+    return combine("set", walk.unordered(value))
+
+
+def _view(walk: Walk, value: Any) -> bytes:
+    """Digest the keys, values or items of a dict, in order."""
+    walk.mark(value)
+    return combine(type(value).__name__, walk.digests(walk.keep(list(value))))
 
 
 def _bytearray(walk: Walk, value: bytearray) -> bytes:
@@ -153,9 +165,23 @@ def _weak(walk: Walk, value: weakref.ref[Any]) -> bytes:
 
 
 def _constant(walk: Walk, value: Any) -> bytes:
-    """Objects that hold no content of their own, such as locks."""
+    """Digest an object that holds no content but whether it is held."""
     del walk
-    return combine("stateless", type(value).__qualname__.encode())
+    held = value.locked() if hasattr(value, "locked") else "count=0" not in repr(value)
+    return combine("lock", type(value).__qualname__.encode(), b"held" if held else b"free")
+
+
+def _type_variable(walk: Walk, value: Any) -> bytes:
+    names = (
+        "__name__",
+        "__bound__",
+        "__constraints__",
+        "__covariant__",
+        "__contravariant__",
+        "__supertype__",
+    )
+    said = [walk.digest(getattr(value, name, None)) for name in names]
+    return combine("type variable", leaf("", type(value).__name__.encode()), *said)
 
 
 def _live(walk: Walk, value: Any) -> bytes:
@@ -225,6 +251,9 @@ _RULES: dict[type, Rule] = {
     dict: _dict,
     set: _set,
     bytearray: _bytearray,
+    type({}.keys()): _view,
+    type({}.values()): _view,
+    type({}.items()): _view,
     memoryview: _memoryview,
     types.MappingProxyType: _proxy,
     types.FunctionType: code_rules.function_rule,
@@ -247,6 +276,9 @@ _RULES: dict[type, Rule] = {
     types.FrameType: _live,
     types.TracebackType: _live,
     weakref.ref: _weak,
+    typing.TypeVar: _type_variable,
+    typing.ParamSpec: _type_variable,
+    typing.NewType: _type_variable,
     type(__import__("threading").Lock()): _constant,
     type(__import__("threading").RLock()): _constant,
     type(__import__("functools").lru_cache(lambda: 0)): code_rules.lru_rule,

@@ -1,25 +1,42 @@
 """sentence_transformers: models whose first `encode` switches their outer shells to `eval()`.
 
-The shells (the model, pooling, normalising) do nothing that depends on the mode;
-the networks inside them keep theirs in the fingerprint, so `train()` still counts.
+The mode of a shell (the model, pooling, normalising) counts only where its code
+asks for it; the networks inside keep theirs, so `train()` still counts. What
+`encode` and `similarity` derive and keep is no content either.
 """
 
 from __future__ import annotations
 
+import functools
+import types
 from typing import Any
 
 import torch
 
 from lean_magic.values.adapters.torch_ import module_content
+from lean_magic.values.code import facts
 from lean_magic.values.fingerprint import Rule, Walk
 
 __all__ = ["ADAPTER"]
 
 _MODE = frozenset({"training"})
+_DERIVED = frozenset({"_similarity", "_similarity_pairwise", "_prompt_length_mapping"})
 
 
 def _shell(walk: Walk, value: Any) -> bytes:
-    return module_content(walk, value, _MODE)
+    skip = _DERIVED if _asks_for_mode(type(value)) else _DERIVED | _MODE
+    if getattr(value, "_similarity_fn_name", None) in {None, "cosine"}:
+        skip |= {"_similarity_fn_name"}
+    return module_content(walk, value, skip)
+
+
+@functools.cache
+def _asks_for_mode(cls: type) -> bool:
+    own = (base for base in cls.__mro__ if base.__module__.partition(".")[0] == "sentence_transformers")
+    functions = (
+        member for base in own for member in vars(base).values() if isinstance(member, types.FunctionType)
+    )
+    return any("training" in facts(function.__code__).attributes for function in functions)
 
 
 class _SentenceTransformers:
