@@ -154,7 +154,11 @@ class Runner:
             assigned=frozenset(found.assigned),
             surely=frozenset(found.surely),
             drop=frozenset(cell.options.drop),
-            strings=frozenset(key.facts.strings) | key.walk.texts,
+            strings=frozenset(key.facts.strings) | key.walk.texts | key.walk.words,
+            constants=frozenset(key.facts.strings),
+            words=frozenset(key.facts.attributes) | frozenset(key.facts.loads),
+            packages=frozenset(name.partition(".")[0] for name in key.walk.modules) | key.outside,
+            modules=frozenset(name.partition(" ")[2] for name in key.parts if name.startswith("module ")),
             sets=frozenset(key.facts.sets),
         )
 

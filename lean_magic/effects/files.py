@@ -7,6 +7,7 @@ covered by the paths that the cell's strings name.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -14,8 +15,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import xxhash
+import platformdirs
 
+from lean_magic.effects import unseen
+from lean_magic.effects.contents import TICK, digest_of, stat_of
 from lean_magic.effects.recorder import Record, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values.origin import package_version, path_origin
@@ -35,11 +38,9 @@ _CHANGES = {
 }
 _FOLDERS = {"os.listdir", "os.scandir"}
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/")
-_TICK = 2_000_000_000  # ns: coarser than any file system's clock
 _KEPT = 64 * 1024 * 1024  # bytes: larger written files are checked, not stored
 
 _watching: list[Files] = []
-_known: dict[tuple[str, int, int, int, int], str] = {}
 
 
 def install_hook() -> None:
@@ -58,7 +59,11 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     if event == "open" and isinstance(args[0], (str, bytes)):
         flags = args[2] if isinstance(args[2], int) else 0
         for files in _watching:
-            files.opened(os.fsdecode(args[0]), writing=bool(flags & _WRITES))
+            files.opened(
+                os.fsdecode(args[0]),
+                writing=bool(flags & _WRITES),
+                keeping=not flags & (os.O_TRUNC | os.O_EXCL),
+            )
     elif event in _CHANGES:
         for files in _watching:
             files.changed([os.fsdecode(arg) for arg in args if isinstance(arg, (str, bytes))])
@@ -74,15 +79,20 @@ class Files:
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[int, ...] | None] = {}
+        self._digests: dict[str, list[Any] | None] = {}
         self._written: set[str] = set()
         self._listed: set[str] = set()
         self._packages: set[str] = set()
+        self._modules: set[str] = set()
+        self._folders: dict[str, dict[str, Any]] = {}
         self._start = ""
+        self._busy = False
 
     def begin(self, run: Run) -> None:
         """Start listening."""
-        del run
         self._start = os.getcwd()
+        self._modules = set(sys.modules)
+        self._folders = unseen.folders(run) if unseen.may_write(run) else {}
         install_hook()
         _watching.append(self)
 
@@ -94,23 +104,40 @@ class Files:
 
     # -- listening -------------------------------------------------------------
 
-    def opened(self, path: str, *, writing: bool) -> None:
-        """Note one file that Python opens, with what it is like at that moment."""
+    def opened(self, path: str, *, writing: bool, keeping: bool) -> None:
+        """Note one file that Python opens; `keeping` tells that writing does not start from nothing."""
         name = self._name(path)
-        if _ignored(name):
+        if self._busy or _ignored(name):
             return
         if writing:
-            self._written.add(name)
+            self._write(name, matters=keeping or name in self._read)
         elif name not in self._read and name not in self._written:
-            self._read[name] = _stat(name)
+            self._read[name] = stat_of(name)
 
     def changed(self, paths: Iterable[str]) -> None:
         """Note paths that are renamed, removed or made."""
-        self._written.update(name for path in paths if not _ignored(name := self._name(path)))
+        for path in paths:
+            name = self._name(path)
+            if not self._busy and not _ignored(name):
+                self._write(name, matters=True)
+
+    def _write(self, name: str, *, matters: bool) -> None:
+        """Note a file that is about to be written, with what it holds until then, if that matters."""
+        if name in self._written:
+            return
+        if matters:
+            # Digesting opens the file, which is no reading of the cell's.
+            self._busy = True
+            try:
+                self._digests[name] = self._observe(name, stat_of(name))
+            finally:
+                self._busy = False
+        self._read.pop(name, None)
+        self._written.add(name)
 
     def listed(self, path: str) -> None:
         """Note a folder that is listed."""
-        if not _ignored(name := self._name(path)):
+        if not self._busy and not _ignored(name := self._name(path)):
             self._listed.add(name)
 
     def _name(self, path: str) -> str:
@@ -124,42 +151,61 @@ class Files:
     def end(self, run: Run) -> Record:
         """Digest what was read, keep what was written. Raises Unstorable for what cannot be put back."""
         self.cancel(run)
-        # Files that no cell reads as such: sources of modules are in the key, in their own way.
-        sources = {os.path.normpath(path) for path in _module_files()}
-        read = {name: stat for name, stat in self._read.items() if name not in self._written}
-        for text in run.strings:
-            if _like_path(text) and text not in self._written and os.path.exists(text):
-                self._named(os.path.normpath(text), read)
-        observed = {
-            name: self._observe(name, stat) for name, stat in read.items() if self._counts(name, sources)
+        self._written |= unseen.written(self._folders)
+        for name in unseen.named(run):
+            if name not in self._written:
+                self._named(os.path.normpath(name), deep=unseen.reads_folders(run))
+        # Sources of modules are in the key in their own way, unless they were loaded out of its sight.
+        sources = {os.path.normpath(path) for path in self._module_files(run)}
+        files = {
+            name: self._observe(name, stat)
+            for name, stat in self._read.items()
+            if self._counts(name, sources)
         }
         folders = {name: _listing(name) for name in self._listed if self._counts(name, set())}
-        packages = {name: package_version(name) for name in sorted(self._packages)}
+        told = {
+            "files": files | self._digests,
+            "folders": {name: listing for name, listing in folders.items() if name not in self._made()},
+            "packages": {name: package_version(name) for name in sorted(self._packages)},
+            "at": time.time_ns(),
+        }
         written = {name: _content(name) for name in sorted(self._written)}
-        told = {"files": observed, "folders": folders, "packages": packages, "at": time.time_ns()}
-        effects = {name: _digest(name) if os.path.isfile(name) else None for name in written}
+        effects = {name: digest_of(name) if os.path.isfile(name) else None for name in written}
         return Record(told, effects, written)
 
-    def _named(self, name: str, read: dict[str, tuple[int, ...] | None]) -> None:
-        if os.path.isdir(name):
-            self._listed.add(name)
-        else:
-            read.setdefault(name, _stat(name))
+    def _made(self) -> set[str]:
+        """Name the folders whose listing the cell itself has changed."""
+        return {os.path.normpath(os.path.dirname(name) or ".") for name in self._written}
+
+    def _named(self, name: str, *, deep: bool) -> None:
+        if not os.path.isdir(name):
+            self._read.setdefault(name, stat_of(name))
+            return
+        self._listed.add(name)
+        for inner in unseen.files_below(name) if deep else ():
+            self._read.setdefault(inner, stat_of(inner))
+
+    def _module_files(self, run: Run) -> Iterable[str]:
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None)
+            if path and (name in self._modules or name in run.modules):
+                yield path
 
     def _counts(self, name: str, sources: set[str]) -> bool:
-        if os.path.abspath(name) in sources:
+        absolute = os.path.abspath(name)
+        if absolute in sources:
             return False
-        if path_origin(os.path.abspath(name)) == "local":
+        if path_origin(absolute) == "local":
             return True
-        self._packages.add(_package_of(os.path.abspath(name)))
+        self._packages.add(_package_of(absolute))
         self._packages.discard("")
         return False
 
     def _observe(self, name: str, stat: tuple[int, ...] | None) -> list[Any] | None:
-        now = _stat(name)
-        if stat != now:
+        now = stat_of(name)
+        if (stat and stat[:3]) != (now and now[:3]):
             raise Unstorable(name, "changed while the cell read it", "run the cell again")
-        return [_digest(name), *now] if now is not None else None
+        return [digest_of(name), *now] if now is not None and not os.path.isdir(name) else None
 
     # -- replay -------------------------------------------------------------------------
 
@@ -183,23 +229,22 @@ class Files:
         for name, digest in record.effects.items():
             if digest is None:
                 _remove(name)
-            elif not os.path.isfile(name) or _digest(name) != digest:
+            elif not os.path.isfile(name) or digest_of(name) != digest:
                 Path(name).parent.mkdir(parents=True, exist_ok=True)
                 Path(name).write_bytes(record.values[name])
 
 
 def _ignored(name: str) -> bool:
+    """Whether a path is no file of the user's: devices, and what Python and matplotlib keep for themselves."""
     absolute = os.path.abspath(name)
-    parts = (f"{os.sep}__pycache__{os.sep}", f"{os.sep}.cache{os.sep}", f"{os.sep}.config{os.sep}matplotlib")
-    return absolute.startswith(_SYSTEM) or any(part in absolute for part in parts)
+    cached = absolute.endswith(".pyc") or absolute.startswith(_caches())
+    return cached or (absolute.startswith(_SYSTEM) and not absolute.startswith("/dev/shm/"))
 
 
-def _like_path(text: str) -> bool:
-    return 0 < len(text) < 4096 and "\0" not in text and "\n" not in text and ("." in text or os.sep in text)
-
-
-def _module_files() -> Iterable[str]:
-    return [path for module in list(sys.modules.values()) if (path := getattr(module, "__file__", None))]
+@functools.lru_cache(maxsize=1)
+def _caches() -> tuple[str, ...]:
+    homes = (platformdirs.user_cache_path("matplotlib"), platformdirs.user_config_path("matplotlib"))
+    return tuple(map(str, homes))
 
 
 def _package_of(path: str) -> str:
@@ -210,37 +255,14 @@ def _package_of(path: str) -> str:
     return ""
 
 
-def _stat(name: str) -> tuple[int, ...] | None:
-    try:
-        found = os.stat(name)
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns
-
-
-def _digest(name: str) -> str:
-    """Digest a file's content, once for each state it was seen in."""
-    stat = _stat(name) or (0, 0, 0, 0)
-    key = (os.path.abspath(name), stat[0], stat[1], stat[2], stat[3])
-    settled = time.time_ns() - max(stat[1], stat[3]) > _TICK
-    if settled and key in _known:
-        return _known[key]
-    digest = xxhash.xxh3_128()
-    with open(name, "rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-    _known[key] = digest.hexdigest()
-    return digest.hexdigest()
-
-
 def _same(name: str, known: list[Any] | None, at: int) -> bool:
-    stat = _stat(name)
+    stat = stat_of(name)
     if known is None or stat is None:
         return known is None and stat is None
     # An edit within the clock's tick of the digest could leave the times as they are.
-    if list(stat) == known[1:] and at - max(stat[1], stat[3]) > _TICK:
+    if list(stat) == known[1:] and at - max(stat[1], stat[3]) > TICK:
         return True
-    return bool(stat[0] == known[1] and _digest(name) == known[0])
+    return bool(stat[0] == known[1] and digest_of(name) == known[0])
 
 
 def _listing(name: str) -> list[str] | None:

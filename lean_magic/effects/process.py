@@ -40,9 +40,11 @@ def _put_rc(name: str, value: Any) -> None:
 
 def _pandas() -> dict[str, Any]:
     config = sys.modules.get("pandas._config.config")
-    return (
-        {name: config.get_option(name) for name in config._registered_options} if config is not None else {}
-    )
+    if config is None:
+        return {}
+    deprecated = config._deprecated_options  # noqa: SLF001  asking for one of these warns
+    registered = config._registered_options  # noqa: SLF001
+    return {name: config.get_option(name) for name in registered if name not in deprecated}
 
 
 def _put_pandas(name: str, value: Any) -> None:

@@ -30,6 +30,10 @@ class Run:
     drop: frozenset[str] = frozenset()
     strings: frozenset[str] = frozenset()
     sets: frozenset[tuple[str, ...]] = frozenset()
+    constants: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    packages: frozenset[str] = frozenset()
+    modules: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

@@ -70,7 +70,9 @@ _BACKEND = {"backend", "backend_fallback", "interactive", "toolbar", "webagg.por
 def _pandas() -> dict[str, Any]:
     config = sys.modules["pandas._config.config"]
     registered = config._registered_options  # noqa: SLF001  pandas has no public list of defaults
-    now = {name: config.get_option(name) for name in registered if not name.startswith("plotting.backend")}
+    deprecated = config._deprecated_options  # noqa: SLF001  asking for one of these warns
+    names = [name for name in registered if name not in deprecated and name != "plotting.backend"]
+    now = {name: config.get_option(name) for name in names}
     return {f"pandas.{name}": value for name, value in now.items() if value != registered[name].defval}
 
 

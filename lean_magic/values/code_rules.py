@@ -15,7 +15,7 @@ from typing import Any
 
 from lean_magic.values.code import code_digest, facts
 from lean_magic.values.fingerprint import Walk, combine, leaf
-from lean_magic.values.origin import is_own, origin
+from lean_magic.values.origin import is_own, module_of, origin
 
 __all__ = [
     "builtin_rule",
@@ -41,14 +41,14 @@ _SKIPPED = frozenset({
 
 def importable(obj: Any) -> bool:
     """Whether importing `obj.__module__` and following `obj.__qualname__` finds this very object."""
-    found: Any = sys.modules.get(getattr(obj, "__module__", None) or "")
+    found: Any = sys.modules.get(module_of(obj))
     for name in str(getattr(obj, "__qualname__", "?")).split("."):
         found = getattr(found, name, None)
     return found is obj
 
 
 def _named(walk: Walk, tag: str, obj: Any) -> bytes:
-    module = str(getattr(obj, "__module__", None) or "builtins")
+    module = module_of(obj)
     walk.use_module(module)
     return leaf(tag, f"{module}:{obj.__qualname__} {_built(module)}".encode())
 
@@ -74,7 +74,7 @@ def function_rule(walk: Walk, value: types.FunctionType) -> bytes:
         code_digest(value.__code__),
         walk.digest(value.__defaults__),
         walk.digest(walk.keep(value.__kwdefaults__)),
-        combine("closure", *map(walk.digest, value.__closure__ or ())),
+        combine("closure", *[walk.digest(cell) for cell in _closure(value)]),
         _annotations(walk, value),
         _attributes(walk, value.__dict__),
     )
@@ -100,12 +100,24 @@ def note_code(walk: Walk, code: types.CodeType, space: dict[str, Any]) -> None:
 def _annotations(walk: Walk, value: Any) -> bytes:
     notes = value.__annotations__ if sys.version_info < (3, 14) else getattr(value, "__annotations__", {})
     return combine(
-        "annotations", *(walk.digest(name) + leaf("", repr(note).encode()) for name, note in notes.items())
+        "annotations", *[walk.digest(name) + leaf("", repr(note).encode()) for name, note in notes.items()]
     )
 
 
 def _attributes(walk: Walk, names: dict[str, Any]) -> bytes:
-    return combine("attributes", *(walk.digest(name) + walk.digest(names[name]) for name in sorted(names)))
+    kept = sorted(names.keys() - _CACHES)
+    return combine("attributes", *[walk.digest(name) + walk.digest(names[name]) for name in kept])
+
+
+# What `functools.singledispatch` keeps of its earlier calls.
+_CACHES = frozenset({"dispatch_cache", "cache_token", "_clear_cache"})
+
+
+def _closure(value: types.FunctionType) -> list[types.CellType]:
+    """Give the variables of a closure, but for those in which the standard library keeps earlier calls."""
+    cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
+    dispatcher = value.__code__.co_qualname.startswith("singledispatch.<locals>.")
+    return [cell for name, cell in cells if not (dispatcher and name in _CACHES)]
 
 
 def cell_rule(walk: Walk, value: types.CellType) -> bytes:
@@ -133,8 +145,9 @@ def builtin_rule(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
 
 def descriptor_rule(walk: Walk, value: Any) -> bytes:
     """Digest a slot or method of a class written in C."""
-    walk.use_module(value.__objclass__.__module__)
-    return leaf("descriptor", f"{value.__objclass__.__module__}:{value.__qualname__}".encode())
+    module = module_of(value.__objclass__)
+    walk.use_module(module)
+    return leaf("descriptor", f"{module}:{value.__qualname__}".encode())
 
 
 def code_rule(walk: Walk, value: types.CodeType) -> bytes:
@@ -145,7 +158,7 @@ def code_rule(walk: Walk, value: types.CodeType) -> bytes:
 
 def property_rule(walk: Walk, value: property) -> bytes:
     """Digest a property by its three functions."""
-    return combine("property", *map(walk.digest, (value.fget, value.fset, value.fdel, value.__doc__)))
+    return combine("property", walk.digests((value.fget, value.fset, value.fdel, value.__doc__)))
 
 
 def wrapped_rule(walk: Walk, value: staticmethod[Any, Any] | classmethod[Any, Any, Any]) -> bytes:
@@ -162,10 +175,13 @@ def lru_rule(walk: Walk, value: Any) -> bytes:
 
 def class_rule(walk: Walk, value: type) -> bytes:
     """Digest a class: installed ones by name, the user's own by all they say."""
+    known = walk.patched.get(value)
+    if known is not None:
+        return known
     if not is_own(value):
         if importable(value):
-            return combine("installed class", _named(walk, "class", value), _patched(walk, value))
-        walk.use_module(value.__module__)
+            return _installed_class(walk, value)
+        walk.use_module(module_of(value))
     walk.mark(value)
     bases = getattr(value, "__orig_bases__", value.__bases__)
     return combine(
@@ -174,31 +190,44 @@ def class_rule(walk: Walk, value: type) -> bytes:
         walk.digest(type(value)),
         walk.digest(value.__bases__),
         leaf("generic", repr(bases).encode() if bases is not value.__bases__ else b""),
-        *(walk.digest(name) + walk.digest(member) for name, member in members(value)),
+        *[walk.digest(name) + walk.digest(member) for name, member in members(value)],
     )
 
 
-def _patched(walk: Walk, cls: type) -> bytes:
-    """Digest the user's own functions that somebody hung on an installed class or its bases."""
-    known = walk.patched.get(cls)
-    if known is None:
-        walk.patched[cls] = b""
-        found = [
-            walk.digest(name) + walk.digest(member)
-            for base in cls.__mro__
-            for name, member in list(vars(base).items())
-            if isinstance(member, _FUNCTIONS) and _is_patch(base, member)
-        ]
-        known = walk.patched[cls] = combine("patched", *found) if found else b""
-    return known
+def _installed_class(walk: Walk, cls: type) -> bytes:
+    """Digest an installed class by name, and what of the user's own hangs on it or its bases."""
+    walk.patched[cls] = name = combine("installed class", _named(walk, "class", cls))
+    found = [
+        walk.digest(label) + walk.digest(member)
+        for base in cls.__mro__
+        if not is_own(base)
+        for label, member in list(vars(base).items())
+        if _is_patch(member)
+    ]
+    if found:
+        walk.patched[cls] = combine("patched class", name, *found)
+    return walk.patched[cls]
 
 
-_FUNCTIONS = (types.FunctionType, property, staticmethod, classmethod)
+def _is_patch(member: Any) -> bool:
+    """Whether a member of an installed class was written by the user: a function, an accessor, a constant's class."""
+    if type(member) in _NEVER_OWN:
+        return False
+    if isinstance(member, property):
+        member = member.fget or member.fset
+    elif isinstance(member, (staticmethod, classmethod)):
+        member = member.__func__
+    else:
+        # An accessor of pandas; a partialmethod.
+        inner = getattr(member, "__dict__", {})
+        member = inner.get("_accessor", inner.get("func", member))
+    return is_own(member if isinstance(member, (types.FunctionType, type)) else type(member))
 
 
-def _is_patch(base: type, member: Any) -> bool:
-    function = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
-    return isinstance(function, types.FunctionType) and is_own(function) and not is_own(base)
+_NEVER_OWN = frozenset({
+    str, int, float, bool, tuple, dict, list, set, frozenset, type(None), types.BuiltinFunctionType, types.WrapperDescriptorType,
+    types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
+})  # fmt: skip
 
 
 def members(cls: type) -> list[tuple[str, Any]]:

@@ -16,9 +16,10 @@ Digests are 128-bit xxh3 (https://xxhash.com), over tagged, fixed-layout records
 from __future__ import annotations
 
 import contextlib
+import datetime
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +27,15 @@ import xxhash
 
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values.describe import describe
-from lean_magic.values.origin import origin
+from lean_magic.values.origin import module_of, origin
 
 __all__ = ["Fingerprint", "Ref", "Rule", "Walk", "combine", "fingerprint", "leaf", "on_bytes", "register"]
 
-# Deep, not endless: frames that a walk may stack before it gives up.
-_DEPTH = 20_000
+# Deep, not endless: frames that a walk may stack before it gives up. Rules call each other from Python
+# alone (no `map`, no generators), since only calls through C use up the stack that a process dies of.
+_DEPTH = 10_000
+# How often the members of sets inside sets are looked into, to put the outer set's members in order.
+_PROBES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,18 @@ Rule = Callable[["Walk", Any], bytes]
 
 # Immutable values, which have no identity: class → rule. Filled by values/rules.py.
 PLAIN: dict[type, Rule] = {}
+# Those of them that hold nothing else.
+_ATOMS: set[type] = set()
 _rule_for: list[Callable[[type], Rule]] = []
+
+
+_HOLDERS = {tuple, frozenset, slice, datetime.datetime, datetime.time}
 
 
 def register(plain: Mapping[type, Rule], rule_for: Callable[[type], Rule]) -> None:
     """Say how values are digested; done once, as the package is imported."""
     PLAIN.update(plain)
+    _ATOMS.update(plain.keys() - _HOLDERS)
     _rule_for[:] = [rule_for]
 
 
@@ -127,6 +137,7 @@ class Walk:
         self._refs: set[Ref] = set()
         self._part = ""
         self._count = 0
+        self._probing: int | None = None
 
     def fingerprint(self, part: str, value: Any) -> Fingerprint:
         """Fingerprint `value` as the part called `part`.
@@ -157,7 +168,7 @@ class Walk:
             return combine("same", mark)
         if cls not in self._classes:
             self._classes.add(cls)
-            self.use_module(cls.__module__)
+            self.use_module(module_of(cls))
         found = _rule_for[0](cls)(self, value)
         own = self._marks.get(id(value))
         if own is not None:
@@ -166,20 +177,41 @@ class Walk:
 
     def digests(self, values: Any) -> bytes:
         """Digest an ordered collection of values, to be used as pieces of a record."""
-        return b"".join(map(self.digest, values))
+        return b"".join([self.digest(value) for value in values])
 
     def unordered(self, values: Any) -> bytes:
         """Digest a collection whose order says nothing, in an order that depends on content alone."""
         items = list(values)
-        if all(type(item) in PLAIN for item in items):
-            return b"".join(sorted(map(self.digest, items)))
-        # Numbers are given as objects are met, so each is first digested by itself to be put in order.
-        return self.digests(sorted(items, key=self._alone))
+        if _hold_no_objects(items):
+            return b"".join(sorted([self.digest(item) for item in items]))
+        if self._probing == 0:
+            return b"".join(sorted([self._kind(item) for item in items]))
+        return self.digests(self._in_order(items))
 
-    def _alone(self, value: Any) -> bytes:
-        probe = Walk()
-        probe.spaces, probe._marks = dict(self.spaces), dict(self._marks)
-        return probe.digest(value)
+    def _in_order(self, items: list[Any]) -> list[Any]:
+        """Order members by content. Numbers are given as objects are met, so each is first met by itself."""
+        keys: list[bytes] = []
+        for probing in range(_PROBES if self._probing is None else self._probing):
+            keys = [self._alone(item, probing) for item in items]
+            if len(set(keys)) == len(keys):
+                break
+        return [item for _, item in sorted(zip(keys, items, strict=True), key=lambda pair: pair[0])]
+
+    def _alone(self, value: Any, probing: int) -> bytes:
+        """Digest a value and forget that it was met; sets inside are looked into `probing` levels deep."""
+        start, before = len(self.objects), (self._count, self._probing, dict(self.patched))
+        self._probing = probing
+        try:
+            return self.digest(value)
+        finally:
+            for met in self.objects[start:]:
+                self._marks.pop(id(met), None)
+            del self.objects[start:]
+            self._count, self._probing, self.patched = before
+
+    def _kind(self, value: Any) -> bytes:
+        plain = _hold_no_objects([value])
+        return self.digest(value) if plain else leaf("kind", type(value).__qualname__.encode())
 
     def mark(self, value: Any) -> None:
         """Give `value` its number: to be called before its content is visited."""
@@ -224,6 +256,20 @@ class Walk:
         if not known:
             self._kept.append(space)
         return known[0] if known else len(self._kept) - 1
+
+
+def _hold_no_objects(values: Iterable[Any]) -> bool:
+    """Whether nothing in these values has an identity."""
+    todo = [values]
+    while todo:
+        for value in todo.pop():
+            if type(value) in (tuple, frozenset):
+                todo.append(value)
+            elif type(value) not in _ATOMS and (
+                type(value) not in _HOLDERS or getattr(value, "tzinfo", value) is not None
+            ):
+                return False
+    return True
 
 
 def fingerprint(value: Any, name: str = "value") -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import collections
 import copyreg
+import logging
 import types
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import members
+from lean_magic.values.reduced import is_plain
 
 __all__ = ["content_of", "put", "shape_of"]
 
@@ -24,12 +26,12 @@ def content_of(value: Any) -> Any:
     """Give the content of `value`. Raises Unstorable for what cannot be changed back in place."""
     for kind, (take, _) in _KINDS.items():
         if isinstance(value, kind):
-            return take(value), {} if isinstance(value, type) else _attributes(value)
+            return take(value), {} if isinstance(value, _WHOLE) else _attributes(value)
     for adapter in adapters_for(type(value)):
         content = adapter.content(value)
         if content is not NotImplemented:
             return content
-    if _is_plain(type(value)):
+    if is_plain(type(value)):
         return _state(value)
     why = f"holds a {type(value).__qualname__} that was changed in place"
     raise Unstorable(type(value).__qualname__, why, "bind a changed copy to a new name")
@@ -40,7 +42,7 @@ def put(live: Any, content: Any) -> None:
     for kind, (_, give) in _KINDS.items():
         if isinstance(live, kind):
             give(live, content[0])
-            if not isinstance(live, type):
+            if not isinstance(live, _WHOLE):
                 _put_attributes(live, content[1], whole=True)
             return
     for adapter in adapters_for(type(live)):
@@ -62,15 +64,6 @@ def shape_of(value: Any) -> Any:
         if shape is not None:
             return shape
     return None
-
-
-def _is_plain(cls: type) -> bool:
-    """Whether instances are nothing but attributes: no state of C's below them."""
-    solid = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP)
-    return solid is object and not issubclass(cls, (type, types.ModuleType))
-
-
-_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a `class` statement (or by a C module's own)
 
 
 def _state(value: Any) -> tuple[bool, dict[str, Any], dict[str, Any]]:
@@ -104,6 +97,10 @@ def _put_attributes(live: Any, state: dict[str, Any], *, whole: bool) -> None:
             _give_dict(old, new)
         else:
             present[name] = new
+    if whole and list(present) != list(state):
+        ordered = {name: present[name] for name in state}
+        present.clear()
+        present.update(ordered)
 
 
 def _give_list(live: Any, content: list[Any]) -> None:
@@ -137,6 +134,9 @@ def _take_function(value: types.FunctionType) -> Any:
 
 def _give_function(live: types.FunctionType, content: Any) -> None:
     live.__code__, live.__defaults__, live.__kwdefaults__ = content
+    forget = vars(live).get("_clear_cache")
+    if forget is not None:  # of `functools.singledispatch`
+        forget()
 
 
 def _take_cell(value: types.CellType) -> list[Any]:
@@ -153,6 +153,24 @@ def _give_cell(live: types.CellType, content: list[Any]) -> None:
         del live.cell_contents
 
 
+def _take_logger(value: logging.Logger) -> Any:
+    return value.level, value.propagate, value.disabled, list(value.handlers), list(value.filters)
+
+
+def _give_logger(live: logging.Logger, content: Any) -> None:
+    live.setLevel(content[0])  # clears what loggers below have cached
+    live.propagate, live.disabled = content[1:3]
+    live.handlers[:], live.filters[:] = content[3:]
+
+
+def _take_handler(value: logging.Handler) -> dict[str, Any]:
+    return {name: item for name, item in vars(value).items() if name not in {"lock", "stream"}}
+
+
+def _give_handler(live: logging.Handler, content: dict[str, Any]) -> None:
+    vars(live).update(content)
+
+
 def _give_class(live: type, content: dict[str, Any]) -> None:
     for name in [name for name, _ in members(live) if name not in content]:
         delattr(live, name)
@@ -161,6 +179,8 @@ def _give_class(live: type, content: dict[str, Any]) -> None:
             setattr(live, name, member)
 
 
+# Kinds whose content holds the attributes.
+_WHOLE = (type, logging.Logger, logging.Handler)
 _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     list: (list, _give_list),
     dict: (lambda value: dict(dict.items(value)), _give_dict),
@@ -170,5 +190,7 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     collections.deque: (list, _give_deque),
     types.FunctionType: (_take_function, _give_function),
     types.CellType: (_take_cell, _give_cell),
+    logging.Logger: (_take_logger, _give_logger),
+    logging.Handler: (_take_handler, _give_handler),
     type: (lambda value: dict(members(value)), _give_class),
 }

@@ -16,7 +16,7 @@ import sysconfig
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Origin", "is_own", "origin", "package_version", "path_origin"]
+__all__ = ["Origin", "is_own", "module_of", "origin", "package_version", "path_origin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,18 @@ def _python_folders() -> tuple[str, ...]:
     return tuple(os.path.realpath(folder) + os.sep for folder in found if folder)
 
 
+def module_of(obj: Any) -> str:
+    """Name the module of a class or function; Cython's own function class has a descriptor there."""
+    name = getattr(obj, "__module__", None)
+    return name if isinstance(name, str) else "builtins"
+
+
 def is_own(obj: Any) -> bool:
     """Whether a function or class is the user's own, to be compared by content."""
     space = getattr(obj, "__globals__", None)
-    name = space.get("__name__") if space is not None else getattr(obj, "__module__", None)
+    name = space.get("__name__") if isinstance(space, dict) else getattr(obj, "__module__", None)
+    if isinstance(obj, type) and name is not None and not isinstance(name, str):
+        return False
     return origin(str(name or "")).own
 
 

@@ -7,45 +7,89 @@
 from __future__ import annotations
 
 import copyreg
+import pickle
+import sys
+import types
 from typing import Any
 
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values.fingerprint import Walk, combine
+from lean_magic.values.origin import module_of, origin
 
-__all__ = ["attributes", "reduced"]
+__all__ = ["attributes", "is_plain", "reduced"]
 
 
 def reduced(walk: Walk, value: Any) -> bytes:
     """Digest an object by its reduced form; raises Unfingerprintable if it has none."""
     walk.mark(value)
-    walk.use_module(type(value).__module__)
+    walk.use_module(module_of(type(value)))
     if isinstance(value, (set, frozenset)):
         return combine("set", walk.digest(type(value)), walk.unordered(value), attributes(walk, value))
     form = walk.keep(_reduce(value))
     if isinstance(form, str):
-        return combine("global", walk.digest(type(value)), walk.digest(form))
+        return _global(walk, value, form)
     return combine("reduced", walk.digest(type(value)), *(_pieces(walk, form)))
 
 
 def _reduce(value: Any) -> Any:
+    """Take a value apart. Raises Unfingerprintable, whatever the class's own code raises."""
     own = copyreg.dispatch_table.get(type(value))
     try:
-        return own(value) if own is not None else value.__reduce_ex__(4)
-    except (TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError) as error:
-        why = f"holds a {type(value).__module__}.{type(value).__qualname__}, which has no content to compare"
-        raise Unfingerprintable(type(value).__qualname__, why, "make it inside the cell") from error
+        form = own(value) if own is not None else value.__reduce_ex__(4)
+        if isinstance(form, str):
+            return form
+        call, args, state, items, pairs = (*form, None, None, None)[:5]
+        return call, tuple(args), state, *(None if rest is None else list(rest) for rest in (items, pairs))
+    except RecursionError:
+        raise
+    except _FAILURES as error:
+        raise _without_content(value) from error
+
+
+# What a class may raise when it is asked to take itself apart.
+_FAILURES = (
+    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError, MemoryError, NameError, OSError,
+    ReferenceError, RuntimeError, StopIteration, SystemError, TypeError, ValueError, Warning, pickle.PickleError,
+)  # fmt: skip
+
+
+def _without_content(value: Any) -> Unfingerprintable:
+    kind = type(value)
+    why = f"holds a {module_of(kind)}.{kind.__qualname__}, which has no content to compare"
+    return Unfingerprintable(kind.__qualname__, why, "make it inside the cell")
+
+
+def is_plain(cls: type) -> bool:
+    """Whether instances are nothing but attributes: no state of C's below them."""
+    solid = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP)
+    return solid is object and not issubclass(cls, (type, types.ModuleType))
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a `class` statement (or by a C module's own)
+
+
+def _global(walk: Walk, value: Any, name: str) -> bytes:
+    """Digest an object that is pickled as a name: by that name, if it is installed, and by its attributes."""
+    module = getattr(value, "__module__", None)
+    module = module if isinstance(module, str) else module_of(type(value))
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not is_plain(type(value)) and (found is not value or origin(module).own):
+        raise _without_content(value)
+    walk.use_module(module)
+    return combine("global", walk.digest(type(value)), walk.digest(f"{module}:{name}"), attributes(walk, value))
 
 
 def _pieces(walk: Walk, form: tuple[Any, ...]) -> list[bytes]:
     """Digests of a reduce tuple: callable, arguments, state, list items, dict items."""
-    padded: list[Any] = [*form[:5], None, None, None]
-    call, args, state, items, pairs = padded[:5]
+    call, args, state, items, pairs = form
     return [
         walk.digest(call),
-        walk.digest(walk.keep(tuple(args))),
+        walk.digest(args),
         _state(walk, state),
-        combine("items", walk.digests(walk.keep(list(items))) if items is not None else b""),
-        combine("pairs", walk.digests(walk.keep(list(pairs))) if pairs is not None else b""),
+        combine("items", walk.digests(items) if items is not None else b""),
+        combine("pairs", walk.digests(pairs) if pairs is not None else b""),
     ]
 
 
@@ -53,12 +97,12 @@ def _state(walk: Walk, state: Any) -> bytes:
     if type(state) is dict:
         return _named(walk, state)
     if type(state) is tuple and len(state) == 2 and all(part is None or type(part) is dict for part in state):
-        return combine("states", *(_named(walk, part or {}) for part in state))
+        return combine("states", *[_named(walk, part or {}) for part in state])
     return walk.digest(state)
 
 
 def _named(walk: Walk, state: dict[Any, Any]) -> bytes:
-    return combine("state", *(walk.digest(name) + walk.digest(item) for name, item in list(state.items())))
+    return combine("state", *[walk.digest(name) + walk.digest(item) for name, item in list(state.items())])
 
 
 def attributes(walk: Walk, value: Any, skip: frozenset[str] = frozenset()) -> bytes:

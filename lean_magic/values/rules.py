@@ -12,6 +12,7 @@ import decimal
 import enum
 import fractions
 import itertools
+import logging
 import marshal
 import os
 import pathlib
@@ -21,13 +22,14 @@ import types
 import typing
 import uuid
 import weakref
+import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
 from lean_magic.values import code_rules
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
-from lean_magic.values.reduced import reduced
+from lean_magic.values.reduced import attributes, reduced
 
 __all__ = ["rule_for"]
 
@@ -49,6 +51,8 @@ def _find(cls: type) -> Rule:
         return _enum_member
     if issubclass(cls, type):
         return code_rules.class_rule
+    if issubclass(cls, logging.Handler):
+        return _handler
     if issubclass(cls, types.ModuleType):
         return code_rules.module_rule
     known = (adapter.rule(cls) for adapter in adapters_for(cls))
@@ -125,7 +129,7 @@ def _dict(walk: Walk, value: dict[Any, Any]) -> bytes:
     if _flat(value) and _flat(value.values()):
         _note_paths(walk, value.values())
         return leaf("dict of scalars", marshal.dumps(list(value.items()), 2))
-    return combine("dict", *(walk.digest(key) + walk.digest(item) for key, item in list(value.items())))
+    return combine("dict", *[walk.digest(key) + walk.digest(item) for key, item in list(value.items())])
 
 
 def _set(walk: Walk, value: set[Any]) -> bytes:
@@ -150,9 +154,16 @@ def _memoryview(walk: Walk, value: memoryview) -> bytes:
 
 
 def _enum_member(walk: Walk, value: enum.Enum) -> bytes:
-    return combine(
-        "enum", walk.digest(type(value)), walk.digest(value._name_ or ""), walk.digest(value._value_)
-    )
+    pieces = [walk.digest(type(value)), walk.digest(value._name_ or ""), walk.digest(value._value_)]
+    extra = {name: item for name, item in vars(value).items() if name not in _ENUM}
+    if extra:
+        walk.mark(value)
+        pieces += [walk.digest(name) + walk.digest(item) for name, item in extra.items()]
+    return combine("enum", *pieces)
+
+
+# Set by `enum` itself on every member.
+_ENUM = frozenset({"_name_", "_value_", "__objclass__", "_sort_order_", "_inverted_"})
 
 
 def _proxy(walk: Walk, value: types.MappingProxyType[Any, Any]) -> bytes:
@@ -208,9 +219,30 @@ def _zoned(walk: Walk, value: Any) -> bytes:
     """Dates and times: their text, their zone, and which side of a clock change they are on."""
     zone = getattr(value, "tzinfo", None)
     fold = getattr(value, "fold", 0)
-    return combine(
-        "time", leaf(type(value).__name__, _text(value.isoformat())), walk.digest((fold, str(zone)))
-    )
+    told = repr(zone) if zone is None or isinstance(zone, datetime.timezone) else zone
+    if isinstance(zone, zoneinfo.ZoneInfo) and zone.key is not None:
+        told = f"ZoneInfo {zone.key}"
+    text = value.isoformat() if zone is None else value.replace(tzinfo=None).isoformat()
+    return combine("time", leaf(type(value).__name__, _text(text)), walk.digest((fold, told)))
+
+
+def _logger(walk: Walk, value: logging.Logger) -> bytes:
+    """Digest a logger by all that decides what becomes of a message; the loggers above it take part."""
+    walk.mark(value)
+    switches = (type(value).__qualname__, value.name, value.level, value.propagate, value.disabled)
+    above = value.parent if value.propagate else None
+    return combine("logger", walk.digests((switches, value.filters, value.handlers, above)))
+
+
+def _handler(walk: Walk, value: logging.Handler) -> bytes:
+    """Digest a handler by class and settings; its lock and what it writes to have no content."""
+    walk.mark(value)
+    stream = getattr(value, "stream", None)
+    place = leaf("stream", f"{type(stream).__qualname__} {getattr(stream, 'name', '')}".encode())
+    return combine("handler", walk.digest(type(value)), place, attributes(walk, value, _NO_SETTINGS))
+
+
+_NO_SETTINGS = frozenset({"lock", "stream", "_closed"})
 
 
 def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
@@ -276,6 +308,8 @@ _RULES: dict[type, Rule] = {
     types.FrameType: _live,
     types.TracebackType: _live,
     weakref.ref: _weak,
+    logging.Logger: _logger,
+    logging.RootLogger: _logger,
     typing.TypeVar: _type_variable,
     typing.ParamSpec: _type_variable,
     typing.NewType: _type_variable,

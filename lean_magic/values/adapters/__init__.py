@@ -10,6 +10,8 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from lean_magic.values.origin import module_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,6 +25,7 @@ KNOWN = {
     "numpy": "numpy_",
     "pandas": "pandas_",
     "polars": "polars_",
+    "scipy": "scipy_",
     "tokenizers": "tokenizers_",
     "torch": "torch_",
     "transformers": "transformers_",
@@ -56,7 +59,7 @@ class Adapter(Protocol):
 
 def adapters_for(cls: type) -> Iterator[Adapter]:
     """Give the adapters that may know `cls`: those of its own library, then of its bases'."""
-    packages = dict.fromkeys(base.__module__.partition(".")[0] for base in cls.__mro__)
+    packages = dict.fromkeys(module_of(base).partition(".")[0] for base in cls.__mro__)
     return (_load(package) for package in packages if package in KNOWN and package in sys.modules)
 
 

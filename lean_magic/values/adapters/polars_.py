@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
@@ -34,6 +35,9 @@ def _elements(walk: Walk, value: pl.Series) -> bytes:
 
 def _lazy(walk: Walk, value: pl.LazyFrame) -> bytes:
     walk.mark(value)
+    # The files it will scan: the plan names them, and nothing else does.
+    for found in re.findall(r"SCAN \[(.*?)\]", value.explain(optimized=False)):
+        walk.texts.update(text.strip() for text in found.split(","))
     return leaf("pl.LazyFrame", value.serialize())
 
 

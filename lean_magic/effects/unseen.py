@@ -1,0 +1,109 @@
+"""Files that libraries in C, C++ or Rust open by themselves, where no audit hook sees it.
+
+What such a library may have read is found from the texts that the code holds and
+reaches: those that name a file, a folder or a pattern, and, where a path is put
+together, every file whose ending the code names. What it may have written is found
+by looking at the folders before and after.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lean_magic.effects.contents import stat_of
+from lean_magic.effects.recorder import Run
+
+__all__ = ["files_below", "folders", "may_write", "named", "reads_folders", "written"]
+
+_LIBRARIES = {
+    "polars", "pyarrow", "safetensors", "h5py", "cv2", "duckdb", "datasets", "tables", "netCDF4", "fastparquet",
+    "transformers", "sentence_transformers", "torchaudio", "torchvision", "tokenizers", "lance", "rasterio",
+}  # fmt: skip
+_WRITES = ("write_", "sink_", "save", "to_parquet", "to_feather", "to_hdf", "imwrite", "File", "dump")
+_ASKS = {
+    "exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "islink", "access", "stat", "lstat", "getsize",
+    "getmtime", "samefile",
+}  # fmt: skip
+_MOST = 2000  # files looked at below a folder
+
+
+def named(run: Run) -> Iterator[str]:
+    """Give the paths that the texts of a cell name: those that exist, and absent ones it asks about."""
+    hidden = bool(run.packages & _LIBRARIES)
+    asks = bool(run.words & _ASKS)
+    for text in sorted(run.strings):
+        if not 0 < len(text) < 1000 or "\0" in text or "\n" in text:
+            continue
+        plain = hidden or asks or "." in text or os.sep in text
+        if plain and (os.path.lexists(text) or (asks and not text.isspace())):
+            yield text
+        elif hidden and glob.has_magic(text):
+            yield os.path.dirname(text) or "."
+            yield from glob.glob(text)
+    if hidden:
+        yield from _ending(run)
+
+
+def _ending(run: Run) -> Iterator[str]:
+    """Give the files, in the folders that count, whose ending stands in the code by itself or after a gap."""
+    endings = tuple(text for text in run.constants if text.startswith((".", "/", "*")) and "." in text[:6])
+    tails = {os.path.splitext(text)[1] for text in endings} | {
+        text for text in endings if text.startswith(".")
+    }
+    for folder in _places(run) if tails - {""} else ():
+        with os.scandir(folder) as entries:
+            yield from (
+                os.path.normpath(entry.path) for entry in entries if os.path.splitext(entry.name)[1] in tails
+            )
+
+
+def _places(run: Run) -> Iterable[str]:
+    return {
+        ".",
+        *(text for text in run.strings if 0 < len(text) < 1000 and "\0" not in text and os.path.isdir(text)),
+    }
+
+
+def reads_folders(run: Run) -> bool:
+    """Whether a folder that is named may be read as a whole."""
+    return bool(run.packages & _LIBRARIES or run.words & {"from_pretrained", "load_dataset", "ImageFolder"})
+
+
+def files_below(folder: str) -> Iterator[str]:
+    """Give the files below a folder, up to a number."""
+    count = 0
+    for top, _, names in os.walk(folder):
+        for name in sorted(names):
+            count += 1
+            if count > _MOST:
+                return
+            yield os.path.normpath(os.path.join(top, name))
+
+
+def may_write(run: Run) -> bool:
+    """Whether the code may have a library write a file unseen."""
+    return bool(run.packages & _LIBRARIES) and any(word.startswith(_WRITES) for word in run.words)
+
+
+def folders(run: Run) -> dict[str, dict[str, Any]]:
+    """Take down what lies in the folders that the code may write to."""
+    parents = (os.path.dirname(text) for text in run.strings if os.sep in text and len(text) < 1000)
+    return {place: _files(place) for place in {*_places(run), *filter(os.path.isdir, parents)}}
+
+
+def _files(folder: str) -> dict[str, Any]:
+    with os.scandir(folder) as entries:
+        paths = [os.path.normpath(entry.path) for entry in entries if entry.is_file()]
+    return {path: stat_of(path) for path in paths}
+
+
+def written(before: dict[str, dict[str, Any]]) -> set[str]:
+    """Name the files that are there or other than they were."""
+    found: set[str] = set()
+    for folder, files in before.items():
+        now = _files(folder) if os.path.isdir(folder) else {}
+        found |= {path for path in {*files, *now} if files.get(path) != now.get(path)}
+    return found
