@@ -30,6 +30,7 @@ from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
 from lean_magic.values import codec, fingerprint
+from lean_magic.values.code import facts
 from lean_magic.values.fingerprint import on_bytes
 from lean_magic.values.in_place import shape_of
 from lean_magic.values.sources import Sources, sources_of
@@ -151,7 +152,8 @@ class Runner:
             namespace=self.shell.user_ns,
             walk=key.walk,
             reads=frozenset(key.parts) | frozenset(key.possible),
-            assigned=frozenset(found.assigned),
+            assigned=frozenset(found.assigned | key.facts.stores),
+            in_place=key.facts.in_place,
             surely=frozenset(found.surely),
             drop=frozenset(cell.options.drop),
             strings=frozenset(key.facts.strings) | key.walk.texts | key.walk.words,
@@ -297,8 +299,10 @@ class Runner:
     def _manifest(self, plan: Plan, cell: Cell, seconds: float, records: Mapping[str, Record]) -> Manifest:
         key = plan.key
         observed = {name: record.observed for name, record in records.items()}
+        # If a name was not bound and the cell did not fail, the cell never read it from before.
+        swallows = plan.found.catches_name_errors or any(facts(code).guarded for code in key.walk.codes)
         possible = {
-            name: part.digest for name, part in key.possible.items() if self._counts(part, plan.found)
+            name: part.digest for name, part in key.possible.items() if swallows or part.text != "not bound"
         }
         return Manifest(
             family=key.family,
@@ -314,13 +318,6 @@ class Runner:
             created=time.time(),
             provenance=_provenance(),
         )
-
-    def _counts(self, part: KeyPart, found: Analysis) -> bool:
-        """Whether an input that may be the cell's own has to be as it was.
-
-        If it was not bound and the cell did not fail, the cell never read it from before.
-        """
-        return part.text != "not bound" or found.catches_name_errors
 
     # -- the end -----------------------------------------------------------------------
 

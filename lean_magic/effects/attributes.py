@@ -9,6 +9,7 @@ from typing import Any
 
 from lean_magic.effects.recorder import Record, Run
 from lean_magic.errors import Unstorable
+from lean_magic.values import fingerprint
 
 __all__ = ["Attributes"]
 
@@ -35,14 +36,18 @@ class Attributes:
         for module, before in self._spaces.items():
             for name, value in _difference(before, run.walk.spaces[module]):
                 changed[module, "", name] = value
+        observed: list[Any] = []
         for place, value in _attributes(run):
-            if self._set.get(place, _GONE) is not value or place not in self._set:
+            if place not in self._set or self._set[place] is not value:
                 changed[place] = value
+            else:
+                # Set to what it was, or on a branch not taken: believed only where it is the same.
+                observed.append([list(place), fingerprint(value, ".".join(filter(None, place)))])
         if any("@" in module for module, _, _ in changed):
             raise Unstorable(
                 "globals of a function", "were changed", "keep them in a module or in the notebook"
             )
-        return Record(None, sorted(map(list, changed)), changed)
+        return Record(observed, sorted(map(list, changed)), changed)
 
     def cancel(self, run: Run) -> None:
         """Let the old values go."""
@@ -50,8 +55,12 @@ class Attributes:
         self._spaces = {}
 
     def still_holds(self, observed: Any, run: Run) -> str:
-        """Observe nothing: attributes that the cell reads are in its key."""
-        del observed, run
+        """Compare the attributes that the run may have left alone."""
+        now = dict(_attributes(run))
+        for place, digest in observed or []:
+            name = ".".join(filter(None, place))
+            if fingerprint(now.get(tuple(place), _GONE), name) != digest:
+                return f"`{name}` has other content"
         return ""
 
     def replay(self, record: Record, run: Run) -> None:

@@ -29,8 +29,9 @@ class Mutation:
     def end(self, run: Run) -> Record:
         """Keep what changed in place. Raises Unstorable naming what cannot be written back."""
         parts = changed(run.walk)
+        sharing = {"sharing": self._sharing(run.walk)} if parts or run.in_place else {}
         if not parts:
-            return Record({}, [], {})
+            return Record(sharing, [], {})
         live = run.walk.by_mark()
         marks = [mark for mark in live if mark.rpartition("#")[0] in parts]
         kept = {
@@ -38,7 +39,7 @@ class Mutation:
             for mark in marks
             if self._is_other(run.walk, mark, live[mark])
         }
-        return Record({"sharing": self._sharing(run.walk)}, sorted(parts), kept)
+        return Record(sharing, sorted(parts), kept)
 
     def _is_other(self, walk: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""

@@ -30,6 +30,7 @@ class Run:
     drop: frozenset[str] = frozenset()
     strings: frozenset[str] = frozenset()
     sets: frozenset[tuple[str, ...]] = frozenset()
+    in_place: bool = False
     constants: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     packages: frozenset[str] = frozenset()

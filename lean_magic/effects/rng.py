@@ -59,6 +59,7 @@ _SEEDERS = {
     "torch.cuda": [("torch.cuda", "manual_seed_all"), ("torch.cuda", "manual_seed")],
 }
 
+_ASKS = {"getstate", "get_state", "get_rng_state", "bit_generator", "initial_seed", "fork_rng"}
 _unseeded: set[str] = set()  # known not to be seeded when the extension was loaded
 _seeded: set[str] = set()  # seen to be seeded since
 _running: list[Generators] = []
@@ -139,14 +140,14 @@ class Generators:
         after: dict[str, Any] = {}
         for kind, (owner, get, _) in _KINDS.items():
             live = owner()
-            if live is None or (moved := self._moved(kind, live)) is None:
+            if live is None or (moved := self._moved(kind, live, bool(run.words & _ASKS))) is None:
                 continue
             after[kind] = get(live)
             if moved:
                 observed[kind] = self._before[kind]
         return Record(observed, sorted(after), after)
 
-    def _moved(self, kind: str, live: Any) -> bool | None:
+    def _moved(self, kind: str, live: Any, asks: bool) -> bool | None:
         """Whether the state before counts (True) or only the one after (False); None if neither does."""
         seeded_here = kind in self._reseeded
         if kind in self._absent:
@@ -156,7 +157,7 @@ class Generators:
                 else False
             )
         if fingerprint(_KINDS[kind][1](live), kind) == self._before[kind] and not seeded_here:
-            return None
+            return True if asks and kind not in self._free else None
         if seeded_here:
             return False
         return None if kind in self._free else True

@@ -10,15 +10,18 @@ import decimal
 import functools
 import importlib.metadata
 import locale
+import logging
 import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from lean_magic.values.code import CodeFacts
 from lean_magic.values.fingerprint import leaf
+from lean_magic.values.origin import origin
 
 __all__ = ["settings", "uses"]
 
@@ -27,7 +30,11 @@ def settings(modules: Iterable[str], reached: CodeFacts, texts: set[str]) -> dic
     """Give the settings in force: name → (digest, text)."""
     used = uses({name.partition(".")[0] for name in modules} | set(reached.loads), reached)
     found = {f"setting {name}": str(value) for library in used for name, value in _PROBES[library]().items()}
-    found |= {f"setting {name}": str(value) for name, value in _python(reached).items()}
+    found |= {
+        f"setting {name}": str(value)
+        for name, value in _python(reached, bool(modules)).items()
+        if value != ""
+    }
     found |= {f"environment {name}": value for name, value in _environment(reached, texts).items()}
     return {name: (leaf("setting", text.encode()).hex(), text[:80]) for name, text in found.items()}
 
@@ -107,9 +114,12 @@ def _torch() -> dict[str, Any]:
         "float32_matmul_precision": (torch.get_float32_matmul_precision(), "highest"),
         "cudnn.benchmark": (torch.backends.cudnn.benchmark, False),
         "cudnn.deterministic": (torch.backends.cudnn.deterministic, False),
-        "printoptions": (vars(torch._tensor_str.PRINT_OPTS), vars(torch._tensor_str.PrinterOptions())),  # noqa: SLF001
+        "printoptions": (vars(torch._tensor_str.PRINT_OPTS), _TORCH_PRINT),  # noqa: SLF001
     }
     return {f"torch.{name}": value for name, (value, default) in now.items() if value != default}
+
+
+_TORCH_PRINT = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 
 
 def _polars() -> dict[str, Any]:
@@ -143,7 +153,7 @@ _PROBES: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def _python(reached: CodeFacts) -> dict[str, Any]:
+def _python(reached: CodeFacts, libraries: bool) -> dict[str, Any]:
     """Give settings of Python's own: where they are not the defaults, or where the code names them."""
     found: dict[str, Any] = {}
     context = decimal.getcontext()
@@ -153,11 +163,52 @@ def _python(reached: CodeFacts) -> dict[str, Any]:
     if set(local.values()) != {"C"}:
         found["locale"] = local
     words = set(reached.loads) | reached.attributes | {part.module for part in reached.imports}
+    if libraries or words & {"warn", "warnings", "warn_explicit"}:
+        found["warning filters"] = _filters() or ""
+    if words & _LOGGING:
+        found["logging levels"] = logging_levels() or ""
     if words & _TIME:
         found["time zone"] = (time.tzname, time.timezone)
     if words & _FOLDER:
         found["working folder"] = os.getcwd()
     return found
+
+
+_BASELINE = tuple(warnings.filters)
+_LOGGING = {
+    "logging",
+    "getLogger",
+    "isEnabledFor",
+    "getEffectiveLevel",
+    "level",
+    "debug",
+    "info",
+    "warning",
+    "error",
+    "log",
+}
+
+
+def _filters() -> list[str]:
+    """List the warning filters that the user set: not those of Python, the front end or a library."""
+    return [str(item) for item in warnings.filters if item not in _BASELINE and not _is_librarys(item)]
+
+
+def _is_librarys(item: Any) -> bool:
+    category, module = item[2], item[3]
+    pattern = module if isinstance(module, str) else getattr(module, "pattern", "")
+    named = re.match(r"\w*", pattern.lstrip("^(\\A"))
+    home = origin(named.group()) if named and named.group() in sys.modules else None
+    return bool(home and home.installed) or origin(str(category.__module__)).installed
+
+
+def logging_levels() -> dict[str, int]:
+    """Give the levels of all loggers that have one of their own."""
+    loggers = {"": logging.getLogger(), **logging.Logger.manager.loggerDict}
+    levels = {
+        name: one.level for name, one in loggers.items() if isinstance(one, logging.Logger) and one.level
+    }
+    return {name: level for name, level in levels.items() if name or level != logging.WARNING}
 
 
 _DECIMAL = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp", "traps")

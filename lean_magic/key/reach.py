@@ -253,7 +253,7 @@ class Reach:
 
     def _packages(self) -> None:
         self.patches.note(self.facts.sets, self.namespace)
-        for package in sorted({name.partition(".")[0] for name in self.walk.modules}):
+        for package in sorted({name.partition(".")[0] for name in self.walk.modules} | self.walk.standard):
             for label, value in self.patches.of([package]):
                 self._part(label, value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)
         self._drain()

@@ -75,12 +75,10 @@ class _Plain(ast.NodeTransformer):
 
 
 def _catches(node: ast.AST) -> bool:
-    """Whether a handler may swallow the NameError of an unbound name."""
-    if not isinstance(node, ast.ExceptHandler):
-        return False
-    kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-    names = {getattr(kind, "id", getattr(kind, "attr", "")) for kind in kinds if kind is not None}
-    return node.type is None or bool(names & {"NameError", "Exception", "BaseException"})
+    """Whether a statement may swallow the NameError of an unbound name."""
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        return not all(_harmless(item.context_expr) for item in node.items)
+    return isinstance(node, (ast.Try, ast.TryStar))
 
 
 class _Flow:

@@ -71,7 +71,8 @@ def names(
     if not said & (_METHODS | _FORMULAS | _BUILTINS):
         return []
     known = [*reached.strings, *texts]
-    if reached.composed and any(_OPEN_END.search(text) for text in known):
+    composed = reached.composed or bool(reached.queried & set(assigned))
+    if composed and any(_OPEN_END.search(text) for text in known):
         raise Unresolvable("query()", "looks up a name that is put together", "write the name into the text")
     words = {word for text in known for word in _WORD.findall(text)}
     return sorted(word for word in words if word in namespace)

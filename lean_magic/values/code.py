@@ -53,6 +53,9 @@ class CodeFacts:
     opaque: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     composed: bool = False
+    queried: set[str] = field(default_factory=set)
+    in_place: bool = False
+    guarded: bool = False
     sets: set[tuple[str, ...]] = field(default_factory=set)
 
     def merge(self, other: CodeFacts) -> None:
@@ -67,6 +70,9 @@ class CodeFacts:
         self.opaque |= other.opaque
         self.texts |= other.texts
         self.composed = self.composed or other.composed
+        self.queried |= other.queried
+        self.in_place = self.in_place or other.in_place
+        self.guarded = self.guarded or other.guarded
         self.sets |= other.sets
 
 
@@ -91,6 +97,7 @@ def own_facts(code: types.CodeType) -> CodeFacts:
     """Read the facts of one code object alone."""
     found = CodeFacts()
     found.strings.update(_strings(code.co_consts))
+    found.guarded = bool(code.co_exceptiontable)
     steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
     bound: set[str] = set()
     straight = code.co_name != "<module>" and not code.co_exceptiontable
@@ -131,8 +138,11 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
         found.imports.append(_import(steps, index, name))
     elif step.opname in _ATTRS:
         found.attributes.add(name)
-        if name in _QUERIES and not _stands_there(steps[index + 1 : index + 8]):
-            found.composed = True
+        if name in _QUERIES:
+            _query(found, steps[index + 1 : index + 8])
+        found.in_place = found.in_place or name in _IN_PLACE or name.endswith("_")
+    elif step.opname in {"STORE_SUBSCR", "DELETE_SUBSCR"} or (step.opname == "BINARY_OP" and step.argrepr.endswith("=")):
+        found.in_place = True
 
 
 def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
@@ -149,6 +159,20 @@ def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
         kinds[:2] == ["LOAD_CONST", "CALL"]
         or (kinds[:1] in (["LOAD_NAME"], ["LOAD_GLOBAL"]) and kinds[1:2] == ["CALL"])
     )
+
+
+def _query(found: CodeFacts, after: list[dis.Instruction]) -> None:
+    """Note where the text of a query comes from."""
+    if not _stands_there(after) or after[0].opname in {"LOAD_FAST", "LOAD_DEREF"}:
+        found.composed = True
+    elif after[0].opname != "LOAD_CONST":
+        found.queried.add(str(after[0].argval))
+
+
+_IN_PLACE = {
+    "sort", "fill", "resize", "put", "copyto", "shuffle", "partition", "byteswap", "setfield", "set_", "at", "out",
+    "place", "putmask", "fill_diagonal", "apply_along_axis",
+}  # fmt: skip
 
 
 def _stands_there(after: list[dis.Instruction]) -> bool:

@@ -42,7 +42,10 @@ def _array(value: Any) -> str:
     package = type(value).__module__.partition(".")[0]
     if package not in {"numpy", "torch", "pandas", "polars"}:
         return ""
-    shape = getattr(value, "shape", None)
+    try:
+        shape = getattr(value, "shape", None)
+    except RuntimeError:  # a nested tensor, or one that waits for its first input
+        return ""
     if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in shape):
         return ""
     dtype = str(getattr(value, "dtype", "")).removeprefix("torch.")

@@ -124,6 +124,7 @@ class Walk:
         self.objects: list[Any] = []
         self.spaces: dict[str, dict[str, Any]] = {}
         self.modules: set[str] = set()
+        self.standard: set[str] = set()
         self.codes: list[types.CodeType] = []
         self.texts: set[str] = set()
         self.words: set[str] = set()
@@ -243,8 +244,11 @@ class Walk:
 
     def use_module(self, name: str) -> None:
         """Note that code or classes of the installed module `name` take part."""
-        if origin(name).installed:
+        home = origin(name)
+        if home.installed:
             self.modules.add(name)
+        elif home.kind == "python":
+            self.standard.add(home.package)
 
     def fail(self, value: Any, why: str, remedy: str = "") -> Unfingerprintable:
         """Build the error for a value that cannot be compared (the part's name is added above)."""

@@ -26,10 +26,10 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
-from lean_magic.values import code_rules
+from lean_magic.values import code_rules, logger_rules
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
-from lean_magic.values.reduced import attributes, reduced
+from lean_magic.values.reduced import reduced
 
 __all__ = ["rule_for"]
 
@@ -51,8 +51,10 @@ def _find(cls: type) -> Rule:
         return _enum_member
     if issubclass(cls, type):
         return code_rules.class_rule
-    if issubclass(cls, logging.Handler):
-        return _handler
+    if issubclass(cls, logging.Logger):
+        return logger_rules.logger_rule
+    if issubclass(cls, (logging.Handler, logging.Formatter)):
+        return logger_rules.settings_rule
     if issubclass(cls, types.ModuleType):
         return code_rules.module_rule
     known = (adapter.rule(cls) for adapter in adapters_for(cls))
@@ -226,25 +228,6 @@ def _zoned(walk: Walk, value: Any) -> bytes:
     return combine("time", leaf(type(value).__name__, _text(text)), walk.digest((fold, told)))
 
 
-def _logger(walk: Walk, value: logging.Logger) -> bytes:
-    """Digest a logger by all that decides what becomes of a message; the loggers above it take part."""
-    walk.mark(value)
-    switches = (type(value).__qualname__, value.name, value.level, value.propagate, value.disabled)
-    above = value.parent if value.propagate else None
-    return combine("logger", walk.digests((switches, value.filters, value.handlers, above)))
-
-
-def _handler(walk: Walk, value: logging.Handler) -> bytes:
-    """Digest a handler by class and settings; its lock and what it writes to have no content."""
-    walk.mark(value)
-    stream = getattr(value, "stream", None)
-    place = leaf("stream", f"{type(stream).__qualname__} {getattr(stream, 'name', '')}".encode())
-    return combine("handler", walk.digest(type(value)), place, attributes(walk, value, _NO_SETTINGS))
-
-
-_NO_SETTINGS = frozenset({"lock", "stream", "_closed"})
-
-
 def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
     walk.texts.add(str(value))
     return leaf(f"path {type(value).__name__}", _text(value))
@@ -308,8 +291,6 @@ _RULES: dict[type, Rule] = {
     types.FrameType: _live,
     types.TracebackType: _live,
     weakref.ref: _weak,
-    logging.Logger: _logger,
-    logging.RootLogger: _logger,
     typing.TypeVar: _type_variable,
     typing.ParamSpec: _type_variable,
     typing.NewType: _type_variable,

@@ -26,6 +26,7 @@ KNOWN = {
     "pandas": "pandas_",
     "polars": "polars_",
     "scipy": "scipy_",
+    "sklearn": "sklearn_",
     "tokenizers": "tokenizers_",
     "torch": "torch_",
     "transformers": "transformers_",

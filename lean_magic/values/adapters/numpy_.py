@@ -2,62 +2,87 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
+from lean_magic.values.adapters.numpy_dtypes import dtype_rule, elements
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, bytes_at
+from lean_magic.values.reduced import attributes
 
-__all__ = ["ADAPTER"]
+__all__ = ["ADAPTER", "content"]
 
 
 def _array(walk: Walk, value: np.ndarray[Any, Any]) -> bytes:
     walk.mark(value)
-    kind = type(value)
-    name = "" if kind in (np.ndarray, np.memmap) else f"{kind.__module__}.{kind.__qualname__}"
-    return combine("ndarray", leaf("class", name.encode()), content(walk, value), _extra(walk, value))
+    if type(value) in _PLAIN:
+        return combine("ndarray", content(walk, value))
+    if value is np.ma.masked:
+        return combine("masked constant")
+    masked = _masked(walk, value) if isinstance(value, np.ma.MaskedArray) else b""
+    return combine(
+        "ndarray subclass",
+        walk.digest(type(value)),
+        content(walk, value),
+        combine("masked", masked),
+        attributes(walk, value, _INNER),
+    )
 
 
-def _extra(walk: Walk, value: np.ndarray[Any, Any]) -> bytes:
-    if isinstance(value, np.ma.MaskedArray):
-        return combine("masked", content(walk, np.ma.getmaskarray(value)), walk.digest(value.fill_value))
-    return b""
+_PLAIN = (np.ndarray, np.memmap)
+# How masked arrays and files mapped as arrays keep what they are.
+_INNER = frozenset({
+    "_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_basedict", "_mmap", "filename", "offset", "mode",
+})  # fmt: skip
+
+
+def _masked(walk: Walk, value: Any) -> bytes:
+    fill = value._fill_value  # noqa: SLF001  the public way writes it
+    if fill is None:
+        fill = np.ma.default_fill_value(value.dtype)
+    filling = content(walk, np.asarray(fill, None if value.dtype.names else value.dtype))
+    return content(walk, np.ma.getmaskarray(value)) + filling + walk.digest(bool(value.hardmask))
 
 
 def content(walk: Walk, value: Any) -> bytes:
     """Digest dtype, shape and elements in C order, whatever the strides are."""
     array = np.asarray(value)
-    head = leaf("array", f"{_dtype_name(array.dtype)} {array.shape}".encode())
+    head = dtype_rule(walk, array.dtype) + leaf("shape", str(array.shape).encode())
     if array.dtype.names is not None:
-        return combine("fields", head, *(content(walk, array[name]) for name in array.dtype.names))
+        return combine("fields", head, *[content(walk, array[name]) for name in array.dtype.names])
     if array.dtype.hasobject or array.dtype.kind == "T":
         return combine("objects", head, walk.digests(walk.keep(array.ravel(order="C").tolist())))
-    return combine(
-        "elements",
-        head,
-        leaf("", np.ascontiguousarray(array).reshape(-1).view(np.uint8)) if array.size else b"",
-    )
-
-
-def _dtype_name(dtype: np.dtype[Any]) -> str:
-    names = repr(dtype.descr) if dtype.names is not None else dtype.str
-    return f"{names} {dtype.metadata or ''}"
+    return combine("elements", head, leaf("", elements(array)))
 
 
 def _scalar(walk: Walk, value: np.generic) -> bytes:
-    return combine("numpy scalar", content(walk, np.asarray(value)))
-
-
-def _dtype(walk: Walk, value: np.dtype[Any]) -> bytes:
-    del walk
-    return leaf("dtype", _dtype_name(value).encode())
+    return combine("numpy scalar", walk.digest(type(value)), content(walk, np.asarray(value)))
 
 
 def _generator(walk: Walk, value: Any) -> bytes:
+    """Digest a generator by all it will draw, and by how its next children will be seeded."""
     walk.mark(value)
-    bits = getattr(value, "bit_generator", None) or getattr(value, "_bit_generator", value)
-    return combine("generator", leaf("", type(value).__name__.encode()), walk.digest(walk.keep(bits.state)))
+    state = walk.keep(_state(value))
+    return combine("generator", walk.digest(type(value)), walk.digest(state))
+
+
+def _state(value: Any) -> tuple[Any, ...]:
+    """Give (state, children spawned so far, the sequence of seeds that they are spawned from)."""
+    bits = _bits(value)
+    state = value.get_state(legacy=False) if isinstance(value, np.random.RandomState) else bits.state
+    seeds = getattr(bits, "seed_seq", None)
+    return state, getattr(seeds, "n_children_spawned", 0), seeds
+
+
+def _ufunc(walk: Walk, value: np.ufunc) -> bytes:
+    """Digest a function over arrays by its name. Raises Unfingerprintable for one that is found nowhere."""
+    for module in ("numpy", "scipy.special"):
+        if getattr(sys.modules.get(module), value.__name__, None) is value:
+            walk.use_module(module)
+            return leaf("ufunc", f"{module}:{value.__name__}".encode())
+    raise walk.fail(value, "holds a numpy.ufunc made from a function", "pass the function itself")
 
 
 class _Numpy:
@@ -69,13 +94,19 @@ class _Numpy:
         if issubclass(cls, np.generic):
             return _scalar
         if issubclass(cls, np.dtype):
-            return _dtype
+            return dtype_rule
+        if issubclass(cls, np.ufunc):
+            return _ufunc
         if issubclass(cls, (np.random.Generator, np.random.RandomState, np.random.BitGenerator)):
             return _generator
         return None
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
-        if type(value) not in (np.ndarray, np.memmap) or memory is None or value.dtype.hasobject:
+        if not isinstance(value, np.ndarray):
+            return NotImplemented
+        if type(value) not in _PLAIN:
+            return _of_subclass(value)
+        if memory is None or value.dtype.hasobject or value.dtype.kind == "T":
             return NotImplemented
         return _reduced(np.asarray(value), memory)
 
@@ -86,19 +117,49 @@ class _Numpy:
 
     def content(self, value: Any) -> Any:
         if isinstance(value, np.ndarray):
-            return Plain(value.view())
-        owner = _bits(value)
-        return NotImplemented if owner is None else owner.state
+            return Plain(value.view(np.ndarray)), dict(getattr(value, "__dict__", {})), value.flags.writeable
+        return NotImplemented if _bits(value) is None else _state(value)[:2]
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if isinstance(live, np.ndarray):
-            live[...] = stored.value
+            _put(live, *stored)
             return True
-        owner = _bits(live)
-        if owner is None:
+        bits = _bits(live)
+        if bits is None:
             return False
-        owner.state = stored
+        if isinstance(live, np.random.RandomState):
+            live.set_state(stored[0])
+        else:
+            bits.state = stored[0]
+        missing = stored[1] - getattr(bits.seed_seq, "n_children_spawned", 0)
+        if missing > 0:
+            bits.seed_seq.spawn(missing)
         return True
+
+
+def _put(live: Any, plain: Plain, attributes: dict[str, Any], writeable: bool) -> None:
+    if not live.flags.writeable:
+        live.flags.writeable = True
+    live.view(np.ndarray)[...] = plain.value
+    for name, new in attributes.items():
+        old = vars(live).get(name)
+        same = isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and old.shape == new.shape
+        if same and old.dtype == new.dtype and old.flags.writeable:
+            old[...] = new
+        else:
+            vars(live)[name] = new
+    live.flags.writeable = writeable
+
+
+def _of_subclass(value: Any) -> Any:
+    """Take apart an array whose class leaves that to `ndarray`, which forgets attributes."""
+    if type(value).__reduce__ is not np.ndarray.__reduce__:
+        return NotImplemented
+    return _as_subclass, (type(value), value.view(np.ndarray)), dict(vars(value)) or None
+
+
+def _as_subclass(cls: type, array: Any) -> Any:
+    return array.view(cls)
 
 
 def _interval(value: np.ndarray[Any, Any]) -> Interval:
@@ -116,7 +177,7 @@ def _reduced(value: np.ndarray[Any, Any], memory: Memory) -> Any:
     memory.note(place, value)
     span = memory.span(place, bytes_at)
     if span is None:
-        return NotImplemented
+        return _alone(value, place, memory)
     about = (
         value.dtype,
         value.shape,
@@ -125,6 +186,20 @@ def _reduced(value: np.ndarray[Any, Any], memory: Memory) -> Any:
         value.flags.writeable,
     )
     return _view, (span[1], *about)
+
+
+def _alone(value: np.ndarray[Any, Any], place: Interval, memory: Memory) -> Any:
+    """Take apart an array that shares with nobody, in the order of axes that it lies in memory."""
+    if value.flags.c_contiguous or value.flags.f_contiguous:
+        return NotImplemented
+    if place.end - place.start != value.nbytes:
+        flags, value = value.flags, value.copy(order="K")
+        place = _interval(value)
+        memory.note(place, value)
+        about = (value.dtype, value.shape, value.strides, 0, flags.writeable)
+        return _view, (bytes_at(place), *about)
+    offset = value.ctypes.data - place.start
+    return _view, (bytes_at(place), value.dtype, value.shape, value.strides, offset, value.flags.writeable)
 
 
 def _view(span: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:

@@ -2,60 +2,51 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lean_magic.values.adapters.numpy_ import content
-from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.fingerprint import Rule, Walk, combine
+from lean_magic.values.reduced import attributes
 
 __all__ = ["ADAPTER"]
 
 
 def _frame(walk: Walk, value: pd.DataFrame) -> bytes:
     walk.mark(value)
-    columns = (_values(walk, value.iloc[:, position]) for position in range(value.shape[1]))
-    return combine(
-        "frame",
-        _kind(value),
-        walk.digest(value.columns),
-        walk.digest(value.index),
-        _about(walk, value),
-        *columns,
-    )
+    columns = [_values(walk, value.iloc[:, position]) for position in range(value.shape[1])]
+    heads = walk.digests((type(value), value.columns, value.index))
+    return combine("frame", heads, _about(walk, value), *columns)
 
 
 def _series(walk: Walk, value: pd.Series) -> bytes:
     walk.mark(value)
-    pieces = (walk.digest(value.name), walk.digest(value.index), _about(walk, value), _values(walk, value))
-    return combine("series", _kind(value), *pieces)
-
-
-def _kind(value: Any) -> bytes:
-    return leaf("class", type(value).__qualname__.encode())
+    heads = walk.digests((type(value), value.name, value.index))
+    return combine("series", heads, _about(walk, value), _values(walk, value))
 
 
 def _about(walk: Walk, value: Any) -> bytes:
-    """`attrs` and flags, and what a subclass says it carries along in `_metadata`."""
-    extra = {name: getattr(value, name, None) for name in getattr(value, "_metadata", []) if name != "name"}
+    """`attrs` and flags, and whatever somebody set on the object."""
     flags = value.flags.allows_duplicate_labels
-    return walk.digest(walk.keep((dict(value.attrs), flags, tuple(sorted(extra.items())))))
+    return walk.digest(walk.keep((dict(value.attrs), flags))) + attributes(walk, value, _INNER)
+
+
+_INNER = frozenset({"_mgr", "_attrs", "_flags", "_name", "_item_cache", "_cacher", "_is_copy"})
 
 
 def _values(walk: Walk, value: Any) -> bytes:
     """Digest one column (Series or Index) by dtype and values."""
-    return combine("column", leaf("dtype", str(value.dtype).encode()), _elements(walk, value.array))
+    return combine("column", walk.digest(value.dtype), _elements(walk, value.array))
 
 
 def _elements(walk: Walk, array: Any) -> bytes:
     if isinstance(array, pd.Categorical):
-        return combine(
-            "categorical",
-            walk.digest(array.categories),
-            content(walk, array.codes),
-            walk.digest(array.ordered),
-        )
+        return combine("categorical", content(walk, array.codes))
+    if isinstance(array, pd.arrays.IntervalArray):
+        return combine("intervals", walk.digests((array.left, array.right)))
     plain = getattr(array, "_ndarray", None)
     if isinstance(plain, np.ndarray):
         return content(walk, plain)
@@ -72,25 +63,63 @@ def _masked(walk: Walk, array: Any) -> bytes:
 
 
 def _index(walk: Walk, value: pd.Index) -> bytes:
+    kind = walk.digest(type(value))
     if isinstance(value, pd.MultiIndex):
-        levels = (_values(walk, value.get_level_values(level)) for level in range(value.nlevels))
-        return combine("multiindex", walk.digest(tuple(value.names)), *levels)
+        codes = [content(walk, codes) for codes in value.codes]
+        return combine("multiindex", kind, walk.digests((tuple(value.names), tuple(value.levels))), *codes)
     if isinstance(value, pd.RangeIndex):
-        return combine(
-            "rangeindex", walk.digest((value.start, value.stop, value.step)), walk.digest(value.name)
-        )
-    freq = leaf("freq", str(getattr(value, "freqstr", "")).encode())
-    return combine("index", _kind(value), walk.digest(value.name), freq, _values(walk, value))
+        steps = (value.start, value.stop, value.step)
+        return combine("rangeindex", kind, walk.digests((steps, value.name)))
+    freq = walk.digest(str(getattr(value, "freqstr", "")))
+    return combine("index", kind, walk.digest(value.name), freq, _values(walk, value))
 
 
-def _scalar(walk: Walk, value: Any) -> bytes:
-    del walk
-    return leaf(type(value).__name__, repr(value).encode())
+def _moment(walk: Walk, value: Any) -> bytes:
+    """Digest a Timestamp or Timedelta: its count of units, its zone, its side of a clock change."""
+    count = int(value.asm8.view("i8"))
+    zone = _zone(getattr(value, "tzinfo", None))
+    return combine("moment", walk.digests((type(value), count, value.unit, getattr(value, "fold", 0), zone)))
+
+
+def _zone(zone: Any) -> datetime.time:
+    """Give something plain that has the zone, which is compared as in Python's own times."""
+    return datetime.time(tzinfo=zone)
+
+
+def _missing(walk: Walk, value: Any) -> bytes:
+    return combine("missing", walk.digest(type(value)))
+
+
+def _interval(walk: Walk, value: pd.Interval) -> bytes:
+    return combine("interval", walk.digests((value.left, value.right, value.closed)))
+
+
+def _period(walk: Walk, value: pd.Period) -> bytes:
+    return combine("period", walk.digests((value.ordinal, value.freq)))
+
+
+def _offset(walk: Walk, value: Any) -> bytes:
+    said = {name: item for name, item in value.kwds.items() if name != "calendar"}
+    calendar = getattr(value, "calendar", None)
+    days = (str(calendar.weekmask), str(calendar.holidays)) if calendar is not None else ()
+    own = attributes(walk, value, frozenset({*said, "kwds", "_cache", "calendar"}))
+    pieces = (type(value), value.n, value.normalize, walk.keep(said), days)
+    return combine("offset", walk.digests(pieces), own)
+
+
+def _dtype(walk: Walk, value: Any) -> bytes:
+    """Digest a dtype by class and by what tells it from others of its class."""
+    heads = walk.digests((type(value), str(value)))
+    if isinstance(value, pd.CategoricalDtype):
+        return combine("categories", heads, walk.digests((value.categories, value.ordered)))
+    said = [getattr(value, name, None) for name in value._metadata]  # noqa: SLF001  pandas' interface for dtypes
+    plain = [_zone(item) if isinstance(item, datetime.tzinfo) else item for item in said]
+    return combine("dtype", heads, walk.digests(plain))
 
 
 def _extension(walk: Walk, value: Any) -> bytes:
     walk.mark(value)
-    return combine("extension", leaf("dtype", str(value.dtype).encode()), _elements(walk, value))
+    return combine("extension", walk.digests((type(value), value.dtype)), _elements(walk, value))
 
 
 class _Pandas:
@@ -102,8 +131,12 @@ class _Pandas:
             (pd.Series, _series),
             (pd.Index, _index),
             (pd.api.extensions.ExtensionArray, _extension),
-            ((pd.Timestamp, pd.Timedelta, pd.Period, type(pd.NaT), type(pd.NA), pd.Interval), _scalar),
-            ((pd.api.extensions.ExtensionDtype, pd.offsets.BaseOffset), _scalar),
+            ((type(pd.NaT), type(pd.NA)), _missing),
+            ((pd.Timestamp, pd.Timedelta), _moment),
+            (pd.Period, _period),
+            (pd.Interval, _interval),
+            (pd.api.extensions.ExtensionDtype, _dtype),
+            (pd.offsets.BaseOffset, _offset),
         ]
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 

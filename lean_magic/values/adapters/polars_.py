@@ -3,52 +3,131 @@
 from __future__ import annotations
 
 import re
+import contextlib
+import os
+import pickle
+import re
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.reduced import attributes
 
 __all__ = ["ADAPTER"]
 
 
 def _frame(walk: Walk, value: pl.DataFrame) -> bytes:
     walk.mark(value)
-    return combine("pl.DataFrame", *(_column(walk, column) for column in value.get_columns()))
+    head = walk.digest(type(value)) + leaf("height", str(value.height).encode())
+    pieces = [_column(walk, column) for column in value.get_columns()]
+    return combine("pl.DataFrame", head, *pieces, _more(walk, value))
 
 
 def _series(walk: Walk, value: pl.Series) -> bytes:
     walk.mark(value)
-    return combine("pl.Series", _column(walk, value))
+    return combine("pl.Series", walk.digest(type(value)), _column(walk, value), _more(walk, value))
+
+
+def _more(walk: Walk, value: Any) -> bytes:
+    """Digest what somebody set on a frame or series."""
+    return attributes(walk, value, frozenset({"_df", "_s", "_accessors"}))
 
 
 def _column(walk: Walk, value: pl.Series) -> bytes:
-    head = leaf("column", f"{value.name}\0{value.dtype!r}\0{len(value)}".encode())
+    head = leaf("column", f"{value.name}\0{_dtype_name(value.dtype)}\0{len(value)}".encode())
     return combine("column", head, _elements(walk, value))
 
 
 def _elements(walk: Walk, value: pl.Series) -> bytes:
-    if value.dtype.is_numeric() and not value.null_count() and not value.dtype.is_decimal():
+    """Digest which elements there are, and these."""
+    if not value.null_count():
+        return combine("whole", _present(walk, value))
+    there = leaf("there", value.is_not_null().to_numpy().view("u1"))
+    return combine("some", there, _present(walk, value.drop_nulls()))
+
+
+def _present(walk: Walk, value: pl.Series) -> bytes:
+    """Digest elements none of which is null."""
+    kind = value.dtype
+    if isinstance(kind, (pl.List, pl.Array)):
+        return _nested(walk, value)
+    if isinstance(kind, pl.Struct):
+        return combine("struct", *[_column(walk, value.struct.field(field.name)) for field in kind.fields])
+    if isinstance(kind, pl.Categorical):
+        return walk.digest(tuple(value.cast(pl.String).to_list()))
+    if kind.is_temporal() or isinstance(kind, pl.Enum):
+        value = value.to_physical()
+    if value.dtype.is_numeric() and not value.dtype.is_decimal() and value.dtype not in _WIDE:
         return leaf("", value.rechunk().to_numpy(allow_copy=True).view("u1"))
-    return walk.digest(walk.keep(value.to_list()))
+    return walk.digest(tuple(value.to_list()))
+
+
+# numpy has no such numbers.
+_WIDE = {getattr(pl, name) for name in ("Int128", "UInt128", "Float16") if hasattr(pl, name)}
+
+
+def _nested(walk: Walk, value: pl.Series) -> bytes:
+    """Digest lists by their lengths and by all their elements in a row."""
+    lengths = value.list.len() if isinstance(value.dtype, pl.List) else None
+    full = value if lengths is None else value.filter(lengths > 0)
+    inner = full.explode() if len(full) and getattr(value.dtype, "width", 1) else None
+    told = b"" if lengths is None else leaf("lengths", lengths.rechunk().to_numpy(allow_copy=True).view("u1"))
+    return combine("lists", told, b"" if inner is None else _column(walk, inner))
 
 
 def _lazy(walk: Walk, value: pl.LazyFrame) -> bytes:
     walk.mark(value)
-    # The files it will scan: the plan names them, and nothing else does.
-    for found in re.findall(r"SCAN \[(.*?)\]", value.explain(optimized=False)):
-        walk.texts.update(text.strip() for text in found.split(","))
-    return leaf("pl.LazyFrame", value.serialize())
+    with _pickled() as objects:
+        plan = value.serialize()
+    _note_paths(walk, plan)
+    return combine("pl.LazyFrame", walk.digest(type(value)), leaf("", plan), walk.digests(walk.keep(objects)))
 
 
 def _expression(walk: Walk, value: pl.Expr) -> bytes:
-    del walk
-    return leaf("pl.Expr", value.meta.serialize())
+    with _pickled() as objects:
+        plan = value.meta.serialize()
+    return combine("pl.Expr", walk.digest(type(value)), leaf("", plan), walk.digests(walk.keep(objects)))
+
+
+@contextlib.contextmanager
+def _pickled() -> Iterator[list[Any]]:
+    """Collect the Python objects in a plan while it is written; in their stead stand their numbers.
+
+    polars pickles functions by value, with positions and file names, or by a name that says nothing.
+    """
+    plain, mine, objects = pickle.dumps, threading.get_ident(), list[Any]()
+
+    def numbered(value: Any, *args: Any, **options: Any) -> bytes:
+        if threading.get_ident() != mine:
+            return plain(value, *args, **options)
+        objects.append(value)
+        return plain(len(objects), protocol=4)
+
+    pickle.dumps = numbered  # type: ignore[assignment]
+    try:
+        yield objects
+    finally:
+        pickle.dumps = plain
+
+
+def _note_paths(walk: Walk, plan: bytes) -> None:
+    """Note the files that a plan will read, unseen by Python."""
+    for found in re.findall(rb"[^\x00-\x1f\x7f-\xbf]{2,4096}", plan):
+        text = found.decode(errors="replace")
+        # A length may stand before a text and look like a character of it.
+        walk.texts.update(path for path in (text, text[1:], text[2:]) if path and os.path.exists(path))
 
 
 def _dtype(walk: Walk, value: Any) -> bytes:
     del walk
-    return leaf("pl.DataType", repr(value).encode())
+    return leaf("pl.DataType", _dtype_name(value).encode())
+
+
+def _dtype_name(value: Any) -> str:
+    return f"{value!r} {value.categories.to_list()}" if isinstance(value, pl.Enum) else repr(value)
 
 
 class _Polars:

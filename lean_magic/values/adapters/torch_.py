@@ -6,14 +6,17 @@ configuration, parameters, buffers, submodules and hooks.
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 import torch
 
+from lean_magic.values.adapters.torch_content import bytes_of, content, shape_text
 from lean_magic.values.adapters.torch_graph import spent
 from lean_magic.values.adapters.torch_storage import interval, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.memory import Memory, Plain
+from lean_magic.values.reduced import attributes
 
 __all__ = ["ADAPTER", "bytes_of", "module_content"]
 
@@ -24,69 +27,77 @@ def _tensor(walk: Walk, value: torch.Tensor) -> bytes:
     walk.mark(value)
     if value.grad_fn is not None:
         raise walk.fail(value, _GRAPH, "detach() it, or compute it under torch.no_grad()")
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    head = f"{kind} {value.dtype} {tuple(value.shape)} {value.requires_grad}"
+    head = leaf("", f"{shape_text(value)} {value.requires_grad}".encode())
     grad = walk.digest(value.grad) if value.is_leaf else b""
-    return combine("tensor", leaf("", head.encode()), _content(walk, value), grad)
+    hooks = [_hooks(walk, value, name) for name in ("_backward_hooks", "_post_accumulate_grad_hooks")]
+    more = attributes(walk, value, _UNSEEN)
+    return combine("tensor", walk.digest(type(value)), head, content(walk, value), grad, *hooks, more)
 
 
-def _content(walk: Walk, value: torch.Tensor) -> bytes:
-    if value.is_meta:
-        return b"meta"
-    if value.layout is not torch.strided:
-        return _sparse(walk, value)
-    if value.is_quantized:
-        return combine(
-            "quantized", leaf("", bytes_of(value.int_repr())), leaf("", str(value.qscheme()).encode())
-        )
-    return leaf("", bytes_of(value))
-
-
-def _sparse(walk: Walk, value: torch.Tensor) -> bytes:
-    if value.layout is torch.sparse_coo:
-        whole = value.coalesce()
-        return combine("coo", walk.digest(walk.keep(whole.indices())), walk.digest(walk.keep(whole.values())))
-    rows = value.crow_indices() if value.layout is torch.sparse_csr else value.ccol_indices()
-    columns = value.col_indices() if value.layout is torch.sparse_csr else value.row_indices()
-    return combine(
-        str(value.layout), *(walk.digest(walk.keep(piece)) for piece in (rows, columns, value.values()))
-    )
-
-
-def bytes_of(value: torch.Tensor) -> Any:
-    """Give the elements in C order as a buffer of bytes on the CPU."""
-    plain = value.detach().resolve_conj().resolve_neg().cpu().contiguous()
-    return plain.reshape(-1).view(torch.uint8).numpy()
+def _hooks(walk: Walk, value: torch.Tensor, name: str) -> bytes:
+    """Digest a tensor's hooks in their order; their numbers are drawn from a counter of the process."""
+    found = getattr(value, name, None)
+    return combine("hooks", walk.digests(list(found.values()))) if found else combine("no hooks")
 
 
 def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = frozenset()) -> bytes:
     """Digest a module by all it holds, but for the attributes named in `skip`."""
     walk.mark(value)
     names = sorted(name for name in vars(value) if name not in _UNSEEN | skip)
-    return combine("module", walk.digest(type(value)), *(_member(walk, value, name) for name in names))
+    return combine("module", walk.digest(type(value)), *[_member(walk, vars(value), name) for name in names])
 
 
-# Set by torch itself when a module is compiled or called.
+# Set by torch itself, and by libraries on it, when a module is compiled, called or loaded.
 _UNSEEN = frozenset(
     {"_compiled_call_impl", "_is_full_backward_hook", "_is_hf_initialized", "_is_fsdp_managed_module"}
 )
+_OPTIONS = ("_with_kwargs", "_always_called")
 
 
-def _member(walk: Walk, module: torch.nn.Module, name: str) -> bytes:
-    content = vars(module)[name]
-    if "hooks" in name and isinstance(content, dict):
-        # Keys are numbers drawn from a counter of the process; order and functions matter.
-        return combine("hooks", walk.digest(name), *map(walk.digest, content.values()))
+def _member(walk: Walk, held: dict[str, Any], name: str) -> bytes:
+    inner = held[name]
+    if "hooks" in name and isinstance(inner, dict):
+        # Keys are numbers drawn from a counter of the process. Order and functions matter, and which
+        # hook an option is for.
+        main = next((name.removesuffix(end) for end in _OPTIONS if name.endswith(end)), name)
+        places = {key: place for place, key in enumerate(held.get(main, inner))}
+        pieces = [walk.digest(places.get(key, -1)) + walk.digest(item) for key, item in inner.items()]
+        return combine("hooks", walk.digest(name), *pieces)
     if name in {"_parameters", "_buffers", "_modules"}:
-        return combine(
-            "named", walk.digest(name), *(walk.digest(k) + walk.digest(v) for k, v in content.items())
-        )
-    return combine("member", walk.digest(name), walk.digest(content))
+        return combine("named", walk.digest(name), *[walk.digest(k) + walk.digest(v) for k, v in inner.items()])
+    return combine("member", walk.digest(name), walk.digest(inner))
+
+
+def _optimizer(walk: Walk, value: torch.optim.Optimizer) -> bytes:
+    """Digest an optimizer by class, settings, state, hooks and whatever else hangs on it."""
+    walk.mark(value)
+    names = sorted(name for name in vars(value) if name not in _WARNED)
+    return combine("optimizer", walk.digest(type(value)), *[_member(walk, vars(value), name) for name in names])
+
+
+# What an optimizer remembers of having been used.
+_WARNED = frozenset(
+    {"_warned_capturable_if_run_uncaptured", "_zero_grad_profile_name", "_opt_called", "_step_supports_amp_scaling"}
+)
+
+
+def _with_hooks(value: torch.optim.Optimizer) -> dict[str, Any]:
+    """Give the state that an optimizer is pickled with, and its hooks, which that leaves out."""
+    hooks = {name: item for name, item in vars(value).items() if "hooks" in name and item}
+    return {**value.__getstate__(), **hooks}  # type: ignore[no-untyped-call]
 
 
 def _generator(walk: Walk, value: torch.Generator) -> bytes:
     walk.mark(value)
     return combine("torch generator", leaf("", bytes_of(value.get_state())))
+
+
+def _handle(walk: Walk, value: Any) -> bytes:
+    """Digest what removes a hook: its number is drawn from a counter of the process."""
+    walk.mark(value)
+    hooks = value.hooks_dict_ref()
+    places = {key: place for place, key in enumerate(hooks or ())}
+    return combine("handle", walk.digests((type(value), places.get(value.id, -1))))
 
 
 def _storage(walk: Walk, value: Any) -> bytes:
@@ -108,13 +119,17 @@ class _Torch:
             (torch.Tensor, _tensor),
             (torch.jit.ScriptModule, None),
             (torch.nn.Module, module_content),
+            (torch.optim.Optimizer, _optimizer),
             (torch.Generator, _generator),
+            (torch.utils.hooks.RemovableHandle, _handle),
             (torch.UntypedStorage, _storage),
             ((torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Size), _named),
         ]
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
+        if isinstance(value, torch.optim.Optimizer):
+            return copyreg.__newobj__, (type(value),), _with_hooks(value)  # type: ignore[attr-defined]
         if not isinstance(value, torch.Tensor):
             return NotImplemented
         return spent(value) if value.grad_fn is not None else reduced(value, memory)
@@ -129,6 +144,8 @@ class _Torch:
             return Plain(value.detach()), value.grad, value.requires_grad
         if isinstance(value, torch.Generator):
             return value.get_state()
+        if isinstance(value, torch.optim.Optimizer):
+            return False, _with_hooks(value), {}
         return NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:

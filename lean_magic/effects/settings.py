@@ -1,0 +1,220 @@
+"""Settings of Python and of libraries: how to read each kind, its defaults, and how to set one."""
+
+from __future__ import annotations
+
+import decimal
+import locale
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["GONE", "KINDS", "Settings"]
+
+GONE = "<gone>"
+
+
+def _nothing() -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One kind: `get` gives name → value ({} if its library is not loaded), `defaults` what it starts with."""
+
+    get: Callable[[], dict[str, Any]]
+    put: Callable[[str, Any], Any]
+    defaults: Callable[[], dict[str, Any]] = _nothing
+
+
+def _environ() -> dict[str, Any]:
+    return dict(os.environ)
+
+
+def _put_environ(name: str, value: Any) -> None:
+    os.environ.pop(name, None) if value == GONE else os.environ.__setitem__(name, value)
+
+
+def _rc() -> dict[str, Any]:
+    module = sys.modules.get("matplotlib")
+    return dict(dict.items(module.rcParams)) if module is not None and hasattr(module, "rcParams") else {}
+
+
+def _rc_defaults() -> dict[str, Any]:
+    module = sys.modules.get("matplotlib")
+    return (
+        dict(dict.items(module.rcParamsOrig))
+        if module is not None and hasattr(module, "rcParamsOrig")
+        else {}
+    )
+
+
+def _put_rc(name: str, value: Any) -> None:
+    import matplotlib as mpl
+
+    dict.__setitem__(mpl.rcParams, name, value)
+
+
+def _pandas_options() -> tuple[Any, list[str]]:
+    config = sys.modules.get("pandas._config.config")
+    if config is None:
+        return None, []
+    deprecated = config._deprecated_options  # noqa: SLF001  asking for one of these warns
+    return config, [name for name in config._registered_options if name not in deprecated]  # noqa: SLF001
+
+
+def _pandas() -> dict[str, Any]:
+    config, names = _pandas_options()
+    return {name: config.get_option(name) for name in names}
+
+
+def _pandas_defaults() -> dict[str, Any]:
+    config, names = _pandas_options()
+    return {name: config._registered_options[name].defval for name in names}  # noqa: SLF001
+
+
+def _put_pandas(name: str, value: Any) -> None:
+    import pandas as pd
+
+    pd.set_option(name, value)
+
+
+def _numpy() -> dict[str, Any]:
+    module = sys.modules.get("numpy")
+    if module is None or not hasattr(module, "get_printoptions"):
+        return {}
+    printing = {f"print {name}": value for name, value in module.get_printoptions().items()}
+    return printing | {f"error {name}": value for name, value in module.geterr().items()}
+
+
+def _numpy_defaults() -> dict[str, Any]:
+    errors = {"error divide": "warn", "error over": "warn", "error under": "ignore", "error invalid": "warn"}
+    shown = {"edgeitems": 3, "threshold": 1000, "precision": 8, "suppress": False, "linewidth": 75}
+    return _numpy() | errors | {f"print {name}": value for name, value in shown.items()}
+
+
+def _put_numpy(name: str, value: Any) -> None:
+    import numpy as np
+
+    kind, _, option = name.partition(" ")
+    np.set_printoptions(**{option: value}) if kind == "print" else np.seterr(**{option: value})
+
+
+def _torch() -> dict[str, Any]:
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "get_default_dtype"):
+        return {}
+    return {
+        "default_dtype": torch.get_default_dtype(),
+        "default_device": str(torch.get_default_device()),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "grad": torch.is_grad_enabled(),
+        "matmul": torch.get_float32_matmul_precision(),
+        "threads": torch.get_num_threads(),
+        "printing": dict(vars(torch._tensor_str.PRINT_OPTS)),  # noqa: SLF001  there is no public way to read them
+    }
+
+
+def _torch_defaults() -> dict[str, Any]:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    plain = {"default_device": "cpu", "deterministic": False, "grad": True, "matmul": "highest"}
+    return _torch() | plain | {"default_dtype": torch.float32}
+
+
+def _put_torch(name: str, value: Any) -> None:
+    import torch
+
+    put: dict[str, Callable[[Any], Any]] = {
+        "default_dtype": torch.set_default_dtype,
+        "default_device": torch.set_default_device,
+        "deterministic": torch.use_deterministic_algorithms,
+        "grad": torch.set_grad_enabled,
+        "matmul": torch.set_float32_matmul_precision,
+        "threads": torch.set_num_threads,
+        "printing": lambda options: torch.set_printoptions(**options),
+    }
+    put[name](value)
+
+
+def _sklearn() -> dict[str, Any]:
+    module = sys.modules.get("sklearn")
+    return dict(module.get_config()) if module is not None and hasattr(module, "get_config") else {}
+
+
+def _put_sklearn(name: str, value: Any) -> None:
+    import sklearn
+
+    sklearn.set_config(**{name: value})
+
+
+def _polars() -> dict[str, Any]:
+    module = sys.modules.get("polars")
+    return {"state": module.Config.save()} if module is not None and hasattr(module, "Config") else {}
+
+
+def _put_polars(name: str, value: Any) -> None:
+    del name
+    import polars as pl
+
+    pl.Config.load(value)
+
+
+_DECIMAL = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+
+
+def _decimal() -> dict[str, Any]:
+    context = decimal.getcontext()
+    return {name: getattr(context, name) for name in _DECIMAL}
+
+
+def _put_decimal(name: str, value: Any) -> None:
+    setattr(decimal.getcontext(), name, value)
+
+
+def _logging() -> dict[str, Any]:
+    loggers = {"": logging.getLogger(), **logging.Logger.manager.loggerDict}
+    return {name: one.level for name, one in loggers.items() if isinstance(one, logging.Logger)}
+
+
+def _put_logging(name: str, value: Any) -> None:
+    if value != GONE:
+        logging.getLogger(name or None).setLevel(value)
+
+
+def _process() -> dict[str, Any]:
+    mask = os.umask(0o77)
+    os.umask(mask)
+    return {
+        "working folder": os.getcwd(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "umask": mask,
+        "recursion limit": sys.getrecursionlimit(),
+    }
+
+
+def _put_process(name: str, value: Any) -> None:
+    put: dict[str, Callable[[Any], Any]] = {
+        "working folder": os.chdir,
+        "locale": lambda wanted: locale.setlocale(locale.LC_ALL, wanted),
+        "umask": os.umask,
+        "recursion limit": sys.setrecursionlimit,
+    }
+    put[name](value)
+
+
+KINDS = {
+    "environment": Settings(_environ, _put_environ),
+    "matplotlib": Settings(_rc, _put_rc, _rc_defaults),
+    "pandas": Settings(_pandas, _put_pandas, _pandas_defaults),
+    "numpy": Settings(_numpy, _put_numpy, _numpy_defaults),
+    "torch": Settings(_torch, _put_torch, _torch_defaults),
+    "sklearn": Settings(_sklearn, _put_sklearn),
+    "polars": Settings(_polars, _put_polars),
+    "decimal": Settings(_decimal, _put_decimal),
+    "logging": Settings(_logging, _put_logging),
+    "process": Settings(_process, _put_process),
+}

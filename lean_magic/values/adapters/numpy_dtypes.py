@@ -1,0 +1,38 @@
+"""numpy's dtypes: by kind, size and byte order, by fields with their places, by what they carry along."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lean_magic.values.fingerprint import Walk, combine, leaf
+
+__all__ = ["dtype_rule", "elements"]
+
+# Of the 16 bytes of x86's long double, 10 hold the number.
+_LONG = 10 if np.finfo(np.longdouble).nmant == 63 else 0
+
+
+def dtype_rule(walk: Walk, value: np.dtype[Any]) -> bytes:
+    """Digest a dtype."""
+    if value.names is None and value.subdtype is None and value.metadata is None and value.kind != "T":
+        return leaf("dtype", value.str.encode())
+    about = (value.str, value.type.__qualname__, value.itemsize, value.isalignedstruct, value.subdtype)
+    more = (_metadata(value), getattr(value, "coerce", None), getattr(value, "na_object", "none given"))
+    fields = [(name, *(value.fields or {})[name]) for name in value.names or ()]
+    return combine("dtype", *[walk.digest(walk.keep(piece)) for piece in (about, more, tuple(fields))])
+
+
+def _metadata(value: np.dtype[Any]) -> tuple[Any, ...]:
+    return tuple((value.metadata or {}).items())
+
+
+def elements(array: np.ndarray[Any, Any]) -> Any:
+    """Give the elements in C order as bytes."""
+    if not array.size or not array.dtype.itemsize:
+        return b""
+    plain = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    if array.dtype.char in "gG" and _LONG:
+        return np.ascontiguousarray(plain.reshape(-1, np.dtype("g").itemsize)[:, :_LONG])
+    return plain

@@ -1,0 +1,81 @@
+"""What a tensor holds, layout by layout: dense, sparse, quantised, nested, or of a class of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lean_magic.values.fingerprint import Walk, combine, leaf
+
+__all__ = ["bytes_of", "content", "shape_text"]
+
+
+def bytes_of(value: torch.Tensor) -> Any:
+    """Give the elements in C order as a buffer of bytes on the CPU."""
+    plain = value.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
+    if plain.numel() == 1 and plain.stride(0) != 1:
+        plain = plain.as_strided((1,), (1,))
+    return plain.view(torch.uint8).numpy()
+
+
+def shape_text(value: torch.Tensor) -> str:
+    """Spell dtype and shape; a parameter that waits for its first input has none."""
+    if torch.nn.parameter.is_lazy(value):
+        return f"{value.dtype} lazy"
+    named = [name for name in getattr(value, "names", ()) or () if name] if not value.is_nested else []
+    return f"{value.dtype} {'nested' if value.is_nested else tuple(value.shape)} {named or ''}"
+
+
+def content(walk: Walk, value: torch.Tensor) -> bytes:
+    """Digest the elements. Raises Unfingerprintable for kinds that give none."""
+    if value.is_meta or torch.nn.parameter.is_lazy(value):
+        return b"meta"
+    try:
+        return _elements(walk, value.detach())
+    except (RuntimeError, NotImplementedError, TypeError, AttributeError) as error:
+        why = f"is a tensor of a kind whose elements cannot be read ({str(error)[:60]})"
+        raise walk.fail(value, why, "convert it to a dense one") from error
+
+
+def _elements(walk: Walk, value: torch.Tensor) -> bytes:
+    if value.is_nested:
+        return combine("nested", *[_piece(walk, piece) for piece in value.unbind()])
+    if hasattr(value, "__tensor_flatten__"):
+        names, context = value.__tensor_flatten__()
+        return combine("flattened", walk.digest(walk.keep(context)), *[_piece(walk, getattr(value, n)) for n in names])
+    if value.is_quantized:
+        return _quantized(walk, value)
+    if value.layout is torch.strided:
+        return leaf("", bytes_of(value))
+    return _sparse(walk, value)
+
+
+def _piece(walk: Walk, value: torch.Tensor) -> bytes:
+    return combine("piece", leaf("", shape_text(value).encode()), content(walk, value))
+
+
+def _quantized(walk: Walk, value: torch.Tensor) -> bytes:
+    if value.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        scale = walk.digest((value.q_scale(), value.q_zero_point()))
+    else:
+        scales = (value.q_per_channel_scales(), value.q_per_channel_zero_points())
+        scale = combine("axis", walk.digest(value.q_per_channel_axis()), *[_piece(walk, one) for one in scales])
+    scheme = leaf("", str(value.qscheme()).encode())
+    return combine("quantized", scheme, scale, leaf("", bytes_of(value.int_repr())))
+
+
+def _sparse(walk: Walk, value: torch.Tensor) -> bytes:
+    """Digest a sparse tensor by its indices and values, after uniting what stands at the same place."""
+    layout = str(value.layout)
+    if layout == "torch._mkldnn":
+        return combine(layout, leaf("", bytes_of(value.to_dense())))
+    if value.layout is torch.sparse_coo:
+        whole = value.coalesce()
+        pieces = [whole.indices(), whole.values()]
+        layout += f" {value.is_coalesced()} {value.sparse_dim()}"
+    elif value.layout in (torch.sparse_csr, torch.sparse_bsr):
+        pieces = [value.crow_indices(), value.col_indices(), value.values()]
+    else:
+        pieces = [value.ccol_indices(), value.row_indices(), value.values()]
+    return combine(layout, *[_piece(walk, piece) for piece in pieces])

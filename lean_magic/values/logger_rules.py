@@ -1,0 +1,37 @@
+"""Fingerprints of loggers: by all that decides what becomes of a message."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from lean_magic.values.fingerprint import Walk, combine, leaf
+from lean_magic.values.origin import is_own
+from lean_magic.values.reduced import attributes
+
+__all__ = ["logger_rule", "settings_rule"]
+
+_SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
+_SAID = frozenset({"formatter", "filters", "_style"})
+
+
+def logger_rule(walk: Walk, value: logging.Logger) -> bytes:
+    """Digest a logger by its switches, filters and handlers, and by the loggers above it."""
+    walk.mark(value)
+    switches = (type(value).__qualname__, value.name, value.level, value.propagate, value.disabled)
+    above = value.parent if value.propagate else None
+    return combine("logger", walk.digests((switches, value.filters, value.handlers, above)))
+
+
+def settings_rule(walk: Walk, value: Any) -> bytes:
+    """Digest a handler or formatter: the user's own by all it holds, an installed one by its settings.
+
+    A handler's lock has no content, and its stream is known by name alone.
+    """
+    walk.mark(value)
+    stream = getattr(value, "stream", None)
+    place = leaf("stream", f"{type(stream).__qualname__} {getattr(stream, 'name', '')}".encode())
+    inner = {"lock", "stream"}
+    if not is_own(type(value)):
+        inner |= {name for name, item in vars(value).items() if type(item) not in _SCALARS} - _SAID
+    return combine("handler", walk.digest(type(value)), place, attributes(walk, value, frozenset(inner)))
