@@ -94,7 +94,16 @@ class Interception:
             filename=cell_name,
             interactivity=str(options.get("interactivity", "last_expr")),
         )
-        return await self.runner.run(cell, execute)
+        try:
+            return await self.runner.run(cell, execute)
+        except UsageError as error:
+            self.shell.show_usage_error(error)
+            options["result"].error_in_exec = error
+        except KeyboardInterrupt as error:
+            # Ours alone: an interrupt inside the cell has been shown by IPython.
+            options["result"].error_in_exec = error.with_traceback(None)
+            self.shell.showtraceback((KeyboardInterrupt, error, None))
+        return True
 
 
 def _mistaken(line: str) -> bool:

@@ -13,22 +13,21 @@ import sys
 import time
 import types
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from lean_magic import display, history
+from lean_magic import history
 from lean_magic._version import __version__
-from lean_magic.effects import Record, Recorders, Run, recorders
+from lean_magic.effects import Record, Run
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
-from lean_magic.key import Analysis, Key, Patches, after_loading, analyse, difference, make_key
-from lean_magic.key.reach import Part as KeyPart
+from lean_magic.key import Analysis, after_loading, look_at_filters
 from lean_magic.ledger import Ledger
-from lean_magic.options import Options
 from lean_magic.outcome import Bypass, Hit, Miss, Outcome
+from lean_magic.planner import Cell, Plan, Planner
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
-from lean_magic.store import LocalStore, Manifest, Part
+from lean_magic.store import LocalStore, Manifest, Part, eviction
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
 from lean_magic.values.fingerprint import on_bytes
@@ -38,29 +37,7 @@ from lean_magic.values.sources import Sources, sources_of
 __all__ = ["Cell", "Plan", "Runner"]
 
 
-@dataclass(slots=True)
-class Cell:
-    """One cell as IPython parsed it."""
-
-    nodes: Sequence[ast.stmt]
-    source: str
-    options: Options
-    cell_id: str = ""
-    quiet: bool = False
-    filename: str = "<cell>"
-    interactivity: str = "last_expr"
-
-
-@dataclass(slots=True)
-class Plan:
-    """What is known about a cell before it runs."""
-
-    found: Analysis
-    key: Key
-    run: Run
-    entry: Manifest | None = None
-    reasons: tuple[str, ...] = ()
-    recorders: Recorders = field(default_factory=Recorders)
+_LOOK_EVERY = 20  # stores between two looks at the size of the folder
 
 
 class Runner:
@@ -69,18 +46,27 @@ class Runner:
     def __init__(self, shell: Any, settings: LeanMagic) -> None:
         self.shell = shell
         self.settings = settings
+        self.planner = Planner(shell, settings)
         self.last: Outcome | None = None
-        self.patches = Patches()
+        self._stored = -1
 
     @property
     def store(self) -> LocalStore:
         """The store in the folder that the settings name now."""
-        return LocalStore(self.settings.folder)
+        return self.planner.store
 
     @property
     def ledger(self) -> Ledger:
         """The ledger beside it."""
-        return Ledger(self.settings.ledger_file)
+        return self.planner.ledger
+
+    def plan(self, cell: Cell) -> Plan | Bypass | None:
+        """Find out what a cell depends on and whether an entry answers for it; see Planner."""
+        return self.planner.plan(cell)
+
+    def notice(self, nodes: Sequence[ast.stmt]) -> None:
+        """Look through a cell that is not cached for what later cells depend on unseen."""
+        self._attempt(self.planner.notice, nodes)
 
     async def run(self, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
         """Run or replay one cell; `execute` runs it as IPython would. Gives whether it raised."""
@@ -101,98 +87,6 @@ class Runner:
                 replace(plan, seconds=time.perf_counter() - started, label=cell.options.label), cell, None
             )
         return raised
-
-    def notice(self, nodes: Sequence[ast.stmt]) -> None:
-        """Look through a cell that is not cached for what later cells depend on unseen."""
-        if any(
-            isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) for node in _walk(nodes)
-        ) or any(isinstance(node, ast.Name) and node.id in {"setattr", "delattr"} for node in _walk(nodes)):
-            found = self._attempt(analyse, nodes)
-            if isinstance(found, Analysis):
-                self.patches.note(found.facts.sets, self.shell.user_ns)
-
-    # -- before the cell runs ---------------------------------------------------
-
-    def plan(self, cell: Cell) -> Plan | Bypass | None:
-        """Find out what a cell depends on and whether an entry answers for it.
-
-        None means that there is nothing to say: the cell does not compile, and Python will tell.
-        """
-        if cell.options.off or self.settings.is_off:
-            return Bypass("caching is switched off")
-        if not cell.nodes:
-            return Bypass("the cell is empty")
-        try:
-            found = analyse(cell.nodes, cell.quiet)
-        except SyntaxError:
-            return None
-        unknown = next((call for call in found.shell_calls if not call.known), None)
-        if unknown is not None:
-            return Bypass(
-                f"`{unknown.name} {unknown.line}`".strip()
-                + " reaches outside Python; put it into a cell of its own"
-            )
-        key = self._key(cell, found)
-        run = self._context(cell, found, key)
-        plan = Plan(found, key, run, recorders=recorders())
-        if cell.options.refresh:
-            return replace(plan, reasons=("--refresh",))
-        return self._search(plan, cell)
-
-    def _key(self, cell: Cell, found: Analysis) -> Key:
-        namespace = self.shell.user_ns
-        depends = {text: _evaluate(text, namespace) for text in cell.options.depends}
-        with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
-            fixed = {"interactivity": cell.interactivity, **display.settings(self.shell)}
-            return make_key(found, namespace, depends, cell.options.ignore, fixed, self.patches)
-
-    def _context(self, cell: Cell, found: Analysis, key: Key) -> Run:
-        return Run(
-            shell=self.shell,
-            namespace=self.shell.user_ns,
-            walk=key.walk,
-            reads=frozenset(key.parts) | frozenset(key.possible),
-            assigned=frozenset(found.assigned | key.facts.stores),
-            in_place=key.facts.in_place,
-            surely=frozenset(found.surely),
-            drop=frozenset(cell.options.drop),
-            strings=frozenset(key.facts.strings) | key.walk.texts | key.walk.words,
-            constants=frozenset(key.facts.strings),
-            words=frozenset(key.facts.attributes) | frozenset(key.facts.loads),
-            packages=frozenset(name.partition(".")[0] for name in key.walk.modules) | key.outside,
-            modules=frozenset(name.partition(" ")[2] for name in key.parts if name.startswith("module ")),
-            sets=frozenset(key.facts.sets),
-        )
-
-    def _search(self, plan: Plan, cell: Cell) -> Plan | Bypass:
-        """Look for an entry whose observed inputs still hold."""
-        reasons: list[str] = []
-        for manifest in self.store.get(plan.key.family, plan.key.digest):
-            reason = self._stale(manifest, plan, cell)
-            if not reason:
-                return replace(plan, entry=manifest)
-            reasons.append(reason)
-        return replace(plan, reasons=tuple(reasons[:1]) or self._differences(plan.key, cell))
-
-    def _stale(self, manifest: Manifest, plan: Plan, cell: Cell) -> str:
-        if cell.options.ttl is not None and not 0 <= time.time() - manifest.created <= cell.options.ttl:
-            return "the entry is older than --ttl"
-        if manifest.payload is None or set(manifest.effects) != {one.name for one in plan.recorders.members}:
-            return "the entry was made by another version"
-        for name, digest in manifest.observed.get("key", {}).items():
-            part = plan.key.possible.get(name)
-            if part is None or part.digest != digest:
-                return f"`{name}` has other content"
-        return plan.recorders.differs(manifest.observed, plan.run)
-
-    def _differences(self, key: Key, cell: Cell) -> tuple[str, ...]:
-        """Say how the nearest entry differs from the present."""
-        nearest = history.nearest(self.store, self.ledger, key, cell.options.label, cell.cell_id)
-        if nearest is None:
-            return ("first run",)
-        now = {**key.parts, "code": KeyPart(key.parts["code"].digest, cell.source)}
-        before = {**nearest.parts, "code": Part(nearest.parts["code"].digest, nearest.source)}
-        return tuple(map(str, difference(before, now))) or ("first run",)
 
     # -- a hit ---------------------------------------------------------------------
 
@@ -247,11 +141,18 @@ class Runner:
             if raised or begun is not None:
                 plan.recorders.cancel(plan.run)
         if raised:
+            self.last = Bypass("the cell raised an error, so nothing was stored", seconds)
             return True
-        outcome = begun if begun is not None else self._attempt(self._store, plan, cell, seconds)
+        outcome = begun if begun is not None else self._attempt(self._keep, plan, cell, seconds)
         plan.recorders.cancel(plan.run)
         self._finish(replace(outcome, seconds=seconds, label=cell.options.label), cell, plan)
         return False
+
+    def _keep(self, plan: Plan, cell: Cell, seconds: float) -> Outcome:
+        try:
+            return self._store(plan, cell, seconds)
+        except KeyboardInterrupt:
+            return Bypass("interrupted while storing; the result stands")
 
     def _store(self, plan: Plan, cell: Cell, seconds: float) -> Outcome:
         with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
@@ -259,7 +160,8 @@ class Runner:
         if cell.options.readonly:
             return Bypass("--readonly: looked up, not stored")
         graph = codec.encode(
-            {name: record.values for name, record in records.items()}, self._live(plan, records)
+            {name: record.values for name, record in records.items()},
+            live_objects(plan.run, self.shell.user_ns, records),
         )
         records["names"].observed |= {
             name: fingerprint(self.shell.user_ns[name], name) for name in graph.used
@@ -271,30 +173,26 @@ class Runner:
             )
             self._store_again(plan, manifest, graph)
         assert stored.payload is not None
+        self._evict()
         return Miss(plan.reasons, seconds, stored.payload.size, entry=stored.entry)
+
+    def _evict(self) -> None:
+        """Keep the folder under its budget; looked at now and then, since looking costs as well."""
+        self._stored += 1
+        if self._stored % _LOOK_EVERY:
+            return
+        store, budget = self.store, self.settings.budget
+        if store.size() > budget:
+            # A little below, so that not every store has to make room again.
+            eviction.prune(store, self.ledger.read(), int(budget * 0.9), time.time(), self.settings.pinned)
 
     def _store_again(self, plan: Plan, manifest: Manifest, graph: codec.Graph) -> None:
         """Let the entry be found also where the local modules that the cell imports are loaded already."""
-        loaded = after_loading(plan.key, plan.found, self.shell.user_ns, self.patches)
+        loaded = after_loading(plan.key, plan.found, self.shell.user_ns, self.planner.patches)
         if loaded is not None:
             parts = {name: Part(part.digest, part.text) for name, part in loaded.parts.items()}
             again = replace(manifest, key=loaded.digest, parts=parts, entry=uuid.uuid4().hex)
             self.store.put(again, lambda file: codec.dump(graph, file))
-
-    def _live(self, plan: Plan, records: Mapping[str, Record]) -> codec.Live:
-        """Say what a graph may refer to: live objects by mark, and the user's own code bound before the cell."""
-        walk, namespace = plan.run.walk, self.shell.user_ns
-        spaces = {id(space): name for name, space in walk.spaces.items()}
-        bound = set(records["names"].effects["bound"]) | plan.run.drop
-        own = {
-            id(value): name
-            for name, value in namespace.items()
-            if name not in bound
-            and isinstance(value, (type, types.FunctionType))
-            and value.__module__ == "__main__"
-        }
-        arrays = [(shape[0], value) for value in walk.objects if (shape := shape_of(value)) is not None]
-        return codec.Live(walk.live(), {**spaces, id(namespace): "__main__"}, own, arrays)
 
     def _manifest(self, plan: Plan, cell: Cell, seconds: float, records: Mapping[str, Record]) -> Manifest:
         key = plan.key
@@ -323,6 +221,8 @@ class Runner:
 
     def _finish(self, outcome: Outcome, cell: Cell, plan: Plan | None) -> None:
         self.last = outcome
+        if plan is not None:
+            look_at_filters(plan.run.words)
         if not (cell.options.quiet or self.settings.quiet):
             history.show_line(self.shell, outcome.line)
         try:
@@ -341,25 +241,27 @@ class Runner:
             raise
         except LeanMagicError as error:
             return Bypass(_one_line(error))
-        except KeyboardInterrupt:
-            return Bypass("interrupted while storing; the result stands")
         except Exception as error:  # noqa: BLE001  law 7: a cache that fails never fails the cell
             return Bypass(f"lean_magic failed ({type(error).__name__}: {_one_line(error)}); please report it")
-
-
-def _walk(nodes: Sequence[ast.stmt]) -> Iterator[ast.AST]:
-    return (inner for node in nodes for inner in ast.walk(node))
 
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _evaluate(text: str, namespace: dict[str, Any]) -> Any:
-    try:
-        return eval(text, namespace)  # noqa: S307  the user's own expression, on the user's own line
-    except Exception as error:
-        raise UsageError(f"%%cached: --depends {text} raised {type(error).__name__}: {error}") from None
+def live_objects(run: Run, namespace: dict[str, Any], records: Mapping[str, Record]) -> codec.Live:
+    """Say what a graph may refer to: live objects by mark, and the user's own code bound before the cell."""
+    spaces = {id(space): name for name, space in run.walk.spaces.items()}
+    bound = set(records["names"].effects["bound"]) | run.drop
+    own = {
+        id(value): name
+        for name, value in namespace.items()
+        if name not in bound
+        and isinstance(value, (type, types.FunctionType))
+        and value.__module__ == "__main__"
+    }
+    arrays = [(shape[0], value) for value in run.walk.objects if (shape := shape_of(value)) is not None]
+    return codec.Live(run.walk.live(), {**spaces, id(namespace): "__main__"}, own, arrays)
 
 
 def _provenance() -> dict[str, Any]:

@@ -2,6 +2,17 @@
 
 from lean_magic.key.key import Difference, Key, after_loading, difference, make_key
 from lean_magic.key.patches import Patches
+from lean_magic.key.process import look_at_filters
 from lean_magic.key.source import Analysis, analyse
 
-__all__ = ["Analysis", "Difference", "Key", "Patches", "after_loading", "analyse", "difference", "make_key"]
+__all__ = [
+    "Analysis",
+    "Difference",
+    "Key",
+    "Patches",
+    "after_loading",
+    "analyse",
+    "difference",
+    "look_at_filters",
+    "make_key",
+]

@@ -132,7 +132,7 @@ class Difference:
         name = self.name if rest and kind in _KINDS else f"`{self.name}`"
         if self.before == self.now:
             return f"{name} has other content ({self.now or 'same kind'})"
-        return f"{name}: {self.before or 'not there'} → {self.now or 'no longer read'}"
+        return f"{name}: {_brief(self.before) or 'not there'} → {_brief(self.now) or 'no longer read'}"
 
 
 _KINDS = {"package", "module", "setting", "environment", "file", "generator", "--depends"}

@@ -23,7 +23,7 @@ from lean_magic.values.code import CodeFacts
 from lean_magic.values.fingerprint import leaf
 from lean_magic.values.origin import origin
 
-__all__ = ["settings", "uses"]
+__all__ = ["look_at_filters", "settings", "uses"]
 
 
 def settings(modules: Iterable[str], reached: CodeFacts, texts: set[str]) -> dict[str, tuple[str, str]]:
@@ -191,7 +191,21 @@ _LOGGING = {
 
 def _filters() -> list[str]:
     """List the warning filters that the user set: not those of Python, the front end or a library."""
-    return [str(item) for item in warnings.filters if item not in _BASELINE and not _is_librarys(item)]
+    return [str(item) for item in warnings.filters if item not in _libraries and not _is_librarys(item)]
+
+
+def look_at_filters(words: Iterable[str]) -> None:
+    """Tell the user's new warning filters from those of libraries, after code that says `words` has run."""
+    users = not _SETS_FILTERS.isdisjoint(words)
+    new = [item for item in warnings.filters if item not in _seen]
+    _seen.extend(new)
+    if not users:
+        _libraries.extend(new)
+
+
+_SETS_FILTERS = {"filterwarnings", "simplefilter", "resetwarnings", "catch_warnings", "filters"}
+_seen: list[Any] = list(_BASELINE)
+_libraries: list[Any] = list(_BASELINE)
 
 
 def _is_librarys(item: Any) -> bool:

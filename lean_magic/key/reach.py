@@ -81,7 +81,9 @@ class Reach:
     def follow_imports(self, found: Analysis) -> None:
         """Add what the cell's own import statements bring."""
         top = [imported for imported, _ in found.imports]
-        inner = [(imported, {}) for imported in found.facts.imports if imported not in top]
+        inner: list[tuple[Import, dict[str, str]]] = [
+            (imported, {}) for imported in found.facts.imports if imported not in top
+        ]
         for imported, names in [*found.imports, *inner]:
             self._import(imported, found, names)
         self._drain()

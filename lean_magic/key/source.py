@@ -16,6 +16,16 @@ import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from lean_magic.key.bindings import (
+    bound_in,
+    captures,
+    catches,
+    harmless,
+    leaves,
+    pattern_expressions,
+    stored,
+    targets,
+)
 from lean_magic.key.shell_calls import ShellCall, shell_call
 from lean_magic.values.code import CodeFacts, Import, facts, own_facts
 from lean_magic.values.fingerprint import leaf
@@ -58,7 +68,7 @@ def analyse(nodes: Sequence[ast.stmt], quiet: bool = False) -> Analysis:
     flow = _Flow(found)
     flow.block(nodes)
     found.surely = set(flow.surely)
-    found.catches_name_errors = any(_catches(node) for whole in nodes for node in ast.walk(whole))
+    found.catches_name_errors = any(catches(node) for whole in nodes for node in ast.walk(whole))
     return found
 
 
@@ -72,13 +82,6 @@ class _Plain(ast.NodeTransformer):
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         return ast.Constant(node.value) if node.kind else node
-
-
-def _catches(node: ast.AST) -> bool:
-    """Whether a statement may swallow the NameError of an unbound name."""
-    if isinstance(node, (ast.With, ast.AsyncWith)):
-        return not all(_harmless(item.context_expr) for item in node.items)
-    return isinstance(node, (ast.Try, ast.TryStar))
 
 
 class _Flow:
@@ -112,20 +115,20 @@ class _Flow:
             self._bind(call.binds)
             return
         self._imports(node)
-        self._note(facts(_compile([node])), _targets(node))
+        self._note(facts(_compile([node])), targets(node))
 
     def _expression(self, *nodes: ast.expr | None) -> None:
         for node in nodes:
             if node is not None:
-                targets = {node.target.id} if isinstance(node, ast.NamedExpr) else set()
-                self._note(facts(_compile([ast.copy_location(ast.Expr(node), node)])), targets)
+                walrus = {node.target.id} if isinstance(node, ast.NamedExpr) else set()
+                self._note(facts(_compile([ast.copy_location(ast.Expr(node), node)])), walrus)
 
-    def _note(self, said: CodeFacts, targets: Iterable[str] = ()) -> None:
-        """Note what a piece of code reads and binds; only its `targets` are bound whatever happens."""
+    def _note(self, said: CodeFacts, sure: Iterable[str] = ()) -> None:
+        """Note what a piece of code reads and binds; only the `sure` names are bound whatever happens."""
         self.found.facts.merge(said)
         for name, chains in said.loads.items():
             self._read(name, chains)
-        self._bind(said.stores.intersection(targets))
+        self._bind(said.stores.intersection(sure))
         # A walrus may stand where evaluation does not come by.
         maybe = said.stores - said.deletes - self.surely
         self.possibly |= maybe
@@ -168,7 +171,7 @@ class _Flow:
         if node is None:
             return
         value = ast.copy_location(ast.Constant(None), node)
-        self._note(facts(_compile([ast.copy_location(ast.Assign([node], value), node)])), _stored(node))
+        self._note(facts(_compile([ast.copy_location(ast.Assign([node], value), node)])), stored(node))
 
     def _imports(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Import):
@@ -225,7 +228,7 @@ class _Flow:
         for block in blocks:
             self.surely = surely
             self.block(block)
-            if not _leaves(block):
+            if not leaves(block):
                 ends.append(self.surely)
             possibly |= self.possibly
         self.surely = frozenset.intersection(*ends) if ends else self.surely
@@ -233,13 +236,13 @@ class _Flow:
 
     def _for(self, node: ast.For | ast.AsyncFor) -> None:
         self._expression(node.iter)
-        self._loop(_bound_in(node), node.target, node)
+        self._loop(bound_in(node), node.target, node)
 
     _asyncfor = _for
 
     def _while(self, node: ast.While) -> None:
         self._expression(node.test)
-        self._loop(_bound_in(node), None, node)
+        self._loop(bound_in(node), None, node)
 
     def _loop(
         self, bound: set[str], target: ast.expr | None, node: ast.For | ast.AsyncFor | ast.While
@@ -257,7 +260,7 @@ class _Flow:
         for item in node.items:
             self._expression(item.context_expr)
             self._target(item.optional_vars)
-            if entered is None and not _harmless(item.context_expr):
+            if entered is None and not harmless(item.context_expr):
                 entered = self.surely
         self.block(node.body)
         # A context manager may swallow an exception, so what follows it may have stopped anywhere.
@@ -269,14 +272,14 @@ class _Flow:
     def _try(self, node: ast.Try) -> None:
         before = self.surely
         self.block([*node.body, *node.orelse])
-        ends = [] if _leaves(node.body) else [self.surely]
+        ends = [] if leaves(node.body) else [self.surely]
         for handler in node.handlers:
             self.surely = before
             self._expression(handler.type)
             self._bind([handler.name] if handler.name else [])
             self.block(handler.body)
             self._unbind([handler.name] if handler.name else [])
-            if not _leaves(handler.body):
+            if not leaves(handler.body):
                 ends.append(self.surely)
         after = frozenset.intersection(*ends) if ends else before
         self.surely = before
@@ -290,84 +293,11 @@ class _Flow:
         before = self.surely
         for case in node.cases:
             self.surely = before
-            self._expression(*_pattern_expressions(case.pattern))
-            self._bind(_captures(case.pattern))
+            self._expression(*pattern_expressions(case.pattern))
+            self._bind(captures(case.pattern))
             self._expression(case.guard)
             self.block(case.body)
         self.surely = before
-
-
-_HARMLESS = {"open", "torch.no_grad", "torch.inference_mode", "np.errstate", "warnings.catch_warnings"}
-
-
-def _harmless(node: ast.expr) -> bool:
-    """Whether a context manager is known to let every exception out."""
-    call = node.func if isinstance(node, ast.Call) else node
-    return ast.unparse(call) in _HARMLESS
-
-
-def _leaves(block: Sequence[ast.stmt]) -> bool:
-    return bool(block) and isinstance(block[-1], (ast.Raise, ast.Continue, ast.Break))
-
-
-def _bound_in(node: ast.AST) -> set[str]:
-    """Names that a loop may bind in an earlier round."""
-    names = {
-        inner.id
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
-    }
-    defs = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return names | {inner.name for inner in ast.walk(node) if isinstance(inner, defs)}
-
-
-def _stored(*nodes: ast.AST) -> set[str]:
-    """Name what stands as a plain target in assignment targets."""
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.Name):
-            found.add(node.id)
-        elif isinstance(node, (ast.Tuple, ast.List)):
-            found |= _stored(*node.elts)
-        elif isinstance(node, ast.Starred):
-            found |= _stored(node.value)
-    return found
-
-
-def _targets(node: ast.stmt) -> set[str]:
-    """Name what a simple statement binds whenever it completes."""
-    if isinstance(node, ast.Assign):
-        return _stored(*node.targets)
-    if isinstance(node, (ast.AugAssign, ast.AnnAssign)):
-        return _stored(node.target)
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.NamedExpr):
-        return {node.value.target.id}
-    alias = getattr(node, "name", None)  # `type X = …`
-    return {alias.id} if isinstance(alias, ast.Name) else set()
-
-
-def _pattern_expressions(pattern: ast.pattern) -> list[ast.expr]:
-    """List the values, classes and keys that a pattern looks up."""
-    found: list[ast.expr] = []
-    for inner in ast.walk(pattern):
-        if isinstance(inner, ast.MatchValue):
-            found.append(inner.value)
-        elif isinstance(inner, ast.MatchClass):
-            found.append(inner.cls)
-        elif isinstance(inner, ast.MatchMapping):
-            found += inner.keys
-    return found
-
-
-def _captures(pattern: ast.pattern) -> set[str]:
-    return {
-        name
-        for inner in ast.walk(pattern)
-        for name in (getattr(inner, "name", None), getattr(inner, "rest", None))
-        if isinstance(name, str)
-    }
 
 
 def _compile(nodes: list[ast.stmt]) -> types.CodeType:

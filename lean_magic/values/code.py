@@ -141,7 +141,9 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
         if name in _QUERIES:
             _query(found, steps[index + 1 : index + 8])
         found.in_place = found.in_place or name in _IN_PLACE or name.endswith("_")
-    elif step.opname in {"STORE_SUBSCR", "DELETE_SUBSCR"} or (step.opname == "BINARY_OP" and step.argrepr.endswith("=")):
+    elif step.opname in {"STORE_SUBSCR", "DELETE_SUBSCR"} or (
+        step.opname == "BINARY_OP" and step.argrepr.endswith("=")
+    ):
         found.in_place = True
 
 

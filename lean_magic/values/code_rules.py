@@ -15,7 +15,7 @@ from typing import Any
 
 from lean_magic.values.code import code_digest, facts
 from lean_magic.values.fingerprint import Walk, combine, leaf
-from lean_magic.values.origin import is_own, module_of, origin
+from lean_magic.values.origin import IMMUTABLE, is_own, module_of, origin
 
 __all__ = [
     "builtin_rule",
@@ -182,6 +182,8 @@ def class_rule(walk: Walk, value: type) -> bytes:
         if importable(value):
             return _installed_class(walk, value)
         walk.use_module(module_of(value))
+        if value.__flags__ & IMMUTABLE:
+            return _named(walk, "built class", value)
     walk.mark(value)
     bases = getattr(value, "__orig_bases__", value.__bases__)
     return combine(

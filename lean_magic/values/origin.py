@@ -16,7 +16,7 @@ import sysconfig
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Origin", "is_own", "module_of", "origin", "package_version", "path_origin"]
+__all__ = ["IMMUTABLE", "Origin", "is_own", "module_of", "origin", "package_version", "path_origin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,14 @@ def module_of(obj: Any) -> str:
     return name if isinstance(name, str) else "builtins"
 
 
+IMMUTABLE = 1 << 8  # Py_TPFLAGSIMMUTABLETYPE: a class written in C, which has no code to compare
+
+
 def is_own(obj: Any) -> bool:
     """Whether a function or class is the user's own, to be compared by content."""
     space = getattr(obj, "__globals__", None)
     name = space.get("__name__") if isinstance(space, dict) else getattr(obj, "__module__", None)
-    if isinstance(obj, type) and name is not None and not isinstance(name, str):
+    if isinstance(obj, type) and obj.__flags__ & IMMUTABLE:
         return False
     return origin(str(name or "")).own
 
@@ -109,8 +112,9 @@ def package_version(package: str) -> str:
     A package upgraded on disk under a running kernel still runs its old code: then both versions are told.
     """
     installed = _installed_version(package)
-    loaded = getattr(sys.modules.get(package), "__version__", installed)
-    return installed if str(loaded) in installed.split() else f"{installed} (loaded: {loaded})"
+    loaded = getattr(sys.modules.get(package), "__version__", None)
+    known = not isinstance(loaded, str) or loaded in installed.split()
+    return installed if known else f"{installed} (loaded: {loaded})"
 
 
 @functools.lru_cache(maxsize=1024)

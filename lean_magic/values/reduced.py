@@ -78,7 +78,9 @@ def _global(walk: Walk, value: Any, name: str) -> bytes:
     if not is_plain(type(value)) and (found is not value or origin(module).own):
         raise _without_content(value)
     walk.use_module(module)
-    return combine("global", walk.digest(type(value)), walk.digest(f"{module}:{name}"), attributes(walk, value))
+    return combine(
+        "global", walk.digest(type(value)), walk.digest(f"{module}:{name}"), attributes(walk, value)
+    )
 
 
 def _pieces(walk: Walk, form: tuple[Any, ...]) -> list[bytes]:

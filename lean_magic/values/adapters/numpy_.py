@@ -69,11 +69,14 @@ def _generator(walk: Walk, value: Any) -> bytes:
 
 
 def _state(value: Any) -> tuple[Any, ...]:
-    """Give (state, children spawned so far, the sequence of seeds that they are spawned from)."""
+    """Give (state, children spawned so far, what they are seeded from)."""
+    if isinstance(value, np.random.SeedSequence):
+        return None, value.n_children_spawned, value.state
     bits = _bits(value)
     state = value.get_state(legacy=False) if isinstance(value, np.random.RandomState) else bits.state
     seeds = getattr(bits, "seed_seq", None)
-    return state, getattr(seeds, "n_children_spawned", 0), seeds
+    kind = f"{type(seeds).__module__}.{type(seeds).__qualname__}"
+    return state, getattr(seeds, "n_children_spawned", 0), getattr(seeds, "state", kind)
 
 
 def _ufunc(walk: Walk, value: np.ufunc) -> bytes:
@@ -83,6 +86,9 @@ def _ufunc(walk: Walk, value: np.ufunc) -> bytes:
             walk.use_module(module)
             return leaf("ufunc", f"{module}:{value.__name__}".encode())
     raise walk.fail(value, "holds a numpy.ufunc made from a function", "pass the function itself")
+
+
+_GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, np.random.SeedSequence)
 
 
 class _Numpy:
@@ -97,9 +103,7 @@ class _Numpy:
             return dtype_rule
         if issubclass(cls, np.ufunc):
             return _ufunc
-        if issubclass(cls, (np.random.Generator, np.random.RandomState, np.random.BitGenerator)):
-            return _generator
-        return None
+        return _generator if issubclass(cls, _GENERATORS) else None
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         if not isinstance(value, np.ndarray):
@@ -118,23 +122,28 @@ class _Numpy:
     def content(self, value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return Plain(value.view(np.ndarray)), dict(getattr(value, "__dict__", {})), value.flags.writeable
-        return NotImplemented if _bits(value) is None else _state(value)[:2]
+        return _state(value)[:2] if isinstance(value, _GENERATORS) else NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if isinstance(live, np.ndarray):
             _put(live, *stored)
             return True
-        bits = _bits(live)
-        if bits is None:
+        if not isinstance(live, _GENERATORS):
             return False
-        if isinstance(live, np.random.RandomState):
-            live.set_state(stored[0])
-        else:
-            bits.state = stored[0]
-        missing = stored[1] - getattr(bits.seed_seq, "n_children_spawned", 0)
-        if missing > 0:
-            bits.seed_seq.spawn(missing)
+        _set_state(live, *stored)
         return True
+
+
+def _set_state(live: Any, state: Any, spawned: int) -> None:
+    bits = _bits(live)
+    if isinstance(live, np.random.RandomState):
+        live.set_state(state)
+    elif bits is not None:
+        bits.state = state
+    seeds = live if bits is None else getattr(bits, "seed_seq", None)
+    missing = spawned - getattr(seeds, "n_children_spawned", spawned)
+    if missing > 0:
+        seeds.spawn(missing)
 
 
 def _put(live: Any, plain: Plain, attributes: dict[str, Any], writeable: bool) -> None:

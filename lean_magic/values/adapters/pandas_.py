@@ -141,23 +141,45 @@ class _Pandas:
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 
     def reduce(self, value: Any, memory: Any) -> Any:
-        del value, memory
-        return NotImplemented
+        del memory
+        extra = _extra(value) if isinstance(value, (pd.DataFrame, pd.Series)) else {}
+        if not extra or type(value).__reduce_ex__ is not object.__reduce_ex__:
+            return NotImplemented
+        make, args, state = value.__reduce_ex__(5)[:3]  # which leaves out what somebody set
+        return make, args, (state, extra), None, None, _set_state
 
     def shape(self, value: Any) -> tuple[Any, ...] | None:
         del value
         return None
 
     def content(self, value: Any) -> Any:
-        return value.copy(deep=False) if isinstance(value, (pd.DataFrame, pd.Series)) else NotImplemented
+        if not isinstance(value, (pd.DataFrame, pd.Series)):
+            return NotImplemented
+        return value.copy(deep=False), dict(value.attrs), _extra(value)
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if not isinstance(live, (pd.DataFrame, pd.Series)):
             return False
         # What pandas itself does for `inplace=True`.
-        vars(pd.core.generic.NDFrame)["_update_inplace"](live, stored)
-        live.attrs = dict(stored.attrs)
+        content, live.attrs, extra = stored
+        vars(pd.core.generic.NDFrame)["_update_inplace"](live, content)
+        _set_extra(live, extra)
         return True
+
+
+def _extra(value: Any) -> dict[str, Any]:
+    """Give what somebody set on a frame or series."""
+    return {name: item for name, item in vars(value).items() if name not in _INNER}
+
+
+def _set_extra(value: Any, extra: dict[str, Any]) -> None:
+    for name, item in extra.items():
+        object.__setattr__(value, name, item)
+
+
+def _set_state(value: Any, state: tuple[Any, dict[str, Any]]) -> None:
+    value.__setstate__(state[0])
+    _set_extra(value, state[1])
 
 
 ADAPTER = _Pandas()

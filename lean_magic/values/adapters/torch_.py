@@ -64,27 +64,37 @@ def _member(walk: Walk, held: dict[str, Any], name: str) -> bytes:
         pieces = [walk.digest(places.get(key, -1)) + walk.digest(item) for key, item in inner.items()]
         return combine("hooks", walk.digest(name), *pieces)
     if name in {"_parameters", "_buffers", "_modules"}:
-        return combine("named", walk.digest(name), *[walk.digest(k) + walk.digest(v) for k, v in inner.items()])
+        return combine(
+            "named", walk.digest(name), *[walk.digest(k) + walk.digest(v) for k, v in inner.items()]
+        )
     return combine("member", walk.digest(name), walk.digest(inner))
 
 
 def _optimizer(walk: Walk, value: torch.optim.Optimizer) -> bytes:
     """Digest an optimizer by class, settings, state, hooks and whatever else hangs on it."""
     walk.mark(value)
-    names = sorted(name for name in vars(value) if name not in _WARNED)
-    return combine("optimizer", walk.digest(type(value)), *[_member(walk, vars(value), name) for name in names])
+    held = walk.keep(_held(value))
+    return combine(
+        "optimizer", walk.digest(type(value)), *[_member(walk, held, name) for name in sorted(held)]
+    )
 
 
 # What an optimizer remembers of having been used.
-_WARNED = frozenset(
-    {"_warned_capturable_if_run_uncaptured", "_zero_grad_profile_name", "_opt_called", "_step_supports_amp_scaling"}
-)
+_USED = frozenset({"_warned_capturable_if_run_uncaptured", "_zero_grad_profile_name", "_opt_called"})
 
 
-def _with_hooks(value: torch.optim.Optimizer) -> dict[str, Any]:
-    """Give the state that an optimizer is pickled with, and its hooks, which that leaves out."""
-    hooks = {name: item for name, item in vars(value).items() if "hooks" in name and item}
-    return {**value.__getstate__(), **hooks}  # type: ignore[no-untyped-call]
+def _held(value: torch.optim.Optimizer) -> dict[str, Any]:
+    """Give all that an optimizer holds; what it is pickled with leaves out its hooks.
+
+    A scheduler wraps the method `step` of the instance, to see that it is called.
+    """
+    return {
+        name: item
+        for name, item in vars(value).items()
+        if name not in _USED
+        and not ("hooks" in name and not item)
+        and not hasattr(item, "_wrapped_by_lr_sched")
+    }
 
 
 def _generator(walk: Walk, value: torch.Generator) -> bytes:
@@ -129,7 +139,7 @@ class _Torch:
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         if isinstance(value, torch.optim.Optimizer):
-            return copyreg.__newobj__, (type(value),), _with_hooks(value)  # type: ignore[attr-defined]
+            return copyreg.__newobj__, (type(value),), _held(value)  # type: ignore[attr-defined]
         if not isinstance(value, torch.Tensor):
             return NotImplemented
         return spent(value) if value.grad_fn is not None else reduced(value, memory)
@@ -145,7 +155,7 @@ class _Torch:
         if isinstance(value, torch.Generator):
             return value.get_state()
         if isinstance(value, torch.optim.Optimizer):
-            return False, _with_hooks(value), {}
+            return False, _held(value), {}
         return NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:

@@ -43,7 +43,9 @@ def _elements(walk: Walk, value: torch.Tensor) -> bytes:
         return combine("nested", *[_piece(walk, piece) for piece in value.unbind()])
     if hasattr(value, "__tensor_flatten__"):
         names, context = value.__tensor_flatten__()
-        return combine("flattened", walk.digest(walk.keep(context)), *[_piece(walk, getattr(value, n)) for n in names])
+        return combine(
+            "flattened", walk.digest(walk.keep(context)), *[_piece(walk, getattr(value, n)) for n in names]
+        )
     if value.is_quantized:
         return _quantized(walk, value)
     if value.layout is torch.strided:
@@ -60,7 +62,9 @@ def _quantized(walk: Walk, value: torch.Tensor) -> bytes:
         scale = walk.digest((value.q_scale(), value.q_zero_point()))
     else:
         scales = (value.q_per_channel_scales(), value.q_per_channel_zero_points())
-        scale = combine("axis", walk.digest(value.q_per_channel_axis()), *[_piece(walk, one) for one in scales])
+        scale = combine(
+            "axis", walk.digest(value.q_per_channel_axis()), *[_piece(walk, one) for one in scales]
+        )
     scheme = leaf("", str(value.qscheme()).encode())
     return combine("quantized", scheme, scale, leaf("", bytes_of(value.int_repr())))
 

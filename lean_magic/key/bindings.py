@@ -1,0 +1,99 @@
+"""What statements and patterns bind, look up and let through, read off the syntax tree."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+__all__ = [
+    "bound_in",
+    "captures",
+    "catches",
+    "harmless",
+    "leaves",
+    "pattern_expressions",
+    "stored",
+    "targets",
+]
+
+
+def catches(node: ast.AST) -> bool:
+    """Whether a statement may swallow the NameError of an unbound name."""
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        return not all(harmless(item.context_expr) for item in node.items)
+    return isinstance(node, (ast.Try, ast.TryStar))
+
+
+_HARMLESS = {"open", "torch.no_grad", "torch.inference_mode", "np.errstate", "warnings.catch_warnings"}
+
+
+def harmless(node: ast.expr) -> bool:
+    """Whether a context manager is known to let every exception out."""
+    call = node.func if isinstance(node, ast.Call) else node
+    return ast.unparse(call) in _HARMLESS
+
+
+def leaves(block: Sequence[ast.stmt]) -> bool:
+    """Whether a block ends by leaving it, so that nothing after it follows."""
+    return bool(block) and isinstance(block[-1], (ast.Raise, ast.Continue, ast.Break))
+
+
+def bound_in(node: ast.AST) -> set[str]:
+    """Names that a loop may bind in an earlier round."""
+    names = {
+        inner.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+    }
+    defs = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return names | {inner.name for inner in ast.walk(node) if isinstance(inner, defs)}
+
+
+def stored(*nodes: ast.AST) -> set[str]:
+    """Name what stands as a plain target in assignment targets."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, (ast.Tuple, ast.List)):
+            found |= stored(*node.elts)
+        elif isinstance(node, ast.Starred):
+            found |= stored(node.value)
+    return found
+
+
+def targets(node: ast.stmt) -> set[str]:
+    """Name what a simple statement binds whenever it completes."""
+    if isinstance(node, ast.Assign):
+        return stored(*node.targets)
+    if isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+        return stored(node.target)
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.NamedExpr):
+        return {node.value.target.id}
+    alias = getattr(node, "name", None)  # `type X = …`
+    return {alias.id} if isinstance(alias, ast.Name) else set()
+
+
+def pattern_expressions(pattern: ast.pattern) -> list[ast.expr]:
+    """List the values, classes and keys that a pattern looks up."""
+    found: list[ast.expr] = []
+    for inner in ast.walk(pattern):
+        if isinstance(inner, ast.MatchValue):
+            found.append(inner.value)
+        elif isinstance(inner, ast.MatchClass):
+            found.append(inner.cls)
+        elif isinstance(inner, ast.MatchMapping):
+            found += inner.keys
+    return found
+
+
+def captures(pattern: ast.pattern) -> set[str]:
+    """Name what a pattern binds where it matches."""
+    return {
+        name
+        for inner in ast.walk(pattern)
+        for name in (getattr(inner, "name", None), getattr(inner, "rest", None))
+        if isinstance(name, str)
+    }

@@ -1,0 +1,185 @@
+"""What is known about a cell before it runs: its key, and the entry that answers for it.
+
+Nothing here runs the cell or changes anything, so `%lean why` asks the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lean_magic import display, history
+from lean_magic.effects import Recorders, Run, recorders
+from lean_magic.errors import UsageError
+from lean_magic.key import Analysis, Key, Patches, analyse, difference, look_at_filters, make_key
+from lean_magic.key.reach import Part as KeyPart
+from lean_magic.ledger import Ledger
+from lean_magic.options import Options
+from lean_magic.outcome import Bypass
+from lean_magic.progress import progress
+from lean_magic.settings import LeanMagic
+from lean_magic.store import LocalStore, Manifest, Part
+from lean_magic.values.fingerprint import on_bytes
+
+__all__ = ["Cell", "Plan", "Planner"]
+
+# What the user's own expression may raise.
+_EXPECTED = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(slots=True)
+class Cell:
+    """One cell as IPython parsed it."""
+
+    nodes: Sequence[ast.stmt]
+    source: str
+    options: Options
+    cell_id: str = ""
+    quiet: bool = False
+    filename: str = "<cell>"
+    interactivity: str = "last_expr"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is known about a cell before it runs."""
+
+    found: Analysis
+    key: Key
+    run: Run
+    entry: Manifest | None = None
+    reasons: tuple[str, ...] = ()
+    recorders: Recorders = field(default_factory=Recorders)
+
+
+class Planner:
+    """Plans the cells of one shell."""
+
+    def __init__(self, shell: Any, settings: LeanMagic) -> None:
+        self.shell = shell
+        self.settings = settings
+        self.patches = Patches()
+
+    @property
+    def store(self) -> LocalStore:
+        """The store in the folder that the settings name now."""
+        return LocalStore(self.settings.folder)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger beside it."""
+        return Ledger(self.settings.ledger_file)
+
+    def notice(self, nodes: Sequence[ast.stmt]) -> None:
+        """Look through a cell that is not cached for what later cells depend on unseen."""
+        names = {getattr(node, "attr", getattr(node, "id", "")) for node in _walk(nodes)}
+        look_at_filters(names)
+        sets = (
+            isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) for node in _walk(nodes)
+        )
+        if names & {"setattr", "delattr"} or any(sets):
+            self.patches.note(analyse(nodes).facts.sets, self.shell.user_ns)
+
+    def plan(self, cell: Cell) -> Plan | Bypass | None:
+        """Find out what a cell depends on and whether an entry answers for it.
+
+        None means that there is nothing to say: the cell does not compile, and Python will tell.
+        """
+        if cell.options.off or self.settings.is_off:
+            return Bypass("caching is switched off")
+        if not cell.nodes:
+            return Bypass("the cell is empty")
+        try:
+            found = analyse(cell.nodes, cell.quiet)
+        except SyntaxError:
+            return None
+        unknown = next((call for call in found.shell_calls if not call.known), None)
+        if unknown is not None:
+            return Bypass(
+                f"`{unknown.name} {unknown.line}`".strip()
+                + " reaches outside Python; put it into a cell of its own"
+            )
+        key = self._key(cell, found)
+        run = self._context(cell, found, key)
+        plan = Plan(found, key, run, recorders=recorders())
+        if cell.options.refresh:
+            return replace(plan, reasons=("--refresh",))
+        return self._search(plan, cell)
+
+    def _key(self, cell: Cell, found: Analysis) -> Key:
+        namespace = self.shell.user_ns
+        depends = {text: _evaluate(text, namespace) for text in cell.options.depends}
+        with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
+            fixed = {"interactivity": cell.interactivity, **display.settings(self.shell)}
+            return make_key(found, namespace, depends, cell.options.ignore, fixed, self.patches)
+
+    def _context(self, cell: Cell, found: Analysis, key: Key) -> Run:
+        return Run(
+            shell=self.shell,
+            namespace=self.shell.user_ns,
+            walk=key.walk,
+            reads=frozenset(key.parts) | frozenset(key.possible),
+            assigned=frozenset(found.assigned | key.facts.stores),
+            in_place=key.facts.in_place,
+            surely=frozenset(found.surely),
+            drop=frozenset(cell.options.drop),
+            strings=frozenset(key.facts.strings) | key.walk.texts | key.walk.words,
+            constants=frozenset(key.facts.strings),
+            words=frozenset(key.facts.attributes) | frozenset(key.facts.loads),
+            packages=frozenset(name.partition(".")[0] for name in key.walk.modules) | key.outside,
+            modules=frozenset(name.partition(" ")[2] for name in key.parts if name.startswith("module ")),
+            sets=frozenset(key.facts.sets),
+        )
+
+    def _search(self, plan: Plan, cell: Cell) -> Plan | Bypass:
+        """Look for an entry whose observed inputs still hold."""
+        reasons: list[str] = []
+        for manifest in self.store.get(plan.key.family, plan.key.digest):
+            reason = self._stale(manifest, plan, cell)
+            if not reason:
+                return replace(plan, entry=manifest)
+            reasons.append(reason)
+        return replace(plan, reasons=tuple(reasons[:1]) or self._differences(plan.key, cell))
+
+    def _stale(self, manifest: Manifest, plan: Plan, cell: Cell) -> str:
+        if cell.options.ttl is not None and not 0 <= time.time() - manifest.created <= cell.options.ttl:
+            return "the entry is older than --ttl"
+        if manifest.payload is None or set(manifest.effects) != {one.name for one in plan.recorders.members}:
+            return "the entry was made by another version"
+        for name, digest in manifest.observed.get("key", {}).items():
+            part = plan.key.possible.get(name)
+            if part is None or part.digest != digest:
+                return f"`{name}` has other content"
+        return plan.recorders.differs(manifest.observed, plan.run)
+
+    def _differences(self, key: Key, cell: Cell) -> tuple[str, ...]:
+        """Say how the nearest entry differs from the present."""
+        nearest = history.nearest(self.store, self.ledger, key, cell.options.label, cell.cell_id)
+        if nearest is None:
+            return ("first run",)
+        now = {**key.parts, "code": KeyPart(key.parts["code"].digest, cell.source)}
+        before = {**nearest.parts, "code": Part(nearest.parts["code"].digest, nearest.source)}
+        return tuple(map(str, difference(before, now))) or ("first run",)
+
+
+def _walk(nodes: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    return (inner for node in nodes for inner in ast.walk(node))
+
+
+def _evaluate(text: str, namespace: dict[str, Any]) -> Any:
+    try:
+        return eval(text, namespace)  # noqa: S307  the user's own expression, on the user's own line
+    except _EXPECTED as error:
+        raise UsageError(f"%%cached: --depends {text} raised {type(error).__name__}: {error}") from None
