@@ -25,7 +25,7 @@ test: $(READY)  ## lint, types and tests: what has to pass
 	check "ruff check" $(PY) -m ruff check; \
 	check "ruff format" $(PY) -m ruff format --check; \
 	check "mypy" $(PY) -m mypy; \
-	check "pytest" $(PY) -m pytest $(ARGS); \
+	check "pytest" $(PY) -m pytest -n auto $(ARGS); \
 	verdict
 
 lint: $(READY)  ## the linters alone

@@ -107,10 +107,8 @@ class Planner:
             return None
         unknown = next((call for call in found.shell_calls if not call.known), None)
         if unknown is not None:
-            return Bypass(
-                f"`{unknown.name} {unknown.line}`".strip()
-                + " reaches outside Python; put it into a cell of its own"
-            )
+            said = f"{unknown.name} {unknown.line}" if unknown.name != "!" else f"!{unknown.line}"
+            return Bypass(f"`{said.strip()}` reaches outside Python; put it into a cell of its own")
         key = self._key(cell, found)
         run = self._context(cell, found, key)
         plan = Plan(found, key, run, recorders=recorders())
@@ -123,6 +121,8 @@ class Planner:
         depends = {text: _evaluate(text, namespace) for text in cell.options.depends}
         with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
             fixed = {"interactivity": cell.interactivity, **display.settings(self.shell)}
+            if cell.options.drop:
+                fixed["--drop"] = " ".join(sorted(cell.options.drop))
             return make_key(found, namespace, depends, cell.options.ignore, fixed, self.patches)
 
     def _context(self, cell: Cell, found: Analysis, key: Key) -> Run:

@@ -141,7 +141,7 @@ class Runner:
             if raised or begun is not None:
                 plan.recorders.cancel(plan.run)
         if raised:
-            self.last = Bypass("the cell raised an error, so nothing was stored", seconds)
+            self.last = None  # its traceback says it all
             return True
         outcome = begun if begun is not None else self._attempt(self._keep, plan, cell, seconds)
         plan.recorders.cancel(plan.run)

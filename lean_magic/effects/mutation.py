@@ -29,7 +29,8 @@ class Mutation:
     def end(self, run: Run) -> Record:
         """Keep what changed in place. Raises Unstorable naming what cannot be written back."""
         parts = changed(run.walk)
-        sharing = {"sharing": self._sharing(run.walk)} if parts or run.in_place else {}
+        matters = parts or run.in_place or run.words & _LOOKS
+        sharing = {"sharing": self._sharing(run.walk)} if matters else {}
         if not parts:
             return Record(sharing, [], {})
         live = run.walk.by_mark()
@@ -56,15 +57,16 @@ class Mutation:
             raise Unstorable(part, error.why, error.remedy) from error
 
     def _sharing(self, walk: Walk) -> list[list[str]]:
-        """List the groups of arrays that share memory: writing to one is seen by the others."""
+        """List the groups of arrays that share memory, and last those that refuse to be written to."""
         arrays = [
             (shape[0], mark)
             for mark, value in walk.by_mark().items()
             if (shape := shape_of(value)) is not None
         ]
         spans = overlaps(interval for interval, _ in arrays)
-        groups = ([mark for interval, mark in arrays if inside(interval, span)] for span in spans)
-        return sorted(sorted(group) for group in groups)
+        groups = [[mark for interval, mark in arrays if inside(interval, span)] for span in spans]
+        closed = [mark for mark, value in walk.by_mark().items() if _is_closed(value)]
+        return [*sorted(sorted(group) for group in groups), closed]
 
     def cancel(self, run: Run) -> None:
         """Nothing to stop."""
@@ -80,6 +82,16 @@ class Mutation:
         live = run.walk.by_mark()
         for mark, content in record.values.items():
             put(live[mark], content)
+
+
+# What code asks of an array that is no content.
+_LOOKS = {"flags", "setflags", "writeable", "base", "_base", "shares_memory", "may_share_memory", "data_ptr"}
+
+
+def _is_closed(value: Any) -> bool:
+    """Whether an array refuses to be written to."""
+    flags = getattr(value, "flags", None)
+    return shape_of(value) is not None and flags is not None and not flags.writeable
 
 
 def _digest(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lean_magic.effects import widgets
 from lean_magic.effects.recorder import Record, Run
+from lean_magic.errors import Unstorable
 
 __all__ = ["Output"]
 
@@ -22,6 +23,7 @@ class Output:
         self._events: list[list[Any]] = []
         self._undo: list[Callable[[], None]] = []
         self._muted = 0
+        self._failed = False
 
     def begin(self, run: Run) -> None:
         """Start listening."""
@@ -31,6 +33,7 @@ class Output:
         self._listen(publisher, "publish", self._published)
         self._listen(publisher, "clear_output", self._cleared)
         self._listen(hook, "fill_exec_result", self._result)
+        self._listen(run.shell, "showtraceback", self._showed_error)
         self._listen(hook, "write_format_data", self._formatted, mute=True)
         self._listen(hook, "write_output_prompt", None, mute=True)
         self._listen(hook, "finish_displayhook", None, mute=True)
@@ -40,6 +43,10 @@ class Output:
         _flush_figures(run.shell)
         self._sync()
         self.cancel(run)
+        if self._failed:
+            raise Unstorable(
+                "the cell", "showed an error, though it went on", "mend what cannot be displayed"
+            )
         return Record(None, None, widgets.settled(self._events))
 
     def cancel(self, run: Run) -> None:
@@ -121,6 +128,9 @@ class Output:
 
     def _result(self, value: Any) -> None:
         self._events.append(["result", value, {}, {}])
+
+    def _showed_error(self, *_: Any, **__: Any) -> None:
+        self._failed = True
 
     def _formatted(self, data: Any, metadata: Any = None) -> None:
         self._events[-1][2:] = [dict(data), dict(metadata or {})]

@@ -167,10 +167,25 @@ def _python(reached: CodeFacts, libraries: bool) -> dict[str, Any]:
         found["warning filters"] = _filters() or ""
     if words & _LOGGING:
         found["logging levels"] = logging_levels() or ""
+    found |= _interpreter(words)
     if words & _TIME:
         found["time zone"] = (time.tzname, time.timezone)
     if words & _FOLDER:
         found["working folder"] = os.getcwd()
+    return found
+
+
+def _interpreter(words: set[str]) -> dict[str, Any]:
+    """Give what the code asks of the interpreter itself."""
+    found: dict[str, Any] = {}
+    if sys.get_int_max_str_digits() != sys.int_info.default_max_str_digits:
+        found["integer digits"] = sys.get_int_max_str_digits()
+    if words & {"getrecursionlimit", "setrecursionlimit", "RecursionError"}:
+        found["recursion limit"] = sys.getrecursionlimit()
+    if "sys" in words and "path" in words:
+        found["sys.path"] = list(sys.path)
+    if words & {"getlocale", "localeconv", "setlocale", "strcoll", "strxfrm", "nl_langinfo"}:
+        found["whole locale"] = locale.setlocale(locale.LC_ALL)
     return found
 
 

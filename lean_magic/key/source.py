@@ -64,7 +64,8 @@ def analyse(nodes: Sequence[ast.stmt], quiet: bool = False) -> Analysis:
 
     Raises SyntaxError for what parses but does not compile (a `return` outside a function).
     """
-    found = Analysis(_digest(nodes, quiet=quiet))
+    # A `;` silences a value, and there is none after anything but an expression.
+    found = Analysis(_digest(nodes, quiet=quiet and bool(nodes) and isinstance(nodes[-1], ast.Expr)))
     flow = _Flow(found)
     flow.block(nodes)
     found.surely = set(flow.surely)

@@ -59,6 +59,9 @@ def make_folders(folder: Path) -> None:
         try:
             folder.mkdir(mode=0o700)
         except FileNotFoundError:
+            # Not for want of a parent: a place such as /proc, where no folder can be made.
+            if folder.parent.is_dir() and left < _TRIES - 2:
+                raise
             make_folders(folder.parent)
         except FileExistsError:
             if folder.is_dir():
@@ -96,10 +99,29 @@ def _require_steady(folder: Path, status: os.stat_result) -> None:
             f"{folder} belongs to another user (id {status.st_uid}), who could swap it; {_REMEDY}"
         )
     # In a sticky folder such as /tmp others can add names, but not rename ours.
-    if status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX:
+    if _lets_others_write(status) and not status.st_mode & stat.S_ISVTX:
         raise NotPrivate(
             f"other users can rename what lies in {folder}; run `chmod go-w '{folder}'`, or {_REMEDY}",
         )
+
+
+def _lets_others_write(status: os.stat_result) -> bool:
+    """Whether anybody but the user may write; a group of the user alone, as homes often have, is nobody else."""
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    return bool(status.st_mode & stat.S_IWGRP) and not _is_alone_in(status.st_gid)
+
+
+def _is_alone_in(group: int) -> bool:
+    try:
+        import grp
+        import pwd
+
+        me = pwd.getpwuid(os.geteuid()).pw_name
+        others = {member for member in grp.getgrgid(group).gr_mem if member != me}
+        return not others and all(user.pw_name == me for user in pwd.getpwall() if user.pw_gid == group)
+    except (ImportError, KeyError):
+        return False
 
 
 def _user() -> int | None:

@@ -8,6 +8,7 @@ and its distribution by version.
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 from pathlib import Path
@@ -34,8 +35,10 @@ __all__ = [
 
 # Written by Python or by use, not by the author of a class.
 _SKIPPED = frozenset({
-    "__dict__", "__weakref__", "__slotnames__", "__module__", "__firstlineno__", "__static_attributes__", "__abstractmethods__",
+    "__dict__", "__weakref__", "__slotnames__", "__module__", "__firstlineno__", "__static_attributes__",
+    "__abstractmethods__",
     "_abc_impl", "__subclasshook__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__classcell__",
+    "_value2member_map_", "_hashable_values_", "_unhashable_values_", "_unhashable_values_map_",
 })  # fmt: skip
 
 
@@ -100,8 +103,13 @@ def note_code(walk: Walk, code: types.CodeType, space: dict[str, Any]) -> None:
 def _annotations(walk: Walk, value: Any) -> bytes:
     notes = value.__annotations__ if sys.version_info < (3, 14) else getattr(value, "__annotations__", {})
     return combine(
-        "annotations", *[walk.digest(name) + leaf("", repr(note).encode()) for name, note in notes.items()]
+        "annotations", *[walk.digest(name) + leaf("", _spelled(note)) for name, note in notes.items()]
     )
+
+
+def _spelled(note: Any) -> bytes:
+    """Spell an annotation, without the addresses that some spellings have."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(note)).encode("utf-8", "backslashreplace")
 
 
 def _attributes(walk: Walk, names: dict[str, Any]) -> bytes:
@@ -191,7 +199,7 @@ def class_rule(walk: Walk, value: type) -> bytes:
         walk.digest(value.__qualname__),
         walk.digest(type(value)),
         walk.digest(value.__bases__),
-        leaf("generic", repr(bases).encode() if bases is not value.__bases__ else b""),
+        walk.digest(bases if bases is not value.__bases__ else None),
         *[walk.digest(name) + walk.digest(member) for name, member in members(value)],
     )
 
@@ -212,7 +220,7 @@ def _installed_class(walk: Walk, cls: type) -> bytes:
 
 
 def _is_patch(member: Any) -> bool:
-    """Whether a member of an installed class was written by the user: a function, an accessor, a constant's class."""
+    """Whether a member of an installed class was written by the user: a function, an accessor."""
     if type(member) in _NEVER_OWN:
         return False
     if isinstance(member, property):
@@ -227,8 +235,9 @@ def _is_patch(member: Any) -> bool:
 
 
 _NEVER_OWN = frozenset({
-    str, int, float, bool, tuple, dict, list, set, frozenset, type(None), types.BuiltinFunctionType, types.WrapperDescriptorType,
-    types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
+    str, int, float, bool, tuple, dict, list, set, frozenset, type(None), types.BuiltinFunctionType,
+    types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType, types.MemberDescriptorType,
 })  # fmt: skip
 
 

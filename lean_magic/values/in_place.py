@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import collections
 import copyreg
+import enum
 import logging
 import types
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typing import Any
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import members
-from lean_magic.values.reduced import is_plain
+from lean_magic.values.reduced import is_plain, set_on_member
 
 __all__ = ["content_of", "put", "shape_of"]
 
@@ -171,6 +172,12 @@ def _give_handler(live: logging.Handler, content: dict[str, Any]) -> None:
     vars(live).update(content)
 
 
+def _give_member(live: enum.Enum, content: dict[str, Any]) -> None:
+    for name in set_on_member(live).keys() - content.keys():
+        del vars(live)[name]
+    vars(live).update(content)
+
+
 def _give_class(live: type, content: dict[str, Any]) -> None:
     for name in [name for name, _ in members(live) if name not in content]:
         delattr(live, name)
@@ -180,8 +187,9 @@ def _give_class(live: type, content: dict[str, Any]) -> None:
 
 
 # Kinds whose content holds the attributes.
-_WHOLE = (type, logging.Logger, logging.Handler)
+_WHOLE = (type, enum.Enum, logging.Logger, logging.Handler)
 _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
+    enum.Enum: (set_on_member, _give_member),
     list: (list, _give_list),
     dict: (lambda value: dict(dict.items(value)), _give_dict),
     set: (list, _give_set),

@@ -113,7 +113,9 @@ def _buffer(content: Any) -> Any:
     return memoryview(content)
 
 
-def bytes_at(interval: Interval) -> Span:
-    """Give the host memory of an interval, without a copy; somebody else must keep it alive."""
+def bytes_at(interval: Interval, owner: Any = None) -> Span:
+    """Give the host memory of an interval, without a copy; `owner` is kept alive as long as any view of it."""
     kind = ctypes.c_ubyte * (interval.end - interval.start)
-    return Span(kind.from_address(interval.start))
+    block = kind.from_address(interval.start)
+    block.owner = owner  # type: ignore[attr-defined]
+    return Span(block)

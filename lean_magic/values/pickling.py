@@ -13,11 +13,13 @@ value, four things a cache needs:
 
 from __future__ import annotations
 
+import functools
 import io
 import marshal
 import os
 import pickle
 import types
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -77,6 +79,8 @@ class Writer(cloudpickle.Pickler):
             return _new_class(super().reducer_override(obj), obj)
         if isinstance(obj, io.IOBase):
             return _closed_file(obj)
+        if isinstance(obj, BaseException) and type(obj).__reduce__ is BaseException.__reduce__:
+            return _make_exception, (type(obj), obj.args), vars(obj) or None
         for adapter in adapters_for(type(obj)):
             form = adapter.reduce(obj, None if id(obj) in self._plain else self._memory)
             if form is not NotImplemented:
@@ -87,6 +91,8 @@ class Writer(cloudpickle.Pickler):
         """Take a function apart so that it will live on the live globals."""
         if importable(obj) and obj.__module__ != "__main__":
             return NotImplemented
+        if obj.__code__.co_qualname == "singledispatch.<locals>.wrapper":
+            return _dispatcher(obj)
         cells = obj.__closure__ or ()
         self._cells.update(map(id, cells))
         space = self._spaces.get(id(obj.__globals__))
@@ -206,6 +212,28 @@ def _fill_function(function: types.FunctionType, state: dict[str, Any]) -> None:
     function.__name__, function.__qualname__, function.__module__, function.__doc__ = state["names"]
 
 
+def _dispatcher(obj: Any) -> Any:
+    """Take a `functools.singledispatch` apart into the functions it chooses from."""
+    made = {"registry", "dispatch", "register", "_clear_cache", "__wrapped__"}
+    more = {name: item for name, item in vars(obj).items() if name not in made}
+    return _make_dispatcher, (obj.registry[object],), (dict(obj.registry), more), None, None, _fill_dispatcher
+
+
+def _make_dispatcher(default: Any) -> Any:
+    return functools.singledispatch(default)
+
+
+def _fill_dispatcher(dispatcher: Any, state: tuple[dict[type, Any], dict[str, Any]]) -> None:
+    for cls, function in state[0].items():
+        dispatcher.register(cls, function)
+    vars(dispatcher).update(state[1])
+
+
+def _make_exception(cls: type, args: tuple[Any, ...]) -> Any:
+    """Make an exception without its `__init__`, which may ask for other arguments than were kept."""
+    return cls.__new__(cls, *args)
+
+
 def _new_class(form: Any, cls: type) -> Any:
     """Take cloudpickle's form of a class, without the link to the class that was written."""
     if form is NotImplemented or not isinstance(form, tuple) or len(form) < 2:
@@ -213,8 +241,9 @@ def _new_class(form: Any, cls: type) -> Any:
     make, args, *rest = form
     if make is _internals._make_skeleton_class:  # noqa: SLF001
         kind, name, bases, options, _, extra = args
-        if "__slots__" in cls.__dict__:
-            options = {**options, "__slots__": cls.__dict__["__slots__"]}
+        options = {**options, "__qualname__": cls.__qualname__}
+        if "__slots__" in cls.__dict__ and typing.NamedTuple not in getattr(cls, "__orig_bases__", ()):
+            options["__slots__"] = cls.__dict__["__slots__"]
         return make, (kind, name, bases, options, None, extra), *rest
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
         return make, (*args[:5], None, args[6]), *rest
@@ -250,7 +279,7 @@ def _generator(writer: Writer, obj: Any) -> Any:
 
 
 def _make_finished() -> Any:
-    finished: Any = (item for item in ())
+    finished: Any = (item for item in list[Any]())
     next(finished, None)
     return finished
 

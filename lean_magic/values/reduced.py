@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copyreg
+import enum
 import pickle
 import sys
 import types
@@ -16,7 +17,7 @@ from lean_magic.errors import Unfingerprintable
 from lean_magic.values.fingerprint import Walk, combine
 from lean_magic.values.origin import module_of, origin
 
-__all__ = ["attributes", "is_plain", "reduced"]
+__all__ = ["attributes", "is_plain", "reduced", "set_on_member"]
 
 
 def reduced(walk: Walk, value: Any) -> bytes:
@@ -39,6 +40,8 @@ def _reduce(value: Any) -> Any:
         if isinstance(form, str):
             return form
         call, args, state, items, pairs = (*form, None, None, None)[:5]
+        if type(state) is dict and not state:
+            state = None  # whether there is an empty dict yet is no content
         return call, tuple(args), state, *(None if rest is None else list(rest) for rest in (items, pairs))
     except RecursionError:
         raise
@@ -48,8 +51,9 @@ def _reduce(value: Any) -> Any:
 
 # What a class may raise when it is asked to take itself apart.
 _FAILURES = (
-    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError, MemoryError, NameError, OSError,
-    ReferenceError, RuntimeError, StopIteration, SystemError, TypeError, ValueError, Warning, pickle.PickleError,
+    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError, MemoryError,
+    NameError, OSError, ReferenceError, RuntimeError, StopIteration, SystemError, TypeError, ValueError, Warning,
+    pickle.PickleError,
 )  # fmt: skip
 
 
@@ -59,13 +63,32 @@ def _without_content(value: Any) -> Unfingerprintable:
     return Unfingerprintable(kind.__qualname__, why, "make it inside the cell")
 
 
+def set_on_member(value: enum.Enum) -> dict[str, Any]:
+    """Give what was set on a member of an enum besides its name and value."""
+    return {name: item for name, item in vars(value).items() if name not in _BY_ENUM}
+
+
+# Set by `enum` itself on every member.
+_BY_ENUM = frozenset({"_name_", "_value_", "__objclass__", "_sort_order_", "_inverted_"})
+
+
 def is_plain(cls: type) -> bool:
     """Whether instances are nothing but attributes: no state of C's below them."""
-    solid = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP)
-    return solid is object and not issubclass(cls, (type, types.ModuleType))
+    while cls not in (object, types.SimpleNamespace):
+        base = cls.__base__
+        if base is None or not cls.__flags__ & _HEAP or cls.__basicsize__ - base.__basicsize__ > _room(cls):
+            return False
+        cls = base
+    return True
 
 
-_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a `class` statement (or by a C module's own)
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a `class` statement, or by a C module with room of its own
+
+
+def _room(cls: type) -> int:
+    """Give the bytes that a `class` statement adds to instances: a pointer for each slot, dict and weak list."""
+    slots = sum(isinstance(member, types.MemberDescriptorType) for member in vars(cls).values())
+    return 8 * (slots * ("__slots__" in vars(cls)) + ("__dict__" in vars(cls)) + ("__weakref__" in vars(cls)))
 
 
 def _global(walk: Walk, value: Any, name: str) -> bytes:

@@ -29,7 +29,7 @@ from typing import Any
 from lean_magic.values import code_rules, logger_rules
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
-from lean_magic.values.reduced import reduced
+from lean_magic.values.reduced import reduced, set_on_member
 
 __all__ = ["rule_for"]
 
@@ -156,16 +156,10 @@ def _memoryview(walk: Walk, value: memoryview) -> bytes:
 
 
 def _enum_member(walk: Walk, value: enum.Enum) -> bytes:
+    walk.mark(value)
     pieces = [walk.digest(type(value)), walk.digest(value._name_ or ""), walk.digest(value._value_)]
-    extra = {name: item for name, item in vars(value).items() if name not in _ENUM}
-    if extra:
-        walk.mark(value)
-        pieces += [walk.digest(name) + walk.digest(item) for name, item in extra.items()]
+    pieces += [walk.digest(name) + walk.digest(item) for name, item in set_on_member(value).items()]
     return combine("enum", *pieces)
-
-
-# Set by `enum` itself on every member.
-_ENUM = frozenset({"_name_", "_value_", "__objclass__", "_sort_order_", "_inverted_"})
 
 
 def _proxy(walk: Walk, value: types.MappingProxyType[Any, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Any
 
@@ -34,7 +35,8 @@ def _array(walk: Walk, value: np.ndarray[Any, Any]) -> bytes:
 _PLAIN = (np.ndarray, np.memmap)
 # How masked arrays and files mapped as arrays keep what they are.
 _INNER = frozenset({
-    "_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_basedict", "_mmap", "filename", "offset", "mode",
+    "_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_basedict",
+    "_mmap", "filename", "offset", "mode",
 })  # fmt: skip
 
 
@@ -140,7 +142,7 @@ def _set_state(live: Any, state: Any, spawned: int) -> None:
         live.set_state(state)
     elif bits is not None:
         bits.state = state
-    seeds = live if bits is None else getattr(bits, "seed_seq", None)
+    seeds: Any = live if bits is None else getattr(bits, "seed_seq", None)
     missing = spawned - getattr(seeds, "n_children_spawned", spawned)
     if missing > 0:
         seeds.spawn(missing)
@@ -162,9 +164,24 @@ def _put(live: Any, plain: Plain, attributes: dict[str, Any], writeable: bool) -
 
 def _of_subclass(value: Any) -> Any:
     """Take apart an array whose class leaves that to `ndarray`, which forgets attributes."""
-    if type(value).__reduce__ is not np.ndarray.__reduce__:
+    held = dict(getattr(value, "__dict__", {}))
+    if isinstance(value, np.ma.MaskedArray) and value is not np.ma.masked:
+        form: Any = value.__reduce__()
+        make, args, state = form[:3]
+        own = {name: item for name, item in held.items() if name == "_hardmask" or name not in _INNER}
+        return make, args, (state, own), None, None, _set_masked
+    if inspect.getattr_static(value, "__reduce__") is not vars(np.ndarray)["__reduce__"]:
         return NotImplemented
-    return _as_subclass, (type(value), value.view(np.ndarray)), dict(vars(value)) or None
+    return _as_subclass, (type(value), value.view(np.ndarray)), held or None, None, None, _set_held
+
+
+def _set_held(array: Any, held: dict[str, Any]) -> None:
+    vars(array).update(held)
+
+
+def _set_masked(array: Any, state: tuple[Any, dict[str, Any]]) -> None:
+    array.__setstate__(state[0])
+    vars(array).update(state[1])
 
 
 def _as_subclass(cls: type, array: Any) -> Any:
@@ -186,29 +203,28 @@ def _reduced(value: np.ndarray[Any, Any], memory: Memory) -> Any:
     memory.note(place, value)
     span = memory.span(place, bytes_at)
     if span is None:
-        return _alone(value, place, memory)
-    about = (
-        value.dtype,
-        value.shape,
-        value.strides,
-        value.ctypes.data - span[0].start,
-        value.flags.writeable,
-    )
-    return _view, (span[1], *about)
+        return _alone(value, place)
+    offset = value.ctypes.data - span[0].start
+    return _view, (span[1], value.dtype, value.shape, value.strides, offset, value.flags.writeable)
 
 
-def _alone(value: np.ndarray[Any, Any], place: Interval, memory: Memory) -> Any:
+def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
     """Take apart an array that shares with nobody, in the order of axes that it lies in memory."""
     if value.flags.c_contiguous or value.flags.f_contiguous:
         return NotImplemented
     if place.end - place.start != value.nbytes:
-        flags, value = value.flags, value.copy(order="K")
-        place = _interval(value)
-        memory.note(place, value)
-        about = (value.dtype, value.shape, value.strides, 0, flags.writeable)
-        return _view, (bytes_at(place), *about)
+        copied = value.copy(order="K")
+        kept = (copied.dtype, copied.shape, copied.strides, 0, value.flags.writeable)
+        return _view, (bytes_at(_interval(copied), copied), *kept)
     offset = value.ctypes.data - place.start
-    return _view, (bytes_at(place), value.dtype, value.shape, value.strides, offset, value.flags.writeable)
+    return _view, (
+        bytes_at(place, value),
+        value.dtype,
+        value.shape,
+        value.strides,
+        offset,
+        value.flags.writeable,
+    )
 
 
 def _view(span: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
@@ -244,7 +260,7 @@ def _bits(value: Any) -> Any:
     if isinstance(value, np.random.BitGenerator):
         return value
     if isinstance(value, (np.random.Generator, np.random.RandomState)):
-        return getattr(value, "bit_generator", None) or value._bit_generator  # noqa: SLF001
+        return getattr(value, "bit_generator", None) or getattr(value, "_bit_generator", None)
     return None
 
 

@@ -20,7 +20,8 @@ def dtype_rule(walk: Walk, value: np.dtype[Any]) -> bytes:
         return leaf("dtype", value.str.encode())
     about = (value.str, value.type.__qualname__, value.itemsize, value.isalignedstruct, value.subdtype)
     more = (_metadata(value), getattr(value, "coerce", None), getattr(value, "na_object", "none given"))
-    fields = [(name, *(value.fields or {})[name]) for name in value.names or ()]
+    places: Any = value.fields or {}
+    fields = [(name, *places[name]) for name in value.names or ()]
     return combine("dtype", *[walk.digest(walk.keep(piece)) for piece in (about, more, tuple(fields))])
 
 

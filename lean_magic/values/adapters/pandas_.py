@@ -34,7 +34,9 @@ def _about(walk: Walk, value: Any) -> bytes:
     return walk.digest(walk.keep((dict(value.attrs), flags))) + attributes(walk, value, _INNER)
 
 
-_INNER = frozenset({"_mgr", "_attrs", "_flags", "_name", "_item_cache", "_cacher", "_is_copy"})
+_INNER = frozenset(
+    {"_mgr", "_attrs", "_flags", "_name", "_item_cache", "_cacher", "_is_copy", "_typ", "_metadata"}
+)
 
 
 def _values(walk: Walk, value: Any) -> bytes:
@@ -143,7 +145,7 @@ class _Pandas:
     def reduce(self, value: Any, memory: Any) -> Any:
         del memory
         extra = _extra(value) if isinstance(value, (pd.DataFrame, pd.Series)) else {}
-        if not extra or type(value).__reduce_ex__ is not object.__reduce_ex__:
+        if not extra:
             return NotImplemented
         make, args, state = value.__reduce_ex__(5)[:3]  # which leaves out what somebody set
         return make, args, (state, extra), None, None, _set_state
@@ -162,7 +164,8 @@ class _Pandas:
             return False
         # What pandas itself does for `inplace=True`.
         content, live.attrs, extra = stored
-        vars(pd.core.generic.NDFrame)["_update_inplace"](live, content)
+        changing: Any = live
+        changing._update_inplace(content)  # noqa: SLF001
         _set_extra(live, extra)
         return True
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import contextlib
-import os
 import pickle
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.reduced import attributes
 
@@ -92,6 +92,12 @@ def _expression(walk: Walk, value: pl.Expr) -> bytes:
     return combine("pl.Expr", walk.digest(type(value)), leaf("", plan), walk.digests(walk.keep(objects)))
 
 
+def _objects_in(value: Any) -> list[Any]:
+    with _pickled() as objects:
+        _ = value.serialize() if isinstance(value, pl.LazyFrame) else value.meta.serialize()
+    return objects
+
+
 @contextlib.contextmanager
 def _pickled() -> Iterator[list[Any]]:
     """Collect the Python objects in a plan while it is written; in their stead stand their numbers.
@@ -118,7 +124,7 @@ def _note_paths(walk: Walk, plan: bytes) -> None:
     for found in re.findall(rb"[^\x00-\x1f\x7f-\xbf]{2,4096}", plan):
         text = found.decode(errors="replace")
         # A length may stand before a text and look like a character of it.
-        walk.texts.update(path for path in (text, text[1:], text[2:]) if path and os.path.exists(path))
+        walk.texts.update(path for path in (text, text[1:], text[2:]) if path and Path(path).exists())
 
 
 def _dtype(walk: Walk, value: Any) -> bytes:
@@ -144,7 +150,9 @@ class _Polars:
         return next((rule for kind, rule in table if issubclass(cls, kind)), None)
 
     def reduce(self, value: Any, memory: Any) -> Any:
-        del value, memory
+        del memory
+        if isinstance(value, (pl.Expr, pl.LazyFrame)) and _objects_in(value):
+            raise Unstorable(type(value).__name__, "holds a Python function", "make it outside the cell")
         return NotImplemented
 
     def shape(self, value: Any) -> tuple[Any, ...] | None:

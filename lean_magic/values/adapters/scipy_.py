@@ -20,8 +20,9 @@ _FOUND_OUT = frozenset(
 def _sparse(walk: Walk, value: Any) -> bytes:
     walk.mark(value)
     names = sorted(vars(value).keys() - _FOUND_OUT)
-    # The older matrices in the form of dicts are dicts themselves.
-    items = walk.digests([*dict.items(value)]) if isinstance(value, dict) else b""
+    # Matrices in the form of dicts were dicts themselves once.
+    own = isinstance(value, dict) and "_dict" not in names
+    items = walk.digests([*dict.items(value)]) if own else b""
     pieces = [walk.digest(name) + walk.digest(vars(value)[name]) for name in names]
     return combine("sparse", walk.digest(type(value)), items, *pieces)
 

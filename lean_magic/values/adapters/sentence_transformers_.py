@@ -24,14 +24,15 @@ _DERIVED = frozenset({"_similarity", "_similarity_pairwise", "_prompt_length_map
 
 
 def _shell(walk: Walk, value: Any) -> bytes:
-    skip = _DERIVED if _asks_for_mode(type(value)) else _DERIVED | _MODE
+    cls: Any = type(value)
+    skip = _DERIVED if _asks_for_mode(cls) else _DERIVED | _MODE
     if getattr(value, "_similarity_fn_name", None) in {None, "cosine"}:
         skip |= {"_similarity_fn_name"}
     return module_content(walk, value, skip)
 
 
 @functools.cache
-def _asks_for_mode(cls: type) -> bool:
+def _asks_for_mode(cls: Any) -> bool:
     own = (base for base in cls.__mro__ if base.__module__.partition(".")[0] == "sentence_transformers")
     functions = (
         member for base in own for member in vars(base).values() if isinstance(member, types.FunctionType)

@@ -142,7 +142,10 @@ class _Torch:
             return copyreg.__newobj__, (type(value),), _held(value)  # type: ignore[attr-defined]
         if not isinstance(value, torch.Tensor):
             return NotImplemented
-        return spent(value) if value.grad_fn is not None else reduced(value, memory)
+        if value.grad_fn is not None:
+            return spent(value)
+        form, more = reduced(value, memory), _set_on(value)
+        return (*form, more, None, None, _set_again) if form is not NotImplemented and any(more) else form
 
     def shape(self, value: Any) -> tuple[Any, ...] | None:
         if not isinstance(value, torch.Tensor) or value.layout is not torch.strided or value.is_meta:
@@ -170,6 +173,24 @@ class _Torch:
         live.requires_grad_(requires_grad)
         live.grad = grad
         return True
+
+
+_HOOKS = {
+    "_backward_hooks": "register_hook",
+    "_post_accumulate_grad_hooks": "register_post_accumulate_grad_hook",
+}
+
+
+def _set_on(value: torch.Tensor) -> tuple[Any, ...]:
+    """Give what was set on a tensor: attributes, and hooks of two kinds."""
+    return dict(vars(value)), *(list((getattr(value, name, None) or {}).values()) for name in _HOOKS)
+
+
+def _set_again(value: torch.Tensor, more: tuple[Any, ...]) -> None:
+    vars(value).update(more[0])
+    for register, hooks in zip(_HOOKS.values(), more[1:], strict=True):
+        for hook in hooks:
+            getattr(value, register)(hook)
 
 
 ADAPTER = _Torch()

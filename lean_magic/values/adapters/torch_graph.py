@@ -30,7 +30,8 @@ def spent(value: torch.Tensor) -> Any:
 
 def _is_spent(node: Any) -> bool:
     """Whether any buffer of the graph was freed: then the whole can be gone through no more."""
-    todo, seen = [node], set()
+    todo: list[Any] = [node]
+    seen: set[Any] = set()
     while todo and len(seen) < _LOOKED_AT:
         node = todo.pop()
         if node is None or node in seen:
@@ -57,14 +58,14 @@ def _make_spent(data: torch.Tensor, name: str) -> torch.Tensor:
     kind._backward_cls = type(name, (BackwardCFunction,), {"_forward_cls": kind})  # type: ignore[attr-defined]  # noqa: SLF001
     with torch.enable_grad():
         anchor = torch.zeros((), requires_grad=True)
-        return kind.apply(anchor, data)  # type: ignore[no-any-return, attr-defined]
+        return kind.apply(anchor, data)  # type: ignore[attr-defined]
 
 
-class _Spent(torch.autograd.Function):
+class _Spent(torch.autograd.Function):  # type: ignore[misc]
     """A function whose buffers are gone."""
 
     @staticmethod
-    def forward(ctx: Any, anchor: torch.Tensor, data: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(ctx: Any, anchor: torch.Tensor, data: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(anchor)
         return data.view_as(data)
 

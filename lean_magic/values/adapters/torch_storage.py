@@ -26,6 +26,10 @@ def _device(value: torch.Tensor) -> str:
 
 def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
     """Take a tensor without a graph apart; NotImplemented for kinds torch itself must write."""
+    if type(value) not in (torch.Tensor, torch.nn.Parameter):
+        return NotImplemented
+    if str(value.layout) == "torch._mkldnn":
+        return _to_mkldnn, (value.to_dense(),)
     odd = (
         value.layout is not torch.strided
         or value.is_quantized
@@ -33,7 +37,7 @@ def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
         or value.is_conj()
         or value.is_neg()
     )
-    if odd or type(value) not in (torch.Tensor, torch.nn.Parameter):
+    if odd:
         return NotImplemented
     about = (str(value.dtype).removeprefix("torch."), tuple(value.shape), value.requires_grad, value.grad)
     kind = type(value) is torch.nn.Parameter
@@ -47,6 +51,10 @@ def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
     return _from_bytes, (*_bytes(value, place, memory), *about, kind, _device(value))
 
 
+def _to_mkldnn(value: torch.Tensor) -> Any:
+    return value.to_mkldnn()
+
+
 def _bytes(value: torch.Tensor, place: Interval, memory: Memory | None) -> tuple[Any, tuple[int, ...], int]:
     """Give bytes that hold the tensor, its strides in them, and where it starts (in elements)."""
     span = memory.span(place, bytes_at) if memory is not None and not place.device else None
@@ -57,9 +65,7 @@ def _bytes(value: torch.Tensor, place: Interval, memory: Memory | None) -> tuple
         plain = plain.contiguous()
     if not value.numel():
         return Span(b""), plain.stride(), 0
-    if memory is not None and plain is not value:
-        memory.note(interval(plain), plain)
-    return bytes_at(interval(plain)), plain.stride(), 0
+    return bytes_at(interval(plain), plain), plain.stride(), 0
 
 
 def _from_bytes(
