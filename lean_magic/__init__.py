@@ -35,8 +35,9 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def last_outcome() -> Outcome | None:
-    """Tell what became of the last cached cell: Hit, Miss or Bypass with its figures; None before any,
-    and after one that raised.
+    """Tell what became of the last cached cell: Hit, Miss or Bypass with its figures.
+
+    None before the first, and after one that raised.
     """
     from lean_magic.magic import current
 

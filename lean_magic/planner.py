@@ -133,6 +133,7 @@ class Planner:
             reads=frozenset(key.parts) | frozenset(key.possible),
             assigned=frozenset(found.assigned | key.facts.stores),
             in_place=key.facts.in_place,
+            imports=tuple(one.module for one, _ in found.imports if not one.names and "." in one.module),
             surely=frozenset(found.surely),
             drop=frozenset(cell.options.drop),
             strings=frozenset(key.facts.strings) | key.walk.texts | key.walk.words,

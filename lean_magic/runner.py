@@ -7,7 +7,9 @@ user's cell still runs: the failure becomes a Bypass, told in one line.
 from __future__ import annotations
 
 import ast
+import contextlib
 import getpass
+import io
 import platform
 import sys
 import time
@@ -64,6 +66,10 @@ class Runner:
         """Find out what a cell depends on and whether an entry answers for it; see Planner."""
         return self.planner.plan(cell)
 
+    def look(self) -> None:
+        """Take note of what changed between two cells, which is no doing of the user's."""
+        look_at_filters(())
+
     def notice(self, nodes: Sequence[ast.stmt]) -> None:
         """Look through a cell that is not cached for what later cells depend on unseen."""
         self._attempt(self.planner.notice, nodes)
@@ -97,9 +103,10 @@ class Runner:
         try:
             with progress("loading", self.settings.progress_after) as show:
                 path = LocalStore(self.settings.folder, progress=show).open(entry)
-            graph = codec.load(
-                path, entry.payload.layout, plan.run.walk.by_mark(), plan.run.walk.spaces, self._sources(cell)
-            )
+            # What importing a module shows is in the record already.
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                live, spaces = plan.run.walk.by_mark(), plan.run.walk.spaces
+                graph = codec.load(path, entry.payload.layout, live, spaces, self._sources(cell))
         except Damaged as error:
             self.store.delete(entry)
             return replace(plan, entry=None, reasons=(f"the entry is damaged ({error})",))

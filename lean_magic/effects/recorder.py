@@ -31,6 +31,7 @@ class Run:
     strings: frozenset[str] = frozenset()
     sets: frozenset[tuple[str, ...]] = frozenset()
     in_place: bool = False
+    imports: tuple[str, ...] = ()
     constants: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     packages: frozenset[str] = frozenset()

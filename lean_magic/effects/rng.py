@@ -19,7 +19,8 @@ from lean_magic.values import fingerprint
 
 __all__ = ["Generators", "assume_unseeded", "watch"]
 
-_TORCH_DEFAULT_SEED = 67280421310721  # what torch gives a generator that nobody seeded
+_TORCH_DEFAULT_SEED = 67280421310721  # what older torch gives a generator that nobody seeded
+_BY_HAND = 1 << 48
 
 
 def _numpy_random() -> Any:
@@ -94,7 +95,9 @@ def _watched(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_unseeded(kind: str, owner: Any) -> bool:
     if kind == "torch":
-        return bool(owner.initial_seed() == _TORCH_DEFAULT_SEED)
+        # torch draws 64 bits for a generator that nobody seeds; people seed with numbers they can write.
+        seed = owner.initial_seed()
+        return kind not in _seeded and (seed == _TORCH_DEFAULT_SEED or seed >= _BY_HAND)
     if kind == "numpy.random":
         # numpy forgets the seed sequence of its own making once somebody gives it a seed.
         bits = owner.mtrand._rand._bit_generator  # noqa: SLF001

@@ -27,6 +27,7 @@ from lean_magic.values.origin import origin, package_version
 
 __all__ = ["Part", "Reach"]
 
+_BUILTINS = dict(vars(builtins))
 UNBOUND = leaf("unbound", b"").hex()
 _TEXT = 4000
 
@@ -162,12 +163,12 @@ class Reach:
     def _builtin(self, ref: Ref, todo: _Todo, parts: dict[str, Part]) -> None:
         value = getattr(builtins, ref.name)
         strings.check(ref.name)
-        if getattr(value, "__module__", "builtins") not in {"builtins", "io", "_sitebuiltins", None}:
+        if value is not _BUILTINS.get(ref.name):
             self._shadowed(ref, value, todo, parts)
 
     def _shadowed(self, ref: Ref, value: Any, todo: _Todo, parts: dict[str, Part]) -> None:
         """Count a builtin that somebody replaced, unless it is the front end's own."""
-        if origin(str(getattr(value, "__module__", ""))).own:
+        if not callable(value) or origin(str(getattr(value, "__module__", ""))).own:
             self._part(f"builtins.{ref.name}", value, todo, parts)
 
     # -- modules -----------------------------------------------------------------

@@ -158,6 +158,13 @@ class _Flow:
         self.possibly |= body.stores
         self.found.assigned |= body.stores
 
+    def _use_maybe(self, name: str) -> None:
+        """Count the body as read if something calls it at once, which only running can tell."""
+        before = self.possibly
+        self.possibly |= set(self._bodies[name].loads)
+        self._use(name)
+        self.possibly = before
+
     def _bind(self, names: Iterable[str]) -> None:
         self.surely |= set(names)
         self.possibly |= set(names)
@@ -191,7 +198,7 @@ class _Flow:
         self._note_outer(whole)
         self._bodies.setdefault(node.name, CodeFacts()).merge(_bodies_in(whole, node.name))
         if node.decorator_list:
-            self._use(node.name)
+            self._use_maybe(node.name)
         self._bind([node.name])
 
     _asyncfunctiondef = _functiondef
@@ -208,7 +215,7 @@ class _Flow:
         self._bodies.setdefault(node.name, CodeFacts()).merge(_bodies_in(inside, None))
         # A base, a metaclass or a decorator may call the new methods at once.
         if node.decorator_list or node.bases or node.keywords:
-            self._use(node.name)
+            self._use_maybe(node.name)
         self._bind([node.name])
 
     def _note_outer(self, whole: types.CodeType) -> None:

@@ -48,7 +48,12 @@ def refuse(reached: CodeFacts) -> None:
         raise Unresolvable(min(frames), "looks into the caller's variables", "pass them as arguments")
     if {"getpass", "getch"} & said:
         raise Unresolvable("getpass()", "asks the person at the keyboard", "ask in a cell of its own")
-    if "__main__" in modules or (said & _IMPORTS and ("__main__" in reached.strings or "__name__" in said)):
+    loads = said & {"load", "loads", "Unpickler", "read_pickle"}
+    if (
+        (loads and any("__main__" in text for text in reached.strings))
+        or "__main__" in modules
+        or (said & _IMPORTS and ("__main__" in reached.strings or "__name__" in said))
+    ):
         raise Unresolvable("__main__", "is the whole running session", "name the variables in the code")
 
 

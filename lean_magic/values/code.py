@@ -114,26 +114,12 @@ def own_facts(code: types.CodeType) -> CodeFacts:
 def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
     name = step.argval
     if step.opname in _LOADS:
-        chain = _chain(steps, index)
-        found.loads.setdefault(name, set()).add(chain)
-        attribute = _set_attribute(steps, index, len(chain))
-        if attribute:
-            found.sets.add((name, *chain, attribute))
-        if "environ" in (name, *chain) and not _named_variable(steps, index, (name, *chain)):
-            found.opaque.add("os.environ")
-        if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 4]):
-            found.opaque.add(name)
-        elif name in {"eval", "exec"} and steps[index + 1].opname != "LOAD_CONST":
-            found.texts.add(str(steps[index + 1].argval))
+        _load(found, steps, index, step)
     elif step.opname in _STORES:
         found.stores.add(name)
     elif step.opname in _DELETES:
         found.deletes.add(name)
         found.loads.setdefault(name, set()).add(())
-    elif step.opname == "IMPORT_FROM":
-        found.attributes.add(name)
-        if name == "environ" and steps[index + 1].argval != name:
-            found.opaque.add("os.environ")
     elif step.opname == "IMPORT_NAME":
         found.imports.append(_import(steps, index, name))
     elif step.opname in _ATTRS:
@@ -141,6 +127,30 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
         if name in _QUERIES:
             _query(found, steps[index + 1 : index + 8])
         found.in_place = found.in_place or name in _IN_PLACE or name.endswith("_")
+    else:
+        _read_rest(found, steps, index, step)
+
+
+def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
+    """Note a name that is looked up, and what is asked of it."""
+    name, chain = step.argval, _chain(steps, index)
+    found.loads.setdefault(name, set()).add(chain)
+    attribute = _set_attribute(steps, index, len(chain))
+    if attribute:
+        found.sets.add((name, *chain, attribute))
+    if "environ" in (name, *chain) and not _named_variable(steps, index, (name, *chain)):
+        found.opaque.add("os.environ")
+    if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 4]):
+        found.opaque.add(name)
+    elif name in {"eval", "exec"} and steps[index + 1].opname != "LOAD_CONST":
+        found.texts.add(str(steps[index + 1].argval))
+
+
+def _read_rest(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
+    if step.opname == "IMPORT_FROM":
+        found.attributes.add(step.argval)
+        if step.argval == "environ" and steps[index + 1].argval != step.argval:
+            found.opaque.add("os.environ")
     elif step.opname in {"STORE_SUBSCR", "DELETE_SUBSCR"} or (
         step.opname == "BINARY_OP" and step.argrepr.endswith("=")
     ):

@@ -8,6 +8,7 @@ and its distribution by version.
 
 from __future__ import annotations
 
+import random
 import re
 import sys
 import types
@@ -140,7 +141,15 @@ def cell_rule(walk: Walk, value: types.CellType) -> bytes:
 
 def method_rule(walk: Walk, value: types.MethodType) -> bytes:
     """Digest a bound method: the function and the object it is bound to."""
+    if is_global_generator(value.__self__):
+        return leaf("global generator's", value.__qualname__.encode())
     return combine("method", walk.digest(value.__func__), walk.digest(value.__self__))
+
+
+def is_global_generator(owner: Any) -> bool:
+    """Whether this is a generator of the whole process, whose state is no content of its methods."""
+    numpy = sys.modules.get("numpy.random.mtrand")
+    return owner is random._inst or owner is getattr(numpy, "_rand", random)  # noqa: SLF001
 
 
 def builtin_rule(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
@@ -148,6 +157,8 @@ def builtin_rule(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
     owner = value.__self__
     if owner is None or isinstance(owner, types.ModuleType):
         return _named(walk, "builtin", value)
+    if is_global_generator(owner):
+        return leaf("global generator's", value.__qualname__.encode())
     return combine("builtin method", leaf("", value.__qualname__.encode()), walk.digest(owner))
 
 

@@ -195,5 +195,10 @@ def _sought(file: BinaryIO, start: int) -> BinaryIO:
 def _read(
     stream: Any, objects: Mapping[str, Any], spaces: Mapping[str, dict[str, Any]], **more: Any
 ) -> dict[str, Any]:
-    graph: dict[str, Any] = Reader(stream, objects, spaces, **more).load()
+    try:
+        graph: dict[str, Any] = Reader(stream, objects, spaces, **more).load()
+    except (*_FAILURES, ImportError, LookupError, NameError, EOFError, OSError) as error:
+        raise Unstorable(
+            "the entry", f"cannot be put back here ({type(error).__name__}: {_brief(error)})"
+        ) from error
     return graph

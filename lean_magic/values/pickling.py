@@ -18,8 +18,10 @@ import io
 import marshal
 import os
 import pickle
+import threading
 import types
 import typing
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -244,15 +246,22 @@ def _new_class(form: Any, cls: type) -> Any:
         options = {**options, "__qualname__": cls.__qualname__}
         if "__slots__" in cls.__dict__ and typing.NamedTuple not in getattr(cls, "__orig_bases__", ()):
             options["__slots__"] = cls.__dict__["__slots__"]
-        return make, (kind, name, bases, options, None, extra), *rest
+        return make, (kind, name, bases, options, None, extra), *_in_order(rest, cls)
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
         return make, (*args[:5], None, args[6]), *rest
     return form
 
 
+def _in_order(rest: list[Any], cls: type) -> list[Any]:
+    """Keep the members of a class in the order of its body, which cloudpickle sorts."""
+    (members, slots), *more = rest
+    ordered = {name: members[name] for name in cls.__dict__ if name in members and name != "__slotnames__"}
+    return [(ordered, slots), *more]
+
+
 def _closed_file(obj: Any) -> Any:
     if isinstance(obj, (io.StringIO, io.BytesIO)):
-        return NotImplemented
+        return (_make_closed_text, (type(obj),)) if obj.closed else NotImplemented
     if not obj.closed:
         raise Unstorable(type(obj).__name__, "is an open file", "close it in the cell, or use `with`")
     return _make_closed, (
@@ -260,6 +269,36 @@ def _closed_file(obj: Any) -> Any:
         str(getattr(obj, "mode", "r")),
         getattr(obj, "encoding", None),
     )
+
+
+def _make_closed_text(kind: Callable[[], Any]) -> Any:
+    file = kind()
+    file.close()
+    return file
+
+
+def _remembering(writer: Writer, obj: Any) -> Any:
+    """Take a function under `functools.lru_cache` apart; what it remembers stays behind."""
+    del writer
+    if importable(obj) and obj.__module__ != "__main__":
+        return NotImplemented
+    return _make_remembering, (obj.__wrapped__, obj.cache_parameters())
+
+
+def _make_remembering(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
+
+
+def _lock(writer: Writer, obj: Any) -> Any:
+    del writer
+    if obj.locked():
+        raise Unstorable("lock", "is held", "release it in the cell")
+    return threading.Lock, ()
+
+
+def _weak(writer: Writer, obj: weakref.ref[Any]) -> Any:
+    del writer
+    return weakref.ref, (obj(),)
 
 
 def _make_closed(name: str, mode: str, encoding: str | None) -> Any:
@@ -295,6 +334,9 @@ _REDUCERS: dict[type, Callable[[Writer, Any], Any]] = {
     types.CodeType: Writer.code,
     _Space: Writer.space,
     Plain: Writer.plain,
+    type(threading.Lock()): _lock,
+    type(functools.lru_cache(lambda: 0)): _remembering,
+    weakref.ref: _weak,
     types.GeneratorType: _generator,
     types.CoroutineType: _refuse,
     types.AsyncGeneratorType: _refuse,

@@ -45,11 +45,19 @@ def test_a_folder_others_can_write_is_refused(root, bits):
 
 
 @pytest.mark.parametrize("bits", [0o720, 0o702])
-def test_a_folder_above_that_others_can_write_is_refused(root, bits):
+def test_a_folder_above_that_others_can_write_is_refused(root, bits, monkeypatch):
     """Who can write above the folder can swap it, so it is refused by the name of that folder above."""
+    monkeypatch.setattr("lean_magic.store.trust._is_alone_in", lambda group: False)
     root.parent.chmod(bits)
     with pytest.raises(NotPrivate, match=str(root.parent)):
         require_private(root)
+
+
+def test_a_group_of_the_user_alone_is_nobody_else(root, monkeypatch):
+    """A home that its group can write, as in many containers, is fine while nobody else is in that group."""
+    monkeypatch.setattr("lean_magic.store.trust._is_alone_in", lambda group: True)
+    root.parent.chmod(0o770)
+    require_private(root)
 
 
 def test_a_sticky_folder_above_is_fine(root):

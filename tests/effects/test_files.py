@@ -1,0 +1,243 @@
+"""Files that a cell reads and writes."""
+
+import os
+
+import pytest
+
+WRITE = "from pathlib import Path\nPath('a.txt').write_text('1')"
+AGAIN = "Path('a.txt').write_text('2')"
+TABLE = "import polars as pl\nfrom pathlib import Path\nPath('a.csv').write_text('x\\n1\\n')"
+OTHER_TABLE = "Path('a.csv').write_text('x\\n2\\n')"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "print(open('a.txt').read())",
+        "with open('a.txt') as file: print(file.read())",
+        "from pathlib import Path\nprint(Path('a.txt').read_text())",
+        "import os\nprint(os.read(os.open('a.txt', os.O_RDONLY), 9))",
+        "import io\nprint(io.FileIO('a.txt').read())",
+        "import numpy as np\nprint(np.loadtxt('a.txt'))",
+        "import numpy as np\nprint(np.fromfile('a.txt', 'u1'))",
+        "import numpy as np\nprint(np.memmap('a.txt', 'u1', 'r'))",
+        "import shutil\nshutil.copy('a.txt', 'b.txt')\nprint(open('b.txt').read())",
+        "import linecache\nlinecache.checkcache()\nprint(linecache.getlines('a.txt'))",
+        "import fileinput\nprint(*fileinput.input(['a.txt']))",
+        "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(1) as pool:\n    print(*pool.map(lambda n: open(n).read(), ['a.txt']))",
+        "print(read('a.txt'))",
+        "print(paths[0].read_text())",
+        "import os\nprint(os.listdir('.'), os.path.getsize('a.txt'), open('a.txt').read())",
+        "import subprocess\nprint(subprocess.run(['cat', 'a.txt'], capture_output=True).stdout)",
+        "import subprocess\nprint(subprocess.check_output('cat a.txt', shell=True))",
+        "import os\nprint(os.popen('cat a.txt').read())",
+        "import os\nprint(os.path.exists('a.txt') and open('a.txt').read())",
+    ],
+)
+def test_content_that_is_read(both, cell):
+    """A file that the cell reads, through any reader, is an input by its content."""
+    setup = (
+        f"{WRITE}\npaths = [Path('a.txt')]\ndef read(name):\n    with open(name) as file: return file.read()"
+    )
+    plain, cached = both(cell, setup=setup, change=AGAIN)
+    assert cached == plain
+
+
+@pytest.mark.parametrize(
+    ("cell", "setup"),
+    [
+        ("print(pl.read_csv('a.csv')['x'][0])", ""),
+        ("print(pl.read_csv(name)['x'][0])", "name = 'a.csv'"),
+        ("print(pl.read_csv(names[0])['x'][0])", "names = ['a.csv']"),
+        ("print(pl.read_csv(names['x'])['x'][0])", "names = {'x': Path('a.csv')}"),
+        ("print(pl.read_csv(config.name)['x'][0])", "class config: name = 'a.csv'"),
+        (
+            "print(pl.read_csv(config.name)['x'][0])",
+            "from types import SimpleNamespace\nconfig = SimpleNamespace(name='a.csv')",
+        ),
+        ("print(pl.read_csv(folder / 'a.csv')['x'][0])", "folder = Path('.').resolve()"),
+        ("print(pl.read_csv(f'{folder}/a.csv')['x'][0])", "folder = str(Path('.').resolve())"),
+        ("print(pl.read_csv(f'{word}.csv')['x'][0])", "word = 'a'"),
+        ("print(pl.read_csv(word + '.csv')['x'][0])", "word = 'a'"),
+        ("print(pl.read_csv('*.csv')['x'][0])", ""),
+        ("print(lazy.collect()['x'][0])", "lazy = pl.scan_csv('a.csv')"),
+        ("print(read()['x'][0])", "def read(name='a.csv'): return pl.read_csv(name)"),
+        ("print(read()['x'][0])", "def read(): return pl.read_csv('a.csv')"),
+        ("print(pl.read_csv('plain')['x'][0])", "Path('plain').symlink_to('a.csv')"),
+        ("print(pl.read_csv(word)['x'][0])", "Path('plain').symlink_to('a.csv')\nword = 'plain'"),
+    ],
+)
+def test_content_that_is_read_out_of_sight(both, cell, setup):
+    """A file that a library reads without Python's knowing is an input by its content."""
+    plain, cached = both(cell, setup=f"{TABLE}\n{setup}", change=OTHER_TABLE)
+    assert cached == plain
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "from safetensors.numpy import load_file\nprint(load_file(os.path.join(folder, 'w.safetensors')))",
+        "from safetensors.numpy import load_file\nprint(load_file('w.safetensors'))",
+        "model = Model.from_pretrained(folder)\nprint(model)",
+    ],
+)
+def test_weights_in_a_folder(both, cell):
+    """Weights that are saved again into the same folder are other weights."""
+    save = "save_file({{'w': np.full(3, {}.0)}}, os.path.join(folder, 'w.safetensors'))"
+    setup = f"""
+import os, numpy as np
+from safetensors.numpy import load_file, save_file
+folder = os.getcwd()
+class Model:
+    @staticmethod
+    def from_pretrained(folder): return load_file(folder + '/w.safetensors')
+{save.format(1)}"""
+    plain, cached = both(cell, setup=setup, change=save.format(2))
+    assert cached == plain
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import os\nprint(os.path.exists('new.txt'))",
+        "import os\nprint(os.path.isfile('new'))",
+        "from pathlib import Path\nprint(Path('new.txt').exists())",
+        "try:\n    open('new.txt')\nexcept OSError:\n    print('absent')",
+        "import os\nprint(sorted(os.listdir('.')))",
+        "import os\nprint([entry.name for entry in os.scandir('.') if entry.name == 'new.txt'])",
+        "from pathlib import Path\nprint([*Path('.').glob('new*')])",
+        "import glob\nprint(glob.glob('new*'))",
+        "import glob\nprint(glob.glob('n?w.txt'))",
+        "import os\nprint([names for _, _, names in os.walk('.')])",
+        "import os\nprint(any('new.txt' in names for _, _, names in os.walk('.')))",
+        "import os\nprint(os.access(name, os.R_OK))",
+    ],
+)
+def test_files_that_come_and_go(both, cell):
+    """Whether a file is there counts where the cell asks for it or lists its folder."""
+    change = "from pathlib import Path\nPath('new.txt').write_text('1')\nPath('new').write_text('1')"
+    plain, cached = both(cell, setup="name = 'new.txt'", change=change)
+    assert cached == plain
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "count = int(Path('a.txt').read_text()) + 1\nPath('a.txt').write_text(str(count))\nprint(count)",
+        "with open('a.txt', 'a') as file: file.write('x')",
+        "with open('a.txt', 'r+') as file:\n    text = file.read()\n    file.write(text)",
+        "with open('a.txt', 'r+') as file: file.write('')",
+        "with open('a.txt', 'a+') as file:\n    file.seek(0)\n    print(file.read())",
+        "import os\nos.rename('a.txt', 'b.txt')\nPath('a.txt').write_text('0')",
+        "import os\nos.replace('a.txt', 'b.txt')\nPath('a.txt').write_text('0')",
+        "import shutil\nshutil.move('a.txt', 'b.txt')\nPath('a.txt').write_text('0')",
+        "import shutil\nshutil.copyfile('a.txt', 'b.txt')",
+        "import os\nos.truncate('a.txt', 1)",
+        "import os\nos.link('a.txt', 'c.txt')\nprint(open('c.txt').read())\nos.remove('c.txt')",
+        "import subprocess\nsubprocess.run('echo x >> a.txt', shell=True)",
+        "import os\nos.system('echo x >> a.txt')",
+        "import numpy as np\nm = np.memmap('a.txt', 'u1', 'r+')\nm[0] += 1\nm.flush()\ndel m",
+        "import os\nprint(os.path.exists('a.txt'))\nos.remove('a.txt')",
+    ],
+)
+@pytest.mark.parametrize("change", ["", "Path('a.txt').write_text('77')"])
+def test_files_changed_in_place(both, cell, change):
+    """A file that the cell reads and then changes is an input as it was before."""
+    probe = "import os\nfor name in 'a.txt', 'b.txt': print(name, os.path.exists(name) and open(name).read())"
+    plain, cached = both(cell, setup=WRITE, change=change, probe=probe)
+    assert cached == plain
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "from pathlib import Path\nPath('out.txt').write_text('5')",
+        "with open('out.txt', 'w') as file: file.write('5')",
+        "with open('out.txt', 'x') as file: file.write('5')",
+        "import os\nwith open('t.tmp', 'w') as file: file.write('5')\nos.replace('t.tmp', 'out.txt')",
+        "import numpy as np\nnp.array([5]).tofile('out.txt')",
+        "import polars as pl\npl.DataFrame({'a': [5]}).write_csv('out.txt')",
+        "import polars as pl\nname = 'out'\npl.DataFrame({'a': [5]}).write_csv(name + '.txt')",
+        "import os\nos.mkdir('d')\nopen('d/e.txt', 'w').write('1')\nopen('out.txt', 'w').write('5')",
+        "import subprocess\nsubprocess.run('echo 5 > out.txt', shell=True)",
+        "import os\nos.system('echo 5 > out.txt')",
+    ],
+)
+def test_files_that_are_written(both, cell):
+    """A file that the cell wrote is there again, also if somebody removed it in between."""
+    change = "import os, shutil\nos.remove('out.txt')\nshutil.rmtree('d', ignore_errors=True)"
+    probe = "import os\nprint(open('out.txt').read(), os.path.exists('d/e.txt'), os.path.exists('t.tmp'))"
+    plain, cached = both(cell, change=change, probe=probe)
+    assert cached == plain
+
+
+@pytest.mark.parametrize("folder", [".cache", "sub/.cache/models", "sub/__pycache__", "sub"])
+def test_no_folder_is_out_of_sight(both, folder):
+    """A file that is read counts wherever it lies."""
+    setup = f"import os\nos.makedirs({folder!r})\nname = {folder!r} + '/a.txt'\nopen(name, 'w').write('1')"
+    plain, cached = both("print(open(name).read())", setup=setup, change="open(name, 'w').write('2')")
+    assert cached == plain
+
+
+def test_shared_memory_is_a_folder_like_any_other(both):
+    """A file in the folder for shared memory counts like any other."""
+    name = f"/dev/shm/lean-magic-test-{os.getpid()}.txt"
+    try:
+        setup = f"name = {name!r}\nopen(name, 'w').write('1')"
+        plain, cached = both("print(open(name).read())", setup=setup, change="open(name, 'w').write('2')")
+        assert cached == plain
+    finally:
+        os.unlink(name)
+
+
+MODULE = "from pathlib import Path\nPath('mine.py').write_text('def f(): return 1\\nclass K:\\n    def f(self): return 1')"
+FORGET = """
+import sys, importlib
+sys.modules.pop('mine', None)
+Path('mine.py').write_text('def f(): return 22\\nclass K:\\n    def f(self): return 22')
+importlib.invalidate_caches()
+"""
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import mine\nprint(mine.f())",
+        "from mine import f\nprint(f())",
+        "from mine import *\nprint(f())",
+        "def g():\n    import mine\n    return mine.f()\nprint(g())",
+        "class C:\n    import mine\n    x = mine.f()\nprint(C.x)",
+        "if True:\n    import mine\nprint(mine.f())",
+        "m = __import__('mine')\nprint(m.f())",
+        "import importlib\nprint(importlib.import_module('mine').f())",
+        "import importlib\nname = 'mi' + 'ne'\nprint(importlib.import_module(name).f())",
+        "import runpy\nprint(runpy.run_path('mine.py')['f']())",
+        "import runpy\nprint(runpy.run_module('mine')['f']())",
+        "import pickle\nprint(pickle.load(open('k.pkl', 'rb')).f())",
+        "import joblib\nprint(joblib.load('k.pkl').f())",
+        "from importlib import util\nspec = util.spec_from_file_location('other', 'mine.py')\nm = util.module_from_spec(spec)\nspec.loader.exec_module(m)\nprint(m.f())",
+        "print(loaded())",
+    ],
+)
+def test_local_modules_loaded_by_the_cell(both, cell):
+    """A local module that the cell loads, however it asks for it, is an input by its source."""
+    setup = f"""{MODULE}
+import importlib, pickle, sys
+importlib.invalidate_caches()
+import mine
+with open('k.pkl', 'wb') as file: pickle.dump(mine.K(), file)
+del mine, sys.modules['mine']
+def loaded():
+    import mine
+    return mine.f()"""
+    plain, cached = both(cell, setup=setup, change=FORGET)
+    assert cached == plain
+
+
+def test_classes_of_the_notebook_in_a_pickle(both):
+    """A pickle that is read may name classes of the notebook, which are inputs then."""
+    make = "class K:\n    def f(self): return {}"
+    setup = f"import pickle\n{make.format(1)}\nwith open('k.pkl', 'wb') as file: pickle.dump(K(), file)"
+    cell = "with open('k.pkl', 'rb') as file: k = pickle.load(file)\nprint(k.f())"
+    plain, cached = both(cell, setup=setup, change=make.format(2))
+    assert cached == plain

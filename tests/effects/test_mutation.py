@@ -1,0 +1,88 @@
+"""In-place change of objects that existed before the cell."""
+
+import pytest
+
+# name → cells: earlier ones, the cached one, one that changes something in between, one that looks.
+CASES = {
+    "mutate list": {"setup": "x=[1]", "cell": "x.append(2)", "probe": "print(x)"},
+    "mutate alias": {"setup": "x=[1]\ny=x", "cell": "x=x+[2]\ny.append(3)", "probe": "print(x,y)"},
+    "mutate fn attr": {
+        "setup": "def f(): pass\nf.n=0",
+        "cell": "f.n+=1",
+        "change": "f.n=0",
+        "probe": "print(f.n)",
+    },
+    "mutate closure": {
+        "setup": "def mk():\n    n=0\n    def g():\n        nonlocal n\n        n+=1\n        return n\n    return g\ng=mk()",
+        "cell": "print(g())",
+        "probe": "print(g())",
+    },
+    "mutate default": {
+        "setup": "def f(a=[]):\n    a.append(1)\n    return a",
+        "cell": "print(f())",
+        "probe": "print(f())",
+    },
+    "mutate class attr": {
+        "setup": "class C: n=0",
+        "cell": "C.n+=1",
+        "change": "C.n=0",
+        "probe": "print(C.n)",
+    },
+    "mutate enum member": {
+        "setup": "import enum\nclass C(enum.Enum): A=1",
+        "cell": "C.A.extra=5",
+        "change": "del C.A.extra",
+        "probe": "print(C.A.extra)",
+    },
+    "mutate lru": {
+        "setup": "import functools\ncalls=[]\n@functools.lru_cache\ndef f(x):\n    calls.append(x)\n    return x",
+        "cell": "f(1)",
+        "probe": "f(1)\nprint(calls)",
+    },
+    "pl frame inplace": {
+        "setup": "import polars as pl\ndf=pl.DataFrame({'a':[1]})",
+        "cell": "df.insert_column(1, pl.Series('b',[2]))",
+        "change": "df=pl.DataFrame({'a':[1]})",
+        "probe": "print(df.columns)",
+    },
+    "df attr": {
+        "setup": "import pandas as pd\ndf=pd.DataFrame({'a':[1]})",
+        "cell": "df['b']=2",
+        "change": "del df['b']",
+        "probe": "print(list(df))",
+    },
+    "input view mutated": {
+        "setup": "import numpy as np\na=np.zeros(3)\nb=a[:2]",
+        "cell": "a[0]+=1\nprint(b)\na[0]-=1",
+        "change": "b=a[:2].copy()",
+    },
+    "temp mutation views": {
+        "setup": "import numpy as np\na=np.zeros(3)\nb=a[:]",
+        "cell": "a+=1\nprint(b.sum())\na-=1",
+        "change": "b=a.copy()",
+    },
+    "logging level": {
+        "setup": "import logging\nL=logging.getLogger('zz')\nL.setLevel(10)",
+        "cell": "L.setLevel(30)",
+        "change": "L.setLevel(10)",
+        "probe": "print(L.level)",
+    },
+    "logging read": {
+        "setup": "import logging\nL=logging.getLogger('zz')\nL.setLevel(10)",
+        "cell": "print(L.isEnabledFor(20))",
+        "change": "L.setLevel(30)",
+    },
+    "logging basicConfig": {
+        "setup": "import logging",
+        "cell": "logging.getLogger().setLevel(10)",
+        "change": "logging.getLogger().setLevel(30)",
+        "probe": "print(logging.getLogger().level)",
+    },
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_cached_as_uncached(both, name):
+    """A change in place is there after a hit, or the cell runs."""
+    plain, cached = both(**CASES[name])
+    assert cached == plain

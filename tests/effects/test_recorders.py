@@ -1,0 +1,184 @@
+"""Every recorder keeps the contract."""
+
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from recorder_contract import RecorderContract
+
+from lean_magic.effects import recorders
+from lean_magic.effects.attributes import Attributes
+from lean_magic.effects.files import Files
+from lean_magic.effects.live import Live
+from lean_magic.effects.mutation import Mutation
+from lean_magic.effects.names import Names
+from lean_magic.effects.output import Output
+from lean_magic.effects.process import Process
+from lean_magic.effects.rng import Generators
+
+
+class TestNames(RecorderContract):
+    """Names bound, rebound and deleted."""
+
+    setup = "old = 1\ngone = 2\nkept = [3]"
+    cell = "new = [old]\nold = 5\ndel gone"
+    undo = "del new\nold = 1\ngone = 2"
+
+    def make(self):
+        """Return a new recorder."""
+        return Names()
+
+    def seen(self, shell):
+        """Return the names and what they stand for."""
+        return {name: shell.ns[name] for name in ("old", "gone", "new", "kept") if name in shell.ns}
+
+
+class TestMutation(RecorderContract):
+    """Objects changed in place."""
+
+    setup = "items = [1, {'a': {2}}]\nsame = items[1]"
+    cell = "items.append(3)\nsame['a'].add(4)\nsame['b'] = items"
+    undo = "items.pop()\nsame['a'].discard(4)\ndel same['b']"
+
+    def make(self):
+        """Return a new recorder."""
+        return Mutation()
+
+    def seen(self, shell):
+        """Return the content, and whether the objects are the ones that stood there."""
+        items = shell.ns["items"]
+        return len(items), sorted(items[1]), sorted(items[1]["a"]), items[1] is shell.ns["same"]
+
+
+class TestAttributes(RecorderContract):
+    """Attributes set on modules and classes."""
+
+    setup = "import textwrap"
+    cell = "textwrap.lean_width = [72]"
+    undo = "del textwrap.lean_width"
+
+    @pytest.fixture(autouse=True)
+    def _taken_back(self):
+        yield
+        vars(textwrap).pop("lean_width", None)
+
+    def make(self):
+        """Return a new recorder."""
+        return Attributes()
+
+    def seen(self, shell):
+        """Return the attribute."""
+        return getattr(textwrap, "lean_width", None)
+
+
+class TestProcess(RecorderContract):
+    """Settings of the process."""
+
+    setup = "import os, sys, decimal, warnings"
+    cell = "os.environ['LEAN_TEST'] = '1'\nsys.path.append('/lean/test')\ndecimal.getcontext().prec = 11\nwarnings.simplefilter('ignore', ResourceWarning)"
+    undo = "del os.environ['LEAN_TEST']\nsys.path.remove('/lean/test')\ndecimal.getcontext().prec = 28\nwarnings.filters.pop(0)"
+
+    @pytest.fixture(autouse=True)
+    def _taken_back(self, monkeypatch):
+        import decimal
+        import os
+        import warnings
+
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        with decimal.localcontext(), warnings.catch_warnings():
+            decimal.getcontext().prec = 28
+            yield
+        os.environ.pop("LEAN_TEST", None)
+
+    def make(self):
+        """Return a new recorder."""
+        return Process()
+
+    def seen(self, shell):
+        """Return the settings."""
+        import decimal
+        import os
+        import warnings
+
+        return os.environ.get("LEAN_TEST"), sys.path[-1], decimal.getcontext().prec, warnings.filters[0]
+
+
+class TestGenerators(RecorderContract):
+    """Random generators of the process."""
+
+    setup = "import random\nrandom.seed(1)"
+    cell = "random.random()"
+    undo = "random.seed(1)"
+
+    def make(self):
+        """Return a new recorder."""
+        return Generators()
+
+    def seen(self, shell):
+        """Return the state."""
+        import random
+
+        return random.getstate()
+
+
+class TestFiles(RecorderContract):
+    """Files read and written."""
+
+    setup = "from pathlib import Path\n_ = Path('in.txt').write_text('hello')"
+    cell = "_ = Path('out.txt').write_text(Path('in.txt').read_text() * 2)"
+    undo = "Path('out.txt').unlink()"
+
+    def make(self):
+        """Return a new recorder."""
+        return Files()
+
+    def seen(self, shell):
+        """Return the files and what they hold."""
+        return {path.name: path.read_text() for path in Path().glob("*.txt")}
+
+
+class TestOutput(RecorderContract):
+    """What the cell shows."""
+
+    setup = "import sys\nfrom IPython.display import display"
+    cell = (
+        "print('hi')\nsys.stderr.write('oh')\ndisplay({'text/plain': 'shown'}, raw=True)\nprint('ho', end='')"
+    )
+    undo = "sys.stdout.truncate(0); sys.stdout.seek(0); sys.stderr.truncate(0); sys.stderr.seek(0)"
+
+    def make(self):
+        """Return a new recorder."""
+        return Output()
+
+    def seen(self, shell):
+        """Return both streams and the last display."""
+        return (
+            sys.stdout.getvalue(),
+            sys.stderr.getvalue(),
+            [data.get("text/plain") for data in shell.shown[-1:]],
+        )
+
+
+class TestLive(RecorderContract):
+    """Things left running."""
+
+    def make(self):
+        """Return a new recorder."""
+        return Live()
+
+    def test_a_record_is_put_back(self):
+        """There is nothing to put back: a cell that leaves something running is refused."""
+        assert Live().still_holds(None, None) == ""
+
+
+def test_every_recorder_is_under_contract():
+    """No recorder is left out of this file."""
+    made = {type(contract().make()) for contract in RecorderContract.__subclasses__()}
+    assert {type(recorder) for recorder in recorders().members} == made
+
+
+def test_names_of_recorders_differ():
+    """Each recorder has a name of its own: records are kept by it."""
+    names = [recorder.name for recorder in recorders().members]
+    assert len(set(names)) == len(names)

@@ -1,0 +1,286 @@
+"""Every adapter keeps the contract."""
+
+import pytest
+from adapter_contract import AdapterContract, Sample
+
+from lean_magic.values.adapters import KNOWN
+
+
+class TestNumpy(AdapterContract):
+    """Arrays of every layout, scalars, dtypes and generators."""
+
+    library = "numpy"
+
+    def samples(self):
+        """Return name → Sample."""
+        import numpy as np
+
+        def array(make):
+            return Sample(lambda: make(np.arange(12.0)), lambda: make(np.arange(12.0) + 1))
+
+        def drawn(make):
+            generator = make()
+            generator.random(3)
+            return generator
+
+        return {
+            "plain": array(lambda a: a),
+            "large": Sample(lambda: np.zeros(50_000), lambda: np.ones(50_000)),
+            "fortran": array(lambda a: np.asfortranarray(a.reshape(3, 4))),
+            "transposed": array(lambda a: a.reshape(3, 4).T),
+            "view with gaps": array(lambda a: a[::2]),
+            "backwards": array(lambda a: a[::-1]),
+            "objects": Sample(
+                lambda: np.array([1, [2]], dtype=object), lambda: np.array([1, [3]], dtype=object)
+            ),
+            "texts": Sample(lambda: np.array(["a", "b"]), lambda: np.array(["a", "c"])),
+            "fields": Sample(
+                lambda: np.zeros(3, dtype=[("a", "i4"), ("b", "f8")]),
+                lambda: np.ones(3, dtype=[("a", "i4"), ("b", "f8")]),
+            ),
+            "masked": Sample(
+                lambda: np.ma.array([1, 2], mask=[0, 1]), lambda: np.ma.array([1, 2], mask=[1, 0])
+            ),
+            "times": Sample(
+                lambda: np.array(["2024-01-01"], "M8[D]"), lambda: np.array(["2024-01-02"], "M8[D]")
+            ),
+            "generator": Sample(
+                lambda: np.random.default_rng(3), lambda: drawn(lambda: np.random.default_rng(3))
+            ),
+            "old generator": Sample(lambda: np.random.RandomState(3), lambda: np.random.RandomState(4)),
+        }
+
+
+class TestPandas(AdapterContract):
+    """Frames and series."""
+
+    library = "pandas"
+
+    def samples(self):
+        """Return name → Sample."""
+        import pandas as pd
+
+        def told(frame, **attrs):
+            frame.attrs.update(attrs)
+            return frame
+
+        def frame(**more):
+            return pd.DataFrame({"a": [1, 2], "b": ["x", None], **more})
+
+        return {
+            "frame": Sample(frame, lambda: frame(b=["x", "y"])),
+            "frame with another column": Sample(frame, lambda: frame(c=[1.5, 2.5])),
+            "frame with attrs": Sample(lambda: told(frame(), a=1), lambda: told(frame(), a=2)),
+            "large": Sample(
+                lambda: pd.DataFrame({"a": range(50_000)}), lambda: pd.DataFrame({"a": range(1, 50_001)})
+            ),
+            "series": Sample(lambda: pd.Series([1, 2], name="s"), lambda: pd.Series([1, 3], name="s")),
+            "categories": Sample(
+                lambda: pd.Series(["a", "b"], dtype="category"),
+                lambda: pd.Series(["b", "a"], dtype="category"),
+            ),
+            "nullable": Sample(
+                lambda: pd.Series([1, None], dtype="Int64"), lambda: pd.Series([1, 2], dtype="Int64")
+            ),
+            "times": Sample(
+                lambda: pd.DataFrame({"t": pd.date_range("2024-01-01", periods=3, tz="UTC")}),
+                lambda: pd.DataFrame({"t": pd.date_range("2024-01-02", periods=3, tz="UTC")}),
+            ),
+        }
+
+
+class TestPolars(AdapterContract):
+    """Frames and series."""
+
+    library = "polars"
+
+    def samples(self):
+        """Return name → Sample."""
+        import polars as pl
+
+        return {
+            "frame": Sample(lambda: pl.DataFrame({"a": [1, 2]}), lambda: pl.DataFrame({"a": [1, 3]})),
+            "texts": Sample(
+                lambda: pl.DataFrame({"a": ["x", None]}), lambda: pl.DataFrame({"a": ["x", "y"]})
+            ),
+            "series": Sample(lambda: pl.Series("s", [1, 2]), lambda: pl.Series("t", [1, 2])),
+            "lists": Sample(lambda: pl.Series("s", [[1], []]), lambda: pl.Series("s", [[], [1]])),
+        }
+
+
+class TestScipy(AdapterContract):
+    """Sparse matrices."""
+
+    library = "scipy"
+
+    def samples(self):
+        """Return name → Sample."""
+        import numpy as np
+        from scipy import sparse
+
+        def kind(make):
+            return Sample(lambda: make(np.eye(3)), lambda: make(np.eye(3) * 2))
+
+        return {
+            make.__name__: kind(make)
+            for make in (
+                sparse.csr_matrix,
+                sparse.csc_array,
+                sparse.coo_array,
+                sparse.lil_matrix,
+                sparse.dia_array,
+            )
+        }
+
+
+class TestSklearn(AdapterContract):
+    """Estimators, and the trees behind nearest neighbours."""
+
+    library = "sklearn"
+
+    def samples(self):
+        """Return name → Sample."""
+        import numpy as np
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.neighbors import KDTree, NearestNeighbors
+
+        points = np.arange(20.0).reshape(10, 2)
+        return {
+            "tree": Sample(lambda: KDTree(points), lambda: KDTree(points + 1), in_place=False),
+            "neighbours": Sample(
+                lambda: NearestNeighbors(algorithm="kd_tree").fit(points),
+                lambda: NearestNeighbors(algorithm="kd_tree").fit(points * 2),
+            ),
+            "regression": Sample(
+                lambda: LogisticRegression().fit(points, points[:, 0] > 8),
+                lambda: LogisticRegression().fit(points, points[:, 0] > 4),
+            ),
+        }
+
+
+class TestTokenizers(AdapterContract):
+    """Tokenizers by what they are saved as."""
+
+    library = "tokenizers"
+
+    def samples(self):
+        """Return name → Sample."""
+        from tokenizers import AddedToken
+
+        return {
+            "words": Sample(lambda: words("a"), lambda: words("b"), in_place=False),
+            "token": Sample(lambda: AddedToken("[A]"), lambda: AddedToken("[B]"), in_place=False),
+        }
+
+
+def words(*texts):
+    """Return a tokenizer that knows a few words."""
+    from tokenizers import Tokenizer, models
+
+    return Tokenizer(
+        models.WordLevel({"[UNK]": 0, **{text: place + 1 for place, text in enumerate(texts)}}, "[UNK]")
+    )
+
+
+class TestTorch(AdapterContract):
+    """Tensors, parameters, modules, optimizers and generators."""
+
+    library = "torch"
+
+    def samples(self):
+        """Return name → Sample."""
+        import torch
+
+        def tensor(make):
+            return Sample(lambda: make(torch.arange(12.0)), lambda: make(torch.arange(12.0) + 1))
+
+        def linear(weight, *, trained=False):
+            layer = torch.nn.Linear(2, 1)
+            with torch.no_grad():
+                layer.weight.fill_(weight)
+                layer.bias.fill_(0.5)
+            layer.requires_grad_(not trained)
+            return layer
+
+        def optimizer(rate):
+            return torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=rate, momentum=0.9)
+
+        return {
+            "plain": tensor(lambda t: t),
+            "large": Sample(lambda: torch.zeros(50_000), lambda: torch.ones(50_000)),
+            "half": tensor(lambda t: t.to(torch.bfloat16)),
+            "transposed": tensor(lambda t: t.reshape(3, 4).t()),
+            "view with gaps": tensor(lambda t: t[::2]),
+            "conjugated": Sample(
+                lambda: torch.tensor([1 + 2j]).conj(), lambda: torch.tensor([1 + 3j]).conj()
+            ),
+            "parameter": tensor(torch.nn.Parameter),
+            "module": Sample(lambda: linear(0.25), lambda: linear(0.75)),
+            "frozen module": Sample(lambda: linear(0.25, trained=True), lambda: linear(0.75, trained=True)),
+            "optimizer": Sample(lambda: optimizer(0.1), lambda: optimizer(0.2)),
+            "generator": Sample(
+                lambda: torch.Generator().manual_seed(3), lambda: torch.Generator().manual_seed(4)
+            ),
+        }
+
+
+class TestTransformers(AdapterContract):
+    """Configurations, models and fast tokenizers."""
+
+    library = "transformers"
+
+    def samples(self):
+        """Return name → Sample."""
+        import torch
+        import transformers
+
+        def config(**more):
+            sizes = {
+                "hidden_size": 8,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 2,
+                "intermediate_size": 8,
+                "vocab_size": 11,
+            }
+            return transformers.BertConfig(**sizes, **more)
+
+        def model(seed):
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                return transformers.BertModel(config())
+
+        def tokenizer(text):
+            return transformers.PreTrainedTokenizerFast(tokenizer_object=words(text))
+
+        return {
+            "config": Sample(config, lambda: config(layer_norm_eps=0.5)),
+            "model": Sample(lambda: model(1), lambda: model(2)),
+            "tokenizer": Sample(lambda: tokenizer("a"), lambda: tokenizer("b")),
+        }
+
+
+class TestSentenceTransformers(AdapterContract):
+    """The shells around a model."""
+
+    library = "sentence_transformers"
+
+    def samples(self):
+        """Return name → Sample."""
+        import torch
+        from sentence_transformers import models
+
+        def dense(seed):
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                return models.Dense(2, 3)
+
+        return {
+            "pooling": Sample(lambda: models.Pooling(4), lambda: models.Pooling(5)),
+            "dense": Sample(lambda: dense(1), lambda: dense(2)),
+        }
+
+
+@pytest.mark.parametrize("library", KNOWN)
+def test_every_adapter_is_under_contract(library):
+    """No adapter is left out of this file."""
+    assert library in {contract.library for contract in AdapterContract.__subclasses__()}
