@@ -26,7 +26,7 @@ class Row:
     def _said(self, value):
         if value is None:
             return "—"
-        return f"{max(value, 0) / 1e6:,.1f} MB" if self.unit == "bytes" else _time(value)
+        return _size(max(value, 0)) if self.unit == "bytes" else _time(value)
 
     def _ratio(self):
         # Where one side is next to nothing, a ratio would only measure noise.
@@ -36,6 +36,10 @@ class Row:
         ratio = self.peer / self.ours
         digits = 0 if ratio >= 9.95 else 1 if ratio >= 0.995 else 2
         return f"{ratio:,.{digits}f} ×"
+
+
+def _size(value):
+    return f"{value / 1e6:,.1f} MB" if value >= 1e6 else f"{value / 1e3:,.0f} kB"
 
 
 def _time(value):

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import joblib
-
 from lean_magic.errors import LeanMagicError, Unstorable
 from lean_magic.values.memory import Interval, Memory
 from lean_magic.values.pickling import Reader, Writer
@@ -116,6 +114,8 @@ def dump(
 
     `show` is told (bytes written, bytes in all).
     """
+    import joblib  # a quarter of a second, which a kernel that only replays never pays
+
     try:
         import numpy as np
     except ImportError:
@@ -173,6 +173,8 @@ def load(
     """Read a graph back onto live objects; large buffers are mapped copy-on-write, not read."""
     more: dict[str, Any] = {"sources": sources or {}}
     if "parts" not in layout:
+        import joblib
+
         whole = joblib.load(path)
         return _read(io.BytesIO(whole["graph"]), objects, spaces, buffers=whole["buffers"], **more)
     (start, size), *places = layout["parts"]
