@@ -46,8 +46,9 @@ class Process:
         del run
         changed: dict[str, dict[str, Any]] = {}
         for kind, settings in KINDS.items():
+            now = settings.get()
             # A library loaded by the cell started from its defaults.
-            names = _changes(self._before[kind] or settings.defaults(), settings.get())
+            names = _changes(self._before[kind] or settings.defaults(), now) if now else {}
             if names:
                 changed[kind] = names
         effects: dict[str, Any] = {kind: sorted(names) for kind, names in changed.items()}
