@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -106,6 +107,7 @@ class Output:
 
     def _sync(self) -> None:
         for stream in (sys.stdout, sys.stderr):
+            _drain(stream)
             stream.flush()
 
     # -- noting --------------------------------------------------------------------
@@ -134,6 +136,25 @@ class Output:
 
     def _formatted(self, data: Any, metadata: Any = None) -> None:
         self._events[-1][2:] = [dict(data), dict(metadata or {})]
+
+
+def _drain(stream: Any) -> None:
+    """Wait until the kernel has read what C code wrote to a stream's descriptor; it does so in a thread."""
+    pipe = getattr(stream, "_fid", None)
+    if pipe is None or getattr(stream, "watch_fd_thread", None) is None:
+        return
+    import fcntl
+    import termios
+
+    for _ in range(_DRAIN_TRIES):
+        # What was just read still has to pass through the thread.
+        time.sleep(0.002)
+        count = fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4)
+        if not int.from_bytes(count, sys.byteorder):
+            return
+
+
+_DRAIN_TRIES = 500
 
 
 def _flush_figures(shell: Any) -> None:

@@ -496,7 +496,7 @@ def test_layout_makes_no_difference(shells, before, after):
     """A cell that is only written differently is a hit."""
     assert shells().run(f"%%cached\n{before}").kind == "miss"
     again = shells().run(f"%%cached\n{after}")
-    assert again.kind == "hit"
+    assert again.kind == "hit", again.outcome
 
 
 @pytest.mark.parametrize(("before", "after"), OTHER_SENSE.values(), ids=OTHER_SENSE)
