@@ -66,7 +66,7 @@ class LeanMagic(Configurable):
         """Bytes the folder may hold. Raises UsageError for a size that cannot be read."""
         text = os.environ.get("LEAN_MAGIC_MAX_SIZE") or self.max_size
         if text:
-            return _sized(text)
+            return parse_size(text)
         try:
             total = shutil.disk_usage(_existing(self.folder)).total
         except OSError:
@@ -83,13 +83,6 @@ class LeanMagic(Configurable):
             "progress_after": f"{self.progress_after} s",
             "price_per_hour": f"${self.price_per_hour}" if self.price_per_hour else "not set",
         }
-
-
-def _sized(text: str) -> int:
-    try:
-        return parse_size(text)
-    except UsageError as error:
-        raise UsageError(f"LEAN_MAGIC_MAX_SIZE or LeanMagic.max_size: {error}") from None
 
 
 def _existing(folder: Path) -> Path:

@@ -25,7 +25,8 @@ BELOW_FLOW = set(MATTER) | set(MEANING)
 FLOW = {
     "display": BELOW_FLOW,
     "history": BELOW_FLOW,
-    "runner": BELOW_FLOW | {"display", "history"},
+    "planner": BELOW_FLOW | {"display", "history"},
+    "runner": BELOW_FLOW | {"history", "planner"},
     "interception": {"runner"},
 }
 BELOW_FACES = {"runner", "interception", "history", "store", "ledger"}

@@ -11,7 +11,7 @@ def test_why_of_the_last_cell(notebook):
     notebook.run("%%cached\n!true")
     said = notebook.lean("why")
     assert said.startswith("the last cached cell ran ")
-    assert " and was not cached: `! true` reaches outside Python" in said
+    assert " and was not cached: `!true` reaches outside Python" in said
 
 
 def test_why_tells_all_reasons(notebook):
@@ -96,7 +96,7 @@ def test_why_of_a_label_that_only_hits_have(notebook):
 def test_why_of_what_cannot_be_cached(notebook):
     """A cell that would just run is told with the reason and the remedy; one that does not compile is told so."""
     notebook.run("%%cached shell\n!true")
-    assert notebook.lean("why shell").startswith("`shell` would just run: `! true` reaches outside Python")
+    assert notebook.lean("why shell").startswith("`shell` would just run: `!true` reaches outside Python")
     notebook.run("import socket\nline = socket.socket()")
     notebook.run("%%cached number\nx = line.fileno()")
     assert notebook.lean("why number").startswith("`number` would just run: `line` ")

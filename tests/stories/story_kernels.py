@@ -21,6 +21,9 @@ from jupyter_client.connect import write_connection_file
 HERE = Path(__file__).parent
 SECONDS = 120
 
+# A machine that is slow today must not make a progress bar part of what a cell shows.
+SETTINGS = ["--LeanMagic.progress_after=3600"]
+
 # Asked after every cell: the outcome, if this cell had one, and which object it is.
 _ASK = (
     "(lambda found: __import__('json').dumps([__import__('builtins').id(found), found.__class__.__name__, "
@@ -68,7 +71,7 @@ class Kernel:
             str(self._folder / "c.json"), transport="ipc", ip=str(self._folder / "k"),
             shell_port=1, iopub_port=2, stdin_port=3, control_port=4, hb_port=5,
         )  # fmt: skip
-        self.pid = nursery.start(["-f", file, "--HistoryManager.hist_file=:memory:"])
+        self.pid = nursery.start(["-f", file, "--HistoryManager.hist_file=:memory:", *SETTINGS])
         self.client = BlockingKernelClient(connection_file=file)
         self.client.load_connection_file()
         self.client.start_channels(hb=False)
@@ -255,7 +258,7 @@ class Nursery:
     def close(self):
         """End the process; kernels that still live see it and end too."""
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(60)
         self._process.stdout.close()
 
 

@@ -6,6 +6,7 @@ import mmap
 import os
 import pickle
 import sys
+import threading
 import weakref
 from pathlib import Path
 
@@ -401,13 +402,20 @@ def test_iterators_stay_where_they_are(again):
     assert list(again(numbers=numbers)["numbers"]) == [2, 3]
 
 
+def held_lock():
+    """Make a lock that somebody holds."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 NOWHERE = Path(os.devnull)
 REFUSED = {
     "an open file": NOWHERE.open,
     "an open file inside": lambda: {"deep": [NOWHERE.open()]},
     "a generator half used": lambda: (number for number in range(3)),
     "a coroutine": made("async def C(): pass"),
-    "a lock": lambda: __import__("threading").Lock(),
+    "a lock": held_lock,
     "a thread's frame": sys._getframe,
     "a connection": lambda: __import__("sqlite3").connect(":memory:"),
     "a module's socket": lambda: __import__("socket").socket(),
