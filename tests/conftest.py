@@ -60,6 +60,7 @@ class Shell:
         InteractiveShell.clear_instance()
         self.ip = InteractiveShell.instance(display_pub_class=Publisher, colors="nocolor")
         self.ip.run_line_magic("load_ext", "lean_magic")
+        self.ip._lean_magic.runner.settings.progress_after = 600.0
 
     @property
     def ns(self):

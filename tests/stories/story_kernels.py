@@ -94,6 +94,8 @@ class Kernel:
         self._environ = self.ask("dict(__import__('os').environ)")
         if lean:
             self.quietly("get_ipython().run_line_magic('load_ext', 'lean_magic')")
+            # On a busy machine storing may take long enough for a bar, which is no output of the cell's.
+            self.quietly("get_ipython()._lean_magic.runner.settings.progress_after = 600.0")
             self._asks = True
         return self
 
