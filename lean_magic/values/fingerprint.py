@@ -130,7 +130,6 @@ class Walk:
         self.words: set[str] = set()
         self.digests_by_mark: dict[str, str] = {}
         self.patched: dict[type, bytes] = {}
-        self.spans: dict[str, range] = {}
         self.values: dict[str, tuple[Any, str]] = {}
         self._marks: dict[int, bytes] = {}
         self._kept: list[Any] = []
@@ -146,7 +145,6 @@ class Walk:
         Raises Unfingerprintable, naming the part, where content cannot be compared.
         """
         self._part, self._count, self._refs = part, 0, set()
-        start = len(self.objects)
         try:
             with _deep():
                 digest = self.digest(value)
@@ -154,7 +152,6 @@ class Walk:
             raise Unfingerprintable(part, error.why, error.remedy) from error
         except RecursionError as error:
             raise Unfingerprintable(part, "is nested too deeply to compare") from error
-        self.spans[part] = range(start, len(self.objects))
         self.values[part] = (value, digest.hex())
         return Fingerprint(digest.hex(), describe(value), frozenset(self._refs))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 
 __all__ = ["ADAPTER"]
@@ -27,29 +28,13 @@ def _sparse(walk: Walk, value: Any) -> bytes:
     return combine("sparse", walk.digest(type(value)), items, *pieces)
 
 
-class _Scipy:
+class _Scipy(FingerprintOnly):
     library = "scipy"
 
     def rule(self, cls: type) -> Rule | None:
         sparse = sys.modules.get("scipy.sparse")
         kinds = (sparse.spmatrix, sparse.sparray) if sparse is not None else ()
         return _sparse if issubclass(cls, kinds) else None
-
-    def reduce(self, value: Any, memory: Any) -> Any:
-        del value, memory
-        return NotImplemented
-
-    def shape(self, value: Any) -> tuple[Any, ...] | None:
-        del value
-        return None
-
-    def content(self, value: Any) -> Any:
-        del value
-        return NotImplemented
-
-    def write_back(self, live: Any, stored: Any) -> bool:
-        del live, stored
-        return False
 
 
 ADAPTER = _Scipy()

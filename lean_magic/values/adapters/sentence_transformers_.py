@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.adapters.torch_ import module_content
 from lean_magic.values.code import facts
 from lean_magic.values.fingerprint import Rule, Walk
@@ -40,28 +41,12 @@ def _asks_for_mode(cls: Any) -> bool:
     return any("training" in facts(function.__code__).attributes for function in functions)
 
 
-class _SentenceTransformers:
+class _SentenceTransformers(FingerprintOnly):
     library = "sentence_transformers"
 
     def rule(self, cls: type) -> Rule | None:
         own = cls.__module__.partition(".")[0] == self.library
         return _shell if own and issubclass(cls, torch.nn.Module) else None
-
-    def reduce(self, value: Any, memory: Any) -> Any:
-        del value, memory
-        return NotImplemented
-
-    def shape(self, value: Any) -> tuple[Any, ...] | None:
-        del value
-        return None
-
-    def content(self, value: Any) -> Any:
-        del value
-        return NotImplemented
-
-    def write_back(self, live: Any, stored: Any) -> bool:
-        del live, stored
-        return False
 
 
 ADAPTER = _SentenceTransformers()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 
 __all__ = ["ADAPTER"]
@@ -22,27 +23,11 @@ def _tree(walk: Walk, value: Any) -> bytes:
     return combine("tree", walk.digest(type(value)), walk.digest(walk.keep(state)))
 
 
-class _Sklearn:
+class _Sklearn(FingerprintOnly):
     library = "sklearn"
 
     def rule(self, cls: type) -> Rule | None:
         return _tree if hasattr(cls, "get_tree_stats") and hasattr(cls, "get_n_calls") else None
-
-    def reduce(self, value: Any, memory: Any) -> Any:
-        del value, memory
-        return NotImplemented
-
-    def shape(self, value: Any) -> tuple[Any, ...] | None:
-        del value
-        return None
-
-    def content(self, value: Any) -> Any:
-        del value
-        return NotImplemented
-
-    def write_back(self, live: Any, stored: Any) -> bool:
-        del live, stored
-        return False
 
 
 ADAPTER = _Sklearn()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import tokenizers
 
+from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 
 __all__ = ["ADAPTER", "without_call_settings"]
@@ -31,29 +31,13 @@ def _token(walk: Walk, value: tokenizers.AddedToken) -> bytes:
     return combine("token", walk.digest(fields))
 
 
-class _Tokenizers:
+class _Tokenizers(FingerprintOnly):
     library = "tokenizers"
 
     def rule(self, cls: type) -> Rule | None:
         if issubclass(cls, tokenizers.Tokenizer):
             return _tokenizer
         return _token if issubclass(cls, tokenizers.AddedToken) else None
-
-    def reduce(self, value: Any, memory: Any) -> Any:
-        del value, memory
-        return NotImplemented
-
-    def shape(self, value: Any) -> tuple[Any, ...] | None:
-        del value
-        return None
-
-    def content(self, value: Any) -> Any:
-        del value
-        return NotImplemented
-
-    def write_back(self, live: Any, stored: Any) -> bool:
-        del live, stored
-        return False
 
 
 ADAPTER = _Tokenizers()

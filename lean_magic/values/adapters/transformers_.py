@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import transformers
 
+from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.adapters.tokenizers_ import without_call_settings
 from lean_magic.values.adapters.torch_ import module_content
 from lean_magic.values.fingerprint import Rule, Walk, combine
@@ -38,7 +39,7 @@ def _model(walk: Walk, value: Any) -> bytes:
     return module_content(walk, value, _PLACE)
 
 
-class _Transformers:
+class _Transformers(FingerprintOnly):
     library = "transformers"
 
     def rule(self, cls: type) -> Rule | None:
@@ -49,22 +50,6 @@ class _Transformers:
         if issubclass(cls, torch.nn.Module) and issubclass(cls, transformers.PreTrainedModel):
             return _model
         return next((rule for kind, rule in table if issubclass(cls, kind)), None)
-
-    def reduce(self, value: Any, memory: Any) -> Any:
-        del value, memory
-        return NotImplemented
-
-    def shape(self, value: Any) -> tuple[Any, ...] | None:
-        del value
-        return None
-
-    def content(self, value: Any) -> Any:
-        del value
-        return NotImplemented
-
-    def write_back(self, live: Any, stored: Any) -> bool:
-        del live, stored
-        return False
 
 
 ADAPTER = _Transformers()
