@@ -1,13 +1,15 @@
 """Random generators of the process: state before (observed), state after (effect).
 
-A generator that nobody seeded in this kernel is not observed: any draw is as good
-as another. One that the cell seeds before it draws does not depend on the state
-it had. Whether a generator was seeded is known from its `seed` functions, which
-are watched from the moment the extension is loaded; unknown counts as seeded.
+A generator that nobody seeded in this kernel has no state worth comparing: any draw
+is as good as another, as long as still nobody has seeded it. One that the cell seeds
+before it draws does not depend on the state it had. Whether a generator was seeded is
+known from its `seed` functions, which are watched from the moment the extension is
+loaded; unknown counts as seeded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import random
 import sys
@@ -60,6 +62,8 @@ _SEEDERS = {
     "torch.cuda": [("torch.cuda", "manual_seed_all"), ("torch.cuda", "manual_seed")],
 }
 
+_UNSEEDED = "unseeded"  # observed in the place of a state
+
 _ASKS = {"getstate", "get_state", "get_rng_state", "bit_generator", "initial_seed", "fork_rng"}
 _unseeded: set[str] = set()  # known not to be seeded when the extension was loaded
 _seeded: set[str] = set()  # seen to be seeded since
@@ -94,15 +98,33 @@ def _watched(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_unseeded(kind: str, owner: Any) -> bool:
-    if kind == "torch":
+    if kind.startswith("torch"):
         # torch draws 64 bits for a generator that nobody seeds; people seed with numbers they can write.
-        seed = owner.initial_seed()
-        return kind not in _seeded and (seed == _TORCH_DEFAULT_SEED or seed >= _BY_HAND)
+        seeds = (
+            [owner.initial_seed()]
+            if kind == "torch"
+            else [g.initial_seed() for g in owner.default_generators]
+        )
+        drawn = all(seed == _TORCH_DEFAULT_SEED or seed >= _BY_HAND for seed in seeds)
+        return drawn and _seeded.isdisjoint({"torch", kind})
     if kind == "numpy.random":
         # numpy forgets the seed sequence of its own making once somebody gives it a seed.
         bits = owner.mtrand._rand._bit_generator  # noqa: SLF001
         return kind not in _seeded and bits._seed_seq is not None  # noqa: SLF001
     return kind in _unseeded and kind not in _seeded
+
+
+def _has_drawn(kind: str, owner: Any) -> bool:
+    """Whether a generator that the cell itself brought, and nobody seeded, is past its first state."""
+    if kind == "numpy.random":
+        bits = owner.mtrand._rand._bit_generator  # noqa: SLF001
+        first = owner.MT19937(bits._seed_seq).state["state"]  # noqa: SLF001
+        now = bits.state["state"]
+        return bool(now["pos"] != first["pos"] or (now["key"] != first["key"]).any())
+    if kind == "torch":
+        first = owner.Generator().manual_seed(owner.initial_seed()).get_state()
+        return not owner.equal(first, owner.get_rng_state())
+    return True
 
 
 class Generators:
@@ -137,33 +159,33 @@ class Generators:
             self._reseeded.add(kind)
 
     def end(self, run: Run) -> Record:
-        """Record the state before and after of those that moved and that somebody seeded."""
+        """Record the state before and after of those that moved; of unseeded ones only that they moved."""
         self.cancel(run)
         observed: dict[str, str] = {}
         after: dict[str, Any] = {}
+        asks = not _ASKS.isdisjoint(run.words)
         for kind, (owner, get, _) in _KINDS.items():
             live = owner()
-            if live is None or (moved := self._moved(kind, live, bool(run.words & _ASKS))) is None:
+            if live is None:
                 continue
-            after[kind] = get(live)
-            if moved:
-                observed[kind] = self._before[kind]
+            use = self._use(kind, live, asks)
+            if use is not None:
+                observed |= {kind: use} if use else {}
+                after |= {kind: get(live)} if use != _UNSEEDED else {}
         return Record(observed, sorted(after), after)
 
-    def _moved(self, kind: str, live: Any, asks: bool) -> bool | None:
-        """Whether the state before counts (True) or only the one after (False); None if neither does."""
-        seeded_here = kind in self._reseeded
+    def _use(self, kind: str, live: Any, asks: bool) -> str | None:
+        """Say what of the state before counts: a digest, that it was unseeded, or nothing (""); None if unused."""
+        if kind in self._reseeded:
+            return ""
         if kind in self._absent:
-            return (
-                None
-                if _is_unseeded(kind, live) or (kind.startswith("numpy") and kind in _unseeded)
-                else False
-            )
-        if fingerprint(_KINDS[kind][1](live), kind) == self._before[kind] and not seeded_here:
-            return True if asks and kind not in self._free else None
-        if seeded_here:
-            return False
-        return None if kind in self._free else True
+            if not _is_unseeded(kind, live):
+                return ""
+            return _UNSEEDED if _has_drawn(kind, live) else None
+        moved = fingerprint(_KINDS[kind][1](live), kind) != self._before[kind]
+        if kind in self._free:
+            return _UNSEEDED if moved or asks else None
+        return self._before[kind] if moved or asks else None
 
     def cancel(self, run: Run) -> None:
         """Stop listening to seeds."""
@@ -177,17 +199,23 @@ class Generators:
         for kind, digest in (observed or {}).items():
             owner, get, _ = _KINDS[kind]
             live = owner()
-            if live is None or fingerprint(get(live), kind) != digest:
+            if digest == _UNSEEDED:
+                if kind in _seeded if live is None else not _is_unseeded(kind, live):
+                    return f"generator {kind} is seeded now"
+            elif live is None or fingerprint(get(live), kind) != digest:
                 return f"generator {kind} is in another state"
         return ""
 
-    def replay(self, record: Record, run: Run) -> None:
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Leave the generators as the run left them."""
         del run
         for kind in record.effects:
-            owner, _, put = _KINDS[kind]
+            owner, get, put = _KINDS[kind]
             live = owner() or _load(kind)
             if live is not None:
+                if kind not in _seeded:
+                    undo.callback(_seeded.discard, kind)
+                undo.callback(put, live, get(live))
                 put(live, record.values[kind])
                 _seeded.add(kind)
 
