@@ -14,5 +14,8 @@ __all__ = ["Record", "Recorder", "Recorders", "Run", "recorders"]
 
 
 def recorders() -> Recorders:
-    """Make the recorders of one cell, in the order in which they replay."""
-    return Recorders([Live(), Names(), Mutation(), Attributes(), Process(), Generators(), Files(), Output()])
+    """Make the recorders of one cell, in the order in which they replay.
+
+    Files come before a change of the working folder, and what is hardest to take back comes last.
+    """
+    return Recorders([Live(), Files(), Names(), Attributes(), Process(), Generators(), Mutation(), Output()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import types
 from collections.abc import Iterator, Mapping
@@ -63,16 +64,22 @@ class Attributes:
                 return f"`{name}` has other content"
         return ""
 
-    def replay(self, record: Record, run: Run) -> None:
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Set them again."""
         del run
         for (module, qualname, attribute), value in record.values.items():
             owner: Any = importlib.import_module(module)
             for step in filter(None, qualname.split(".")):
                 owner = getattr(owner, step)
-            delattr(owner, attribute) if value == _GONE and type(value) is str else setattr(
-                owner, attribute, value
-            )
+            undo.callback(_set, owner, attribute, vars(owner).get(attribute, _GONE))
+            _set(owner, attribute, value)
+
+
+def _set(owner: Any, attribute: str, value: Any) -> None:
+    if type(value) is not str or value != _GONE:
+        setattr(owner, attribute, value)
+    elif attribute in vars(owner):
+        delattr(owner, attribute)
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

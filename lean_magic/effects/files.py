@@ -7,6 +7,7 @@ covered by the paths that the cell's strings name.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -223,15 +224,17 @@ class Files:
                 return f"package {name}: {version} → {package_version(name)}"
         return ""
 
-    def replay(self, record: Record, run: Run) -> None:
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Put back the files the cell wrote, where they are not there as it left them."""
         del run
         for name, digest in record.effects.items():
-            if digest is None:
-                _remove(name)
-            elif not os.path.isfile(name) or digest_of(name) != digest:
-                Path(name).parent.mkdir(parents=True, exist_ok=True)
-                Path(name).write_bytes(record.values[name])
+            path = Path(name)
+            if digest is None and path.is_file():
+                undo.callback(path.write_bytes, path.read_bytes())
+                path.unlink()
+            elif digest is not None and (not path.is_file() or digest_of(name) != digest):
+                _make_room(path, undo)
+                path.write_bytes(record.values[name])
 
 
 def _ignored(name: str) -> bool:
@@ -265,9 +268,12 @@ def _same(name: str, known: list[Any] | None, at: int) -> bool:
     return bool(stat[0] == known[1] and digest_of(name) == known[0])
 
 
+_BY_TOOLS = {"__pycache__", ".ipynb_checkpoints"}
+
+
 def _listing(name: str) -> list[str] | None:
     try:
-        return sorted(entry for entry in os.listdir(name) if entry != "__pycache__")
+        return sorted(entry for entry in os.listdir(name) if entry not in _BY_TOOLS)
     except OSError:
         return None
 
@@ -287,6 +293,12 @@ def _content(name: str) -> bytes | None:
     return Path(name).read_bytes()
 
 
-def _remove(name: str) -> None:
-    if os.path.isfile(name):
-        os.remove(name)
+def _make_room(path: Path, undo: contextlib.ExitStack) -> None:
+    """Make the folders above a file that is about to be written, and see to it that it can be taken back."""
+    for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+        undo.callback(folder.rmdir)
+        folder.mkdir()
+    if path.is_file():
+        undo.callback(path.write_bytes, path.read_bytes())
+    else:
+        undo.callback(path.unlink, missing_ok=True)

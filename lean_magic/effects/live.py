@@ -47,7 +47,7 @@ class Live:
         del observed, run
         return ""
 
-    def replay(self, record: Record, run: Run) -> None:
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Nothing to put back."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Run
@@ -77,10 +78,14 @@ class Mutation:
             return "other arrays share memory now"
         return ""
 
-    def replay(self, record: Record, run: Run) -> None:
-        """Write the content back."""
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
+        """Write the content back: arrays last, whose kind was compared, so that nothing is left to fail."""
         live = run.walk.by_mark()
-        for mark, content in record.values.items():
+        for mark, content in sorted(
+            record.values.items(), key=lambda item: shape_of(live[item[0]]) is not None
+        ):
+            if shape_of(live[mark]) is None:
+                undo.callback(put, live[mark], content_of(live[mark]))
             put(live[mark], content)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import sys
@@ -81,17 +82,31 @@ class Names:
                 return f"`{name}` has other content"
         return ""
 
-    def replay(self, record: Record, run: Run) -> None:
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Bind and delete the names."""
+        touched = [*record.effects["bound"], *record.effects["deleted"]]
+        undo.callback(_restore, run.namespace, {name: run.namespace.get(name, _NOTHING) for name in touched})
         for name in record.effects["imports"]:
             # `import a.b` binds `a`, and hangs `b` on it.
             importlib.import_module(name)
         if _NOTES in record.values:
-            run.namespace.setdefault(_NOTES, {}).update(record.values[_NOTES])
+            notes = run.namespace.setdefault(_NOTES, {})
+            undo.callback(
+                _restore, notes, {name: notes.get(name, _NOTHING) for name in record.values[_NOTES]}
+            )
+            notes.update(record.values[_NOTES])
         for name in record.effects["bound"]:
             run.namespace[name] = record.values[name]
         for name in record.effects["deleted"]:
             run.namespace.pop(name, None)
+
+
+def _restore(namespace: dict[str, Any], before: dict[str, Any]) -> None:
+    for name, value in before.items():
+        if value is _NOTHING:
+            namespace.pop(name, None)
+        else:
+            namespace[name] = value
 
 
 _NOTHING = object()

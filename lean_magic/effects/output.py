@@ -61,8 +61,9 @@ class Output:
         del observed, run
         return ""
 
-    def replay(self, record: Record, run: Run) -> None:
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Show everything again, in order."""
+        del undo  # what was shown was shown
         for kind, *rest in record.values:
             _REPLAY[kind](run.shell, *rest)
 

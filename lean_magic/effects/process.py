@@ -6,6 +6,7 @@ hold stays as it is where the entry is replayed.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 from collections.abc import Mapping
@@ -65,18 +66,28 @@ class Process:
         del observed, run
         return ""
 
-    def replay(self, record: Record, run: Run) -> None:
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Set what the cell set."""
         del run
         for kind, names in record.values["settings"].items():
+            before = KINDS[kind].get()
             for name, value in names.items():
+                if name in before or kind == "environment":
+                    undo.callback(KINDS[kind].put, name, before.get(name, GONE))
                 KINDS[kind].put(name, value)
+        undo.callback(_restore, list(sys.path), list(warnings.filters))
         front, back, gone = record.values["path"]
         sys.path[:] = [*front, *(entry for entry in sys.path if entry not in gone), *back]
         for item in reversed(record.values["filters"]):
             warnings.filters.insert(0, item)  # type: ignore[attr-defined]
         if record.values["filters"]:
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does
+
+
+def _restore(path: list[str], filters: list[Any]) -> None:
+    sys.path[:] = path
+    warnings.filters[:] = filters  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

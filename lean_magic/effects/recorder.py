@@ -8,6 +8,7 @@ replay it puts the effects back.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -64,8 +65,8 @@ class Recorder(Protocol):
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare what an entry observed with the present; gives the reason if it differs, else ""."""
 
-    def replay(self, record: Record, run: Run) -> None:
-        """Put the effects back."""
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
+        """Put the effects back, giving `undo` a callback for each step before it is taken."""
 
 
 @dataclass(slots=True)
@@ -95,6 +96,12 @@ class Recorders:
         return next((reason for reason in reasons if reason), "")
 
     def replay(self, records: Mapping[str, Record], run: Run) -> None:
-        """Put everything back in the order of the list, output last."""
-        for recorder in self.members:
-            recorder.replay(records[recorder.name], run)
+        """Put everything back in the order of the list, output last; all or nothing.
+
+        Whatever is raised on the way, a KeyboardInterrupt too, all that was put back is taken away again:
+        the cell that then runs starts from what was there.
+        """
+        with contextlib.ExitStack() as undo:
+            for recorder in self.members:
+                recorder.replay(records[recorder.name], run, undo)
+            undo.pop_all()

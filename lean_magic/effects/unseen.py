@@ -27,6 +27,7 @@ _ASKS = {
     "exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "islink", "access", "stat", "lstat", "getsize",
     "getmtime", "samefile",
 }  # fmt: skip
+_DOTS = {".", "..", "./", "../", "/"}  # in data these are signs; only code that says one means a folder
 _MOST = 2000  # files looked at below a folder
 
 
@@ -36,6 +37,8 @@ def named(run: Run) -> Iterator[str]:
     asks = bool(run.words & _ASKS)
     for text in sorted(run.strings):
         if not 0 < len(text) < 1000 or "\0" in text or "\n" in text:
+            continue
+        if text in _DOTS and not (hidden and text in run.constants):
             continue
         plain = hidden or asks or "." in text or os.sep in text
         if plain and (os.path.lexists(text) or (asks and not text.isspace())):
@@ -73,10 +76,16 @@ def reads_folders(run: Run) -> bool:
 
 
 def files_below(folder: str) -> Iterator[str]:
-    """Give the files below a folder, up to a number."""
+    """Give the files below a folder that data may lie in, up to a number.
+
+    Hidden ones are left out, as everywhere, and notebooks, which are saved all the time.
+    """
     count = 0
-    for top, _, names in os.walk(folder):
+    for top, inner, names in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in sorted(names):
+            if name.startswith(".") or name.endswith(".ipynb"):
+                continue
             count += 1
             if count > _MOST:
                 return

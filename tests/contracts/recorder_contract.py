@@ -143,7 +143,7 @@ class RecorderContract:
         stored = Record(as_json(record.observed), as_json(record.effects), as_payload(run, record, tmp_path))
         before = portrait(quiet)
         assert self.make().still_holds(stored.observed, run) == ""
-        self.make().replay(stored, run)
+        self.make().replay(stored, run, contextlib.ExitStack())
         assert portrait(quiet) == before
         assert sys.stdout.getvalue() == sys.stderr.getvalue() == ""
 
@@ -181,5 +181,5 @@ class RecorderContract:
         assert reason == ""
         assert self.seen(quiet) != seen
         stored.values = as_payload(now, record, tmp_path) if record.values is not None else None
-        self.make().replay(stored, now)
+        self.make().replay(stored, now, contextlib.ExitStack())
         assert self.seen(quiet) == seen
