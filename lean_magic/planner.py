@@ -14,7 +14,16 @@ from typing import Any
 from lean_magic import display, history
 from lean_magic.effects import Recorders, Run, recorders
 from lean_magic.errors import UsageError
-from lean_magic.key import Analysis, Key, Patches, analyse, difference, look_at_filters, make_key
+from lean_magic.key import (
+    Analysis,
+    Key,
+    Patches,
+    analyse,
+    difference,
+    look_at_filters,
+    make_key,
+    possible_now,
+)
 from lean_magic.key.reach import Part as KeyPart
 from lean_magic.ledger import Ledger
 from lean_magic.options import Options
@@ -160,8 +169,7 @@ class Planner:
         if manifest.payload is None or set(manifest.effects) != {one.name for one in plan.recorders.members}:
             return "the entry was made by another version"
         for name, digest in manifest.observed.get("key", {}).items():
-            part = plan.key.possible.get(name)
-            if part is None or part.digest != digest:
+            if possible_now(plan.key, name) != digest:
                 return f"`{name}` has other content"
         return plan.recorders.differs(manifest.observed, plan.run)
 

@@ -1,6 +1,14 @@
 """What the result of a cell depends on: its code, and the code and data that its names reach."""
 
-from lean_magic.key.key import Difference, Key, after_loading, difference, make_key
+from lean_magic.key.key import (
+    Difference,
+    Key,
+    after_loading,
+    difference,
+    make_key,
+    possible_after,
+    possible_now,
+)
 from lean_magic.key.patches import Patches
 from lean_magic.key.process import look_at_filters
 from lean_magic.key.source import Analysis, analyse
@@ -15,4 +23,6 @@ __all__ = [
     "difference",
     "look_at_filters",
     "make_key",
+    "possible_after",
+    "possible_now",
 ]

@@ -15,9 +15,9 @@ from lean_magic.key.reach import UNBOUND, Part, Reach
 from lean_magic.key.source import Analysis
 from lean_magic.values import Walk
 from lean_magic.values.code import CodeFacts, facts
-from lean_magic.values.fingerprint import combine, leaf
+from lean_magic.values.fingerprint import combine, fingerprint, leaf
 
-__all__ = ["Difference", "Key", "after_loading", "difference", "make_key"]
+__all__ = ["Difference", "Key", "after_loading", "difference", "make_key", "possible_after", "possible_now"]
 
 # Raised whenever digests or the meaning of parts change: older entries become plain misses.
 _VERSION = "1"
@@ -38,6 +38,7 @@ class Key:
     facts: CodeFacts = field(compare=False, repr=False, default_factory=CodeFacts)
     outside: frozenset[str] = frozenset()
     unloaded: bool = False
+    pending: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
 
     @property
     def digest(self) -> str:
@@ -80,7 +81,30 @@ def make_key(
         reach.facts,
         frozenset(reach.outside),
         bool(reach.unloaded),
+        frozenset(reach.pending),
     )
+
+
+def possible_after(key: Key) -> dict[str, Part]:
+    """Give the possible parts, with plain values of modules that only the run has loaded."""
+    found = (modules.plain_at(*place) for place in key.pending)
+    loaded = {place[0]: Part(fingerprint(place[1], place[0])) for place in found if place is not None}
+    return {**loaded, **key.possible}
+
+
+def possible_now(key: Key, name: str) -> str:
+    """Digest a possible part as it is now, "" if there is none; loads its module if the cell would."""
+    part = key.possible.get(name)
+    if part is not None:
+        return part.digest
+    if not key.pending or name.partition(".")[0] not in {
+        module.partition(".")[0] for module, _ in key.pending
+    }:
+        return ""
+    try:
+        return fingerprint(modules.load_plain(name), name)
+    except LookupError:
+        return ""
 
 
 def after_loading(key: Key, found: Analysis, namespace: dict[str, Any], patches: Patches) -> Key | None:
@@ -150,6 +174,7 @@ def _changed_lines(what: str, before: str, now: str) -> str:
 
 
 def _brief(line: str) -> str:
+    line = " ".join(line.split())
     return line if len(line) <= 60 else line[:59] + "…"
 
 

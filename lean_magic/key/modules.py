@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
+import importlib
 import importlib.machinery
+import io
 import os
 import sys
 import types
@@ -16,7 +19,7 @@ from lean_magic.values.code import Import
 from lean_magic.values.fingerprint import leaf
 from lean_magic.values.origin import origin, path_origin
 
-__all__ = ["absolute", "closure", "is_setting", "quiet"]
+__all__ = ["absolute", "closure", "is_patch", "is_plain", "load_plain", "plain_at", "quiet"]
 
 _SETTING_TYPES = (bool, int, float, complex, str, bytes, tuple, type(None))
 
@@ -30,15 +33,44 @@ def absolute(imported: Import, package: str) -> str:
     return ".".join([*base, imported.module] if imported.module else base)
 
 
-def is_setting(owner: types.ModuleType, name: str, value: Any) -> bool:
-    """Whether a module's attribute is a plain value, or code that somebody else put there."""
-    del name
-    if isinstance(value, _SETTING_TYPES):
-        return True
+def is_plain(value: Any) -> bool:
+    """Whether a module's attribute is a plain value, which its functions may set: an option, a constant."""
+    return isinstance(value, _SETTING_TYPES)
+
+
+def is_patch(owner: types.ModuleType, value: Any) -> bool:
+    """Whether a module's attribute is code that somebody else put there."""
     if not isinstance(value, (types.FunctionType, type)):
         return False
     home = origin(str(value.__module__))
     return home.own and origin(owner.__name__).package != home.package
+
+
+def plain_at(module: str, chain: Sequence[str]) -> tuple[str, Any] | None:
+    """Find the first plain value along `module.chain`, with its full name; None if there is none yet."""
+    owner: Any = sys.modules.get(module)
+    for name in chain:
+        if not isinstance(owner, types.ModuleType) or name not in vars(owner):
+            return None
+        value = vars(owner)[name]
+        if is_plain(value):
+            return f"{owner.__name__}.{name}", value
+        owner = value
+    return None
+
+
+def load_plain(full_name: str) -> Any:
+    """Give a plain value by its full name, importing its module as the cell would. Raises LookupError."""
+    module, _, name = full_name.rpartition(".")
+    try:
+        # What it shows is in the record already.
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            found = plain_at(importlib.import_module(module).__name__, [name])
+    except ImportError as error:
+        raise LookupError(full_name) from error
+    if found is None:
+        raise LookupError(full_name)
+    return found[1]
 
 
 def closure(name: str) -> dict[str, str]:

@@ -59,6 +59,7 @@ class Reach:
     possible: dict[str, Part] = field(default_factory=dict)
     unloaded: set[str] = field(default_factory=set)
     outside: set[str] = field(default_factory=set)
+    pending: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     facts: CodeFacts = field(default_factory=CodeFacts)
     _refs: dict[str, frozenset[Ref]] = field(default_factory=dict)
     words: set[str] = field(default_factory=set)
@@ -174,7 +175,13 @@ class Reach:
     # -- modules -----------------------------------------------------------------
 
     def _module(self, todo: _Todo, module: types.ModuleType, parts: dict[str, Part]) -> None:
-        """Follow attributes through modules until something else is found."""
+        """Follow attributes through modules until something else is found.
+
+        Whether a submodule is loaded already must not show: installed code counts by its version alone.
+        """
+        if not todo.ref.name.startswith("import "):
+            named = Part(leaf("module", module.__name__.encode()).hex(), f"module {module.__name__}")
+            parts.setdefault(_label(todo.ref), named)
         value: Any = module
         path = module.__name__
         for name in todo.ref.attrs:
@@ -182,62 +189,62 @@ class Reach:
                 break
             owner, value = value, vars(value)[name]
             if not isinstance(value, types.ModuleType):
-                self._attribute(todo, owner, name, value, parts)
+                self._attribute(todo, owner, name, value)
                 return
             path = value.__name__
-        self._whole(todo, value, path, parts)
+        self._whole(todo, value, path)
 
-    def _attribute(
-        self, todo: _Todo, owner: types.ModuleType, name: str, value: Any, parts: dict[str, Part]
-    ) -> None:
+    def _attribute(self, todo: _Todo, owner: types.ModuleType, name: str, value: Any) -> None:
         if origin(owner.__name__).own:
             self.walk.spaces.setdefault(owner.__name__, vars(owner))
             self._add([Ref(owner.__name__, name)], _as_read(todo))
             return
         self.walk.use_module(owner.__name__)
-        if modules.is_setting(owner, name, value):
-            self._part(f"{owner.__name__}.{name}", value, todo, parts)
+        if modules.is_plain(value):
+            self._part(f"{owner.__name__}.{name}", value, todo, self.possible)
+        elif modules.is_patch(owner, value):
+            self._part(f"{owner.__name__}.{name}", value, todo, self.sure)
 
-    def _whole(self, todo: _Todo, module: types.ModuleType, path: str, parts: dict[str, Part]) -> None:
-        kind = origin(path)
-        if kind.own and path != "__main__":
+    def _whole(self, todo: _Todo, module: types.ModuleType, path: str) -> None:
+        """Count a module as a whole, or one whose attribute is not there yet: a submodule loaded when used."""
+        if origin(path).own and path != "__main__":
             self.walk.spaces.setdefault(path, vars(module))
             self._add([Ref(path, "*")], _as_read(todo))
+        elif todo.ref.attrs:
+            self.pending.add((module.__name__, todo.ref.attrs))
         self.walk.use_module(path)
-        parts.setdefault(_label(todo.ref), Part(leaf("module", path.encode()).hex(), f"module {path}"))
 
     def _import(self, imported: Import, found: Analysis, names: dict[str, str]) -> None:
         """Count what an import statement of the cell brings, loaded or not."""
         name = modules.absolute(imported, str(self.namespace.get("__package__") or ""))
-        live = sys.modules.get(name)
-        if live is None:
-            self._unloaded(name)
-            return
-        chains: set[tuple[str, ...]] = set()
+        read = Read(frozenset(), frozenset())
         for bound, original in names.items():
             used = found.reads[bound].chains if bound in found.reads else set()
-            chains |= {(original, *chain) for chain in used or {()}} if imported.names else used
-        read = Read(frozenset(), frozenset())
+            if imported.names:
+                self._imported(name, {(original, *chain) for chain in used or {()}}, read)
+            else:  # `import a.b` binds `a`
+                self._imported(name, used, read, below=original)
+        if not names:
+            self._imported(name, (), read)
+
+    def _imported(self, name: str, chains: Iterable[tuple[str, ...]], read: Read, below: str = "") -> None:
+        """Count a module that is imported, and what is taken from it, or from the package it lies in."""
+        if name not in sys.modules:
+            self._unloaded(name)
+            if name not in self.unloaded:
+                self.pending.update((below or name, chain) for chain in chains if chain)
+            return
+        live = sys.modules.get(below, sys.modules[name])
         for chain in sorted(chains) or [()]:
-            self._module(
-                _Todo(Ref("__main__", f"import {name}", chain), read.surely, read.possibly), live, self.sure
-            )
+            todo = _Todo(Ref("__main__", f"import {name}", chain), read.surely, read.possibly)
+            self._module(todo, live, self.sure)
 
     def _import_in_function(self, ref: Ref, todo: _Todo) -> None:
         package, *names = ref.attrs
         text = ref.name.removeprefix("import ")
         level = len(text) - len(text.lstrip("."))
         name = modules.absolute(Import(text.lstrip("."), level), package)
-        live = sys.modules.get(name)
-        if live is None:
-            self._unloaded(name)
-            return
-        for taken in names or [""]:
-            self._module(
-                _Todo(Ref("__main__", f"import {name}", (taken,)[: bool(taken)]), todo.surely, todo.possibly),
-                live,
-                self.sure,
-            )
+        self._imported(name, [(taken,) for taken in names], _as_read(todo))
 
     def _unloaded(self, name: str) -> None:
         """Count a module that is not loaded yet: a local one by the sources it would load."""
