@@ -99,7 +99,9 @@ def load(shell: Any) -> None:
     """Put the magics into a shell; a second time changes nothing."""
     if getattr(shell, _ATTRIBUTE, None) is not None:
         return
-    runner = Runner(shell, LeanMagic(parent=shell))
+    settings = LeanMagic(parent=shell)
+    shell.configurables.append(settings)  # so that %config knows it
+    runner = Runner(shell, settings)
     interception = Interception(shell, runner)
     interception.install()
     shell.register_magics(CachedMagics(shell, runner))
@@ -121,6 +123,7 @@ def unload(shell: Any) -> None:
     if interception is None:
         return
     interception.uninstall()
+    shell.configurables.remove(interception.runner.settings)
     setattr(shell, _ATTRIBUTE, None)
     for kind, name in (("cell", "cached"), ("line", "cached"), ("line", "lean")):
         shell.magics_manager.magics[kind].pop(name, None)

@@ -15,7 +15,7 @@ import sys
 import time
 import types
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from lean_magic import history
 from lean_magic._version import __version__
 from lean_magic.effects import Record, Run
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
-from lean_magic.key import Analysis, after_loading, look_at_filters
+from lean_magic.key import Analysis, after_loading, look_at_filters, possible_after
 from lean_magic.ledger import Ledger
 from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.planner import Cell, Plan, Planner
@@ -34,6 +34,7 @@ from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
 from lean_magic.values.fingerprint import on_bytes
 from lean_magic.values.in_place import shape_of
+from lean_magic.values.notes import noting
 from lean_magic.values.sources import Sources, sources_of
 
 __all__ = ["Cell", "Plan", "Runner"]
@@ -83,7 +84,7 @@ class Runner:
             if isinstance(outcome, Hit):
                 self._finish(outcome, cell, plan)
                 return False
-            plan = outcome if isinstance(outcome, Bypass) else replace(plan, entry=None)
+            plan = outcome
         if isinstance(plan, Plan):
             return await self._run_and_store(plan, cell, execute)
         started = time.perf_counter()
@@ -103,8 +104,7 @@ class Runner:
         try:
             with progress("loading", self.settings.progress_after) as show:
                 path = LocalStore(self.settings.folder, progress=show).open(entry)
-            # What importing a module shows is in the record already.
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            with noting() as notes, _silence():
                 live, spaces = plan.run.walk.by_mark(), plan.run.walk.spaces
                 graph = codec.load(path, entry.payload.layout, live, spaces, self._sources(cell))
         except Damaged as error:
@@ -118,9 +118,8 @@ class Runner:
         plan.recorders.replay(found, plan.run)
         seconds = time.perf_counter() - started
         saved = max(entry.seconds - seconds, 0.0)
-        return Hit(
-            seconds, saved, time.time() - entry.created, entry.payload.size, cell.options.label, entry.entry
-        )
+        age, size = time.time() - entry.created, entry.payload.size
+        return Hit(seconds, saved, age, size, cell.options.label, entry.entry, tuple(notes))
 
     def _sources(self, cell: Cell) -> Sources:
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self.shell.compile.flags
@@ -207,7 +206,9 @@ class Runner:
         # If a name was not bound and the cell did not fail, the cell never read it from before.
         swallows = plan.found.catches_name_errors or any(facts(code).guarded for code in key.walk.codes)
         possible = {
-            name: part.digest for name, part in key.possible.items() if swallows or part.text != "not bound"
+            name: part.digest
+            for name, part in possible_after(key).items()
+            if swallows or part.text != "not bound"
         }
         return Manifest(
             family=key.family,
@@ -250,6 +251,13 @@ class Runner:
             return Bypass(_one_line(error))
         except Exception as error:  # noqa: BLE001  law 7: a cache that fails never fails the cell
             return Bypass(f"lean_magic failed ({type(error).__name__}: {_one_line(error)}); please report it")
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep to ourselves what importing a module shows: it is in the record already."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 def _one_line(error: BaseException) -> str:

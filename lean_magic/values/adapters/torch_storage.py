@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Span, bytes_at
+from lean_magic.values.notes import note
 
 __all__ = ["interval", "reduced"]
 
@@ -83,6 +84,8 @@ def _from_bytes(
     value = torch.empty(0, dtype=getattr(torch, dtype)).set_(storage, offset, shape, stride)
     if device and _is_present(device):
         value = value.to(device)
+    elif device:
+        note(f"no {device} here: restored on the CPU")
     return _finished(value, requires_grad, grad, kind)
 
 
