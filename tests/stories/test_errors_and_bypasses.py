@@ -535,3 +535,56 @@ def test_loading_twice_changes_nothing(story):
         ran = story.run("%load_ext lean_magic", "%reload_ext lean_magic", "%%cached\nprint('a')\nx = 1")
         assert ran[2].stdout == "a\n"
         assert ran[2].status_line.startswith({"miss": "●", "hit": "✓"}[kind])
+
+
+def test_replay_that_fails_is_taken_back(story, tmp_path):
+    """Where an entry cannot be put back, the cell runs from what was there before, as if nothing had been tried."""
+    target = tmp_path / "target"
+    before = f"import os, random, sys, warnings\nrandom.seed(3)\nxs, box, target = [1], {{'a': {{1}}}}, {str(target)!r}"
+    cell = (
+        "%%cached\nxs.append(random.random()); box['a'].add(2); y = 5\nos.environ['STORY'] = '1'; sys.path.append('zz')\n"
+        "open('log.txt', 'a').write('one ')\nwarnings.simplefilter('ignore')\nos.chdir(target)"
+    )
+    target.mkdir()
+    assert story.run(before, cell, files={"log.txt": ""}).kind == "miss"
+    target.rmdir()
+    wanted = story.uncached(before, cell, files={"log.txt": ""})
+    found = story.run(before, cell, files={"log.txt": ""})
+    assert found.kind == ""
+    looks = "[xs, sorted(box['a']), os.environ.get('STORY'), sys.path.count('zz'), len(warnings.filters), random.random()]"
+    assert found.value(looks)[:4] == wanted.value(looks)[:4]
+    assert found.value("y") == 5
+    assert (story.work / "log.txt").read_text() == "one "
+
+
+def test_reason_names_the_damage(story, tmp_path):
+    """A damaged entry is a miss that says so."""
+    cell = "%%cached\nimport numpy as np\nx = np.arange(100_000)"
+    story.run(cell)
+    (payload,) = (tmp_path / "cache").rglob("*.joblib")
+    content = bytearray(payload.read_bytes())
+    content[len(content) // 2] ^= 1
+    payload.write_bytes(content)
+    ran = story.run(cell)
+    assert ran.kind == "miss"
+    assert "damaged" in ran.reason
+
+
+def test_config_magic_changes_settings(kernel):
+    """`%config LeanMagic.…` sets what the configuration file sets, at once."""
+    kernel.run("%config LeanMagic.off = True")
+    assert "switched off" in kernel.run("%%cached\nx = 1").reason
+    kernel.run("%config LeanMagic.off = False")
+    assert kernel.run("%%cached\nx = 1").kind == "miss"
+    kernel.run("%config LeanMagic.quiet = True")
+    assert kernel.run("%%cached\nx = 1").status_line == ""
+
+
+def test_status_line_is_one_line(story):
+    """Whatever differs, the line that tells stays one line."""
+    before = "import pandas as pd\npd.DataFrame.peek = lambda self: (\n    {})"
+    cell = "%%cached\nx = pd.DataFrame({'a': [1]}).peek()"
+    story.run(before.format(1), cell)
+    ran = story.run(before.format(2), cell)
+    assert ran.kind == "miss"
+    assert "\n" not in ran.reason

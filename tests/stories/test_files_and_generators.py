@@ -327,3 +327,46 @@ def test_seeded_draws_in_one_kernel_go_on(kernel):
     kernel.run("random.seed(1)")
     assert kernel.run("%%cached\nx = random.random()").kind == "hit"
     assert kernel.ask("x") == drawn[0]
+
+
+UNSEEDED = {
+    "random": ("import random", "x = random.random()", "random.seed(1)"),
+    "random imported in the cell": (
+        "",
+        "import random\nx = random.random()",
+        "import random\nrandom.seed(1)",
+    ),
+    "numpy imported in the cell": (
+        "",
+        "import numpy as np\nx = np.random.rand()",
+        "import numpy\nnumpy.random.seed(1)",
+    ),
+    "numpy": ("import numpy as np", "x = np.random.rand()", "np.random.seed(1)"),
+    "torch": ("import torch", "x = torch.rand(2)", "torch.manual_seed(1)"),
+    "a shuffle in a function": (
+        "import random\ndef f(): return random.sample(range(99), 9)",
+        "x = f()",
+        "random.seed(1)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "draw", "seed"), UNSEEDED.values(), ids=UNSEEDED)
+def test_entry_of_an_unseeded_draw_is_none_once_seeded(story, before, draw, seed):
+    """What was drawn while nobody had seeded answers only while nobody has; a seed asks for its own draw."""
+    cell = f"%%cached\n{draw}"
+    assert story.run(before or "1", cell).kind == "miss"
+    assert story.run(before or "1", cell).kind == "hit"
+    start = before or "1"
+    story.replays(start, seed, cell, f"{draw}\ny = x", kinds=["hit"])
+    again = story.run(before or "1", cell, seed, cell, seed, cell)
+    assert again.kinds[0] == "hit"
+    assert again.kinds[2] == "hit"
+
+
+def test_notebook_saved_in_between_hits(story):
+    """A dot among the data is no folder that the cell reads, so the notebook beside it may be saved."""
+    before = "import tokenizers, numpy as np\nwords = ['.', 'a', '..', '/']\nnp.zeros(1)"
+    cell = "%%cached\nx = [tokenizers.NormalizedString(word).original for word in words]"
+    story.run(before, cell, files={"nb.ipynb": "{}"})
+    assert story.run(before, cell, files={"nb.ipynb": "{'cells': []}", "new.txt": "a"}).kind == "hit"

@@ -358,3 +358,69 @@ def test_torch_settings_are_put_back(loaded_story):
     """Default dtype and grad mode set in a replayed cell hold in the cells after it."""
     loaded_story.replays("import torch", "%%cached\ntorch.set_default_dtype(torch.float64)\ntorch.set_grad_enabled(False);",
                   "print(torch.ones(1).dtype, torch.is_grad_enabled())")  # fmt: skip
+
+
+LOADED_LATER = {
+    "a package imported in the cell": ("1", "import numpy as np\nx = np.pi * np.arange(3)", "import numpy"),
+    "a submodule that is loaded when used": ("import scipy", "x = scipy.constants.c", "import scipy.special"),
+    "another submodule": (
+        "import numpy as np",
+        "x = np.arange(3).sum()",
+        "import numpy.ma, numpy.polynomial",
+    ),
+    "a constant of a submodule": ("import scipy", "x = scipy.constants.c", "scipy.constants.g"),
+    "a name from a package": ("1", "from scipy.constants import c\nx = c", "import scipy.constants"),
+    "an import in a function": (
+        "def f():\n    import numpy.ma as m\n    return m.nomask, m.core.__name__",
+        "x = f()",
+        "import numpy.ma",
+    ),
+    "the standard library": ("1", "import colorsys, wave\nx = colorsys.ONE_THIRD", "import colorsys"),
+}
+
+
+@pytest.mark.parametrize(("before", "cell", "loads"), LOADED_LATER.values(), ids=LOADED_LATER)
+def test_what_is_loaded_already_makes_no_difference(story, before, cell, loads):
+    """Installed code counts by its version: an entry answers whether its modules are loaded yet or not."""
+    cached = f"%%cached\n{cell}"
+    first = story.run(before, cached, loads, cached)
+    assert first.kinds == ["miss", "hit"], first
+    assert story.run(before, loads, cached).kind == "hit"
+    edited = f"{cached}\ny = 1"
+    assert story.run(before, loads, edited).kind == "miss"
+    story.replays(before, edited)
+
+
+def test_constant_set_in_a_package_runs(story):
+    """A plain value of a package that something has set is told apart, loaded by the cell or before."""
+    cell = "%%cached\nimport scipy.constants\nx = scipy.constants.c"
+    story.run("1", cell)
+    setting = "import scipy.constants as k\nvars(k)['c'] = 5"
+    changed = story.run(setting, cell)
+    assert changed.kind == "miss"
+    assert changed.value("x") == 5
+    assert story.run("1", cell).value("x") != 5
+
+
+def test_same_name_for_another_module_runs(story):
+    """A name that stands for another module of the same package is another input."""
+    story.changes(
+        [
+            "import numpy as np, numpy.ma as m\na = np.ma.array([1, 2], mask=[0, 1])",
+            "%%cached\nx = str(m.sin(a))",
+        ],
+        [
+            "import numpy as np, numpy as m\na = np.ma.array([1, 2], mask=[0, 1])",
+            "%%cached\nx = str(m.sin(a))",
+        ],
+        "miss",
+    )
+
+
+def test_package_bound_by_the_import_of_its_module_runs(story):
+    """`import a.b` binds `a`: what the cell takes from `a` itself counts, too."""
+    files = {"pkg/__init__.py": "SIZE = 1\n", "pkg/part.py": "def f():\n    return 1\n"}
+    cell = "%%cached\nimport pkg.part\nx = pkg.SIZE + pkg.part.f()"
+    story.changes(["import pkg.part", cell], ["import pkg.part\npkg.SIZE = 2", cell], "miss", files=files)
+    other = {**files, "pkg/__init__.py": "SIZE = 3\n"}
+    story.changes(["1", cell], ["1", cell], "miss", files=files, files_after=other)
