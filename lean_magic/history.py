@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from lean_magic.ledger import Ledger, Record
 from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.store import LocalStore, Manifest
 
-__all__ = ["nearest", "record", "show_line"]
+__all__ = ["Notice", "nearest", "record", "show_line"]
 
 _LOOKED_AT = 200  # entries and ledger lines: reasons are worth a glance, not a search
 
@@ -73,8 +74,26 @@ _STYLE = (
 
 def show_line(shell: Any, line: str) -> None:
     """Show one status line: quiet grey text in a notebook, plain text in a terminal."""
-    rich = f'<div class="lean-magic-status tex2jax_ignore mathjax_ignore" style="{_STYLE}">{html.escape(line)}</div>'
-    if hasattr(shell, "kernel"):
-        shell.display_pub.publish(data={"text/plain": line, "text/html": rich}, metadata={})
-    else:
-        shell.display_pub.publish(data={"text/plain": line}, metadata={})
+    shell.display_pub.publish(data=_rich(shell, line), metadata={})
+
+
+def _rich(shell: Any, line: str, kind: str = "status") -> dict[str, str]:
+    rich = f'<div class="lean-magic-{kind} tex2jax_ignore mathjax_ignore" style="{_STYLE}">{html.escape(line)}</div>'
+    return {"text/plain": line, "text/html": rich} if hasattr(shell, "kernel") else {"text/plain": line}
+
+
+class Notice:
+    """One line that changes while something is waited for; a terminal shows its first form alone."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._id = ""
+
+    def show(self, line: str) -> None:
+        """Show the line in the place of the one before."""
+        known = bool(self._id)
+        self._id = self._id or uuid.uuid4().hex
+        if known and not hasattr(self._shell, "kernel"):
+            return
+        options = {"transient": {"display_id": self._id}, "update": known}
+        self._shell.display_pub.publish(data=_rich(self._shell, line, "notice"), metadata={}, **options)

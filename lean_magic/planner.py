@@ -123,7 +123,7 @@ class Planner:
         plan = Plan(found, key, run, recorders=recorders())
         if cell.options.refresh:
             return replace(plan, reasons=("--refresh",))
-        return self._search(plan, cell)
+        return self.search(plan, cell)
 
     def _key(self, cell: Cell, found: Analysis) -> Key:
         namespace = self.shell.user_ns
@@ -153,7 +153,7 @@ class Planner:
             sets=frozenset(key.facts.sets),
         )
 
-    def _search(self, plan: Plan, cell: Cell) -> Plan | Bypass:
+    def search(self, plan: Plan, cell: Cell) -> Plan:
         """Look for an entry whose observed inputs still hold."""
         reasons: list[str] = []
         for manifest in self.store.get(plan.key.family, plan.key.digest):

@@ -29,17 +29,19 @@ from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.planner import Cell, Plan, Planner
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
-from lean_magic.store import LocalStore, Manifest, Part, eviction
+from lean_magic.store import Lease, Leases, LocalStore, Manifest, Part, eviction
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
 from lean_magic.values.fingerprint import on_bytes
 from lean_magic.values.in_place import shape_of
 from lean_magic.values.notes import noting
 from lean_magic.values.sources import Sources, sources_of
+from lean_magic.words import duration
 
 __all__ = ["Cell", "Plan", "Runner"]
 
 
+_PAUSE = 0.1  # seconds between two looks at a lease
 _LOOK_EVERY = 20  # stores between two looks at the size of the folder
 
 
@@ -79,6 +81,13 @@ class Runner:
         """Run or replay one cell; `execute` runs it as IPython would. Gives whether it raised."""
         started = time.perf_counter()
         plan = self._attempt(self.plan, cell)
+        with self._turn(plan, cell) as plan:
+            return await self._follow(plan, cell, execute, started)
+
+    async def _follow(
+        self, plan: Any, cell: Cell, execute: Callable[[], Awaitable[bool]], started: float
+    ) -> bool:
+        """Replay, or run and store, or just run, as the plan says."""
         if isinstance(plan, Plan) and plan.entry is not None:
             outcome = self._attempt(self._replay, plan, cell, started)
             if isinstance(outcome, Hit):
@@ -94,6 +103,33 @@ class Runner:
                 replace(plan, seconds=time.perf_counter() - started, label=cell.options.label), cell, None
             )
         return raised
+
+    @contextlib.contextmanager
+    def _turn(self, plan: Any, cell: Cell) -> Iterator[Any]:
+        """Wait while another kernel computes the same; give the plan with its entry, or with our own turn."""
+        computes = isinstance(plan, Plan) and plan.entry is None
+        if not computes or cell.options.refresh or cell.options.readonly:
+            yield plan
+            return
+        with contextlib.closing(self._wait(plan.key.digest)):
+            found = self._attempt(self.planner.search, plan, cell)
+            yield replace(found, reasons=plan.reasons) if isinstance(found, Plan) else found
+
+    def _wait(self, key: str) -> Lease:
+        """Wait for the lease of a key, showing for whom; one who holds another may be waited for, and goes on."""
+        leases, notice, started = (
+            Leases(self.settings.folder),
+            history.Notice(self.shell),
+            time.perf_counter(),
+        )
+        lease = leases.take(key)
+        while lease is None and not leases.holds_any():
+            holder, waited = leases.holder(key), duration(time.perf_counter() - started)
+            who = holder.name if holder else "another kernel"
+            notice.show(f"◌ waiting for {who}, which is running the same cell · {waited} · interrupt to stop")
+            time.sleep(_PAUSE)
+            lease = leases.take(key)
+        return lease or Lease()
 
     # -- a hit ---------------------------------------------------------------------
 

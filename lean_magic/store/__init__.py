@@ -1,8 +1,21 @@
 """The store: keeps an entry's bytes, and never looks inside a payload."""
 
+from lean_magic.store.lease import Holder, Lease, Leases
 from lean_magic.store.local import LocalStore
 from lean_magic.store.manifest import FORMAT, Manifest, Part, Payload
 from lean_magic.store.store import Store
 from lean_magic.store.trust import make_private, require_private
 
-__all__ = ["FORMAT", "LocalStore", "Manifest", "Part", "Payload", "Store", "make_private", "require_private"]
+__all__ = [
+    "FORMAT",
+    "Holder",
+    "Lease",
+    "Leases",
+    "LocalStore",
+    "Manifest",
+    "Part",
+    "Payload",
+    "Store",
+    "make_private",
+    "require_private",
+]
