@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING, Any
 from lean_magic._version import __version__
 
 if TYPE_CHECKING:
+    from lean_magic.calls import cached
     from lean_magic.outcome import Bypass, Hit, Miss, Outcome
+    from lean_magic.shutdown_hooks import on_shutdown
 
 __all__ = [
     "Bypass",
     "Hit",
     "Miss",
     "__version__",
+    "cached",
     "last_outcome",
     "load_ipython_extension",
+    "on_shutdown",
     "unload_ipython_extension",
 ]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "lean_magic.monitor.extension"}]
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -39,9 +47,9 @@ def last_outcome() -> Outcome | None:
 
     None before the first, and after one that raised.
     """
-    from lean_magic.magic import current
+    from lean_magic.calls import runner
 
-    return current().last
+    return runner().last
 
 
 def __getattr__(name: str) -> Any:
@@ -49,4 +57,12 @@ def __getattr__(name: str) -> Any:
         from lean_magic import outcome
 
         return getattr(outcome, name)
+    if name == "cached":
+        from lean_magic.calls import cached
+
+        return cached
+    if name == "on_shutdown":
+        from lean_magic.shutdown_hooks import on_shutdown
+
+        return on_shutdown
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,7 @@ from typing import Any
 
 from lean_magic import history
 from lean_magic._version import __version__
-from lean_magic.effects import Record, Run
+from lean_magic.effects import Record, Run, files
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
 from lean_magic.key import Analysis, after_loading, look_at_filters, possible_after
 from lean_magic.ledger import Ledger
@@ -29,19 +29,18 @@ from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.planner import Cell, Plan, Planner
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
-from lean_magic.store import Lease, Leases, LocalStore, Manifest, Part, eviction
+from lean_magic.store import LocalStore, Manifest, Part, eviction
+from lean_magic.turn import alone, wait
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
 from lean_magic.values.fingerprint import on_bytes
 from lean_magic.values.in_place import shape_of
 from lean_magic.values.notes import noting
 from lean_magic.values.sources import Sources, sources_of
-from lean_magic.words import duration
 
 __all__ = ["Cell", "Plan", "Runner"]
 
 
-_PAUSE = 0.1  # seconds between two looks at a lease
 _LOOK_EVERY = 20  # stores between two looks at the size of the folder
 
 
@@ -80,9 +79,14 @@ class Runner:
     async def run(self, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
         """Run or replay one cell; `execute` runs it as IPython would. Gives whether it raised."""
         started = time.perf_counter()
-        plan = self._attempt(self.plan, cell)
-        with self._turn(plan, cell) as plan:
-            return await self._follow(plan, cell, execute, started)
+        with alone() as by_itself:
+            if not by_itself:
+                self.last = Bypass("another thread or task of this kernel is in a cached cell or call")
+                return await execute()
+            with files.unwatched():
+                plan = self._attempt(self.plan, cell)
+            with self._turn(plan, cell) as plan:
+                return await self._follow(plan, cell, execute, started)
 
     async def _follow(
         self, plan: Any, cell: Cell, execute: Callable[[], Awaitable[bool]], started: float
@@ -111,25 +115,14 @@ class Runner:
         if not computes or cell.options.refresh or cell.options.readonly:
             yield plan
             return
-        with contextlib.closing(self._wait(plan.key.digest)):
+        with files.unwatched():
+            lease = wait(self.shell, self.settings.folder, plan.key.digest)
             found = self._attempt(self.planner.search, plan, cell)
+        try:
             yield replace(found, reasons=plan.reasons) if isinstance(found, Plan) else found
-
-    def _wait(self, key: str) -> Lease:
-        """Wait for the lease of a key, showing for whom; one who holds another may be waited for, and goes on."""
-        leases, notice, started = (
-            Leases(self.settings.folder),
-            history.Notice(self.shell),
-            time.perf_counter(),
-        )
-        lease = leases.take(key)
-        while lease is None and not leases.holds_any():
-            holder, waited = leases.holder(key), duration(time.perf_counter() - started)
-            who = holder.name if holder else "another kernel"
-            notice.show(f"◌ waiting for {who}, which is running the same cell · {waited} · interrupt to stop")
-            time.sleep(_PAUSE)
-            lease = leases.take(key)
-        return lease or Lease()
+        finally:
+            with files.unwatched():
+                lease.close()
 
     # -- a hit ---------------------------------------------------------------------
 
@@ -138,9 +131,9 @@ class Runner:
         assert entry is not None
         assert entry.payload is not None
         try:
-            with progress("loading", self.settings.progress_after) as show:
+            with files.unwatched(), progress("loading", self.settings.progress_after) as show:
                 path = LocalStore(self.settings.folder, progress=show).open(entry)
-            with noting() as notes, _silence():
+            with files.unwatched(), noting() as notes, _silence():
                 live, spaces = plan.run.walk.by_mark(), plan.run.walk.spaces
                 graph = codec.load(path, entry.payload.layout, live, spaces, self._sources(cell))
         except Damaged as error:
@@ -192,7 +185,8 @@ class Runner:
 
     def _keep(self, plan: Plan, cell: Cell, seconds: float) -> Outcome:
         try:
-            return self._store(plan, cell, seconds)
+            with files.unwatched():
+                return self._store(plan, cell, seconds)
         except KeyboardInterrupt:
             return Bypass("interrupted while storing; the result stands")
 
@@ -269,13 +263,10 @@ class Runner:
             look_at_filters(plan.run.words)
         if not (cell.options.quiet or self.settings.quiet):
             history.show_line(self.shell, outcome.line)
-        try:
-            self.ledger.append(
-                history.record(outcome, plan.key if plan else None, cell.options.label, cell.cell_id)
-            )
-        except StoreError:
-            # The folder cannot be used; the status line has said so already.
-            return
+        line = history.record(outcome, plan.key if plan else None, cell.options.label, cell.cell_id)
+        # A folder that cannot be used has been told by the status line already.
+        with files.unwatched(), contextlib.suppress(StoreError):
+            self.ledger.append(line)
 
     def _attempt(self, step: Callable[..., Any], *args: Any) -> Any:
         """Do one step of ours; a failure becomes a Bypass, so that the cell runs whatever happens here."""

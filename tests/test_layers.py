@@ -18,6 +18,8 @@ FLOOR = {
     "options": {"errors", "settings"},
     "outcome": {"words"},
     "progress": {"words"},
+    "report_files": set(),
+    "shutdown_hooks": set(),
 }
 MATTER = {"values": set(), "store": set(), "ledger": set()}
 MEANING = {"key": {"values"}, "effects": {"values"}}
@@ -26,12 +28,17 @@ FLOW = {
     "display": BELOW_FLOW,
     "history": BELOW_FLOW,
     "planner": BELOW_FLOW | {"display", "history"},
-    "runner": BELOW_FLOW | {"history", "planner"},
+    "turn": BELOW_FLOW | {"history"},
+    "runner": BELOW_FLOW | {"history", "planner", "turn"},
     "interception": {"runner"},
+    "kernel_report": {"ledger"},
+    "without_shell": set(),
 }
 BELOW_FACES = {"runner", "interception", "history", "store", "ledger"}
 FACES = {"lean": BELOW_FACES, "cli": BELOW_FACES | {"lean"}}
+FACES["calls"] = {"runner", "turn", "without_shell"}
 FACES["magic"] = BELOW_FLOW | set(FLOW) | set(FACES)
+FACES["monitor"] = {"store", "ledger"}  # the server never opens a payload, and knows no kernel from inside
 ABOVE_FLOOR = MATTER | MEANING | FLOW | FACES
 ROOMS = FLOOR | {room: allowed | set(FLOOR) for room, allowed in ABOVE_FLOOR.items()}
 

@@ -64,6 +64,9 @@ class Attributes:
                 return f"`{name}` has other content"
         return ""
 
+    def include(self, record: Record) -> None:
+        """Take over nothing: what a cell inside does is seen as it is put back."""
+
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Set them again."""
         del run

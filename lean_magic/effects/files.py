@@ -11,8 +11,9 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from lean_magic.effects.recorder import Record, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values.origin import package_version, path_origin
 
-__all__ = ["Files", "install_hook"]
+__all__ = ["Files", "install_hook", "unwatched"]
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = {
@@ -39,6 +40,7 @@ _CHANGES = {
 }
 _FOLDERS = {"os.listdir", "os.scandir"}
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/")
+_UNKNOWN: list[Any] = ["", -1, -1, -1, -1]  # observed where a file could not be read: equal to none
 _KEPT = 64 * 1024 * 1024  # bytes: larger written files are checked, not stored
 
 _watching: list[Files] = []
@@ -54,8 +56,21 @@ def install_hook() -> None:
 _installed: list[bool] = []
 
 
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """Leave out what is done inside, which is our own work and not the cell's."""
+    before, _ours.works = getattr(_ours, "works", False), True
+    try:
+        yield
+    finally:
+        _ours.works = before
+
+
+_ours = threading.local()
+
+
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if not _watching:
+    if not _watching or getattr(_ours, "works", False):
         return
     if event == "open" and isinstance(args[0], (str, bytes)):
         flags = args[2] if isinstance(args[2], int) else 0
@@ -87,7 +102,6 @@ class Files:
         self._modules: set[str] = set()
         self._folders: dict[str, dict[str, Any]] = {}
         self._start = ""
-        self._busy = False
 
     def begin(self, run: Run) -> None:
         """Start listening."""
@@ -108,7 +122,7 @@ class Files:
     def opened(self, path: str, *, writing: bool, keeping: bool) -> None:
         """Note one file that Python opens; `keeping` tells that writing does not start from nothing."""
         name = self._name(path)
-        if self._busy or _ignored(name):
+        if _ignored(name):
             return
         if writing:
             self._write(name, matters=keeping or name in self._read)
@@ -119,7 +133,7 @@ class Files:
         """Note paths that are renamed, removed or made."""
         for path in paths:
             name = self._name(path)
-            if not self._busy and not _ignored(name):
+            if not _ignored(name):
                 self._write(name, matters=True)
 
     def _write(self, name: str, *, matters: bool) -> None:
@@ -127,18 +141,16 @@ class Files:
         if name in self._written:
             return
         if matters:
-            # Digesting opens the file, which is no reading of the cell's.
-            self._busy = True
-            try:
+            self._digests[name] = _UNKNOWN
+            # Digesting opens the file, which is no reading of the cell's; what fails here must not fail the cell.
+            with unwatched(), contextlib.suppress(OSError, Unstorable):
                 self._digests[name] = self._observe(name, stat_of(name))
-            finally:
-                self._busy = False
         self._read.pop(name, None)
         self._written.add(name)
 
     def listed(self, path: str) -> None:
         """Note a folder that is listed."""
-        if not self._busy and not _ignored(name := self._name(path)):
+        if not _ignored(name := self._name(path)):
             self._listed.add(name)
 
     def _name(self, path: str) -> str:
@@ -206,7 +218,7 @@ class Files:
         now = stat_of(name)
         if (stat and stat[:3]) != (now and now[:3]):
             raise Unstorable(name, "changed while the cell read it", "run the cell again")
-        return [digest_of(name), *now] if now is not None and not os.path.isdir(name) else None
+        return [digest_of(name), *now] if os.path.isfile(name) and now is not None else None
 
     # -- replay -------------------------------------------------------------------------
 
@@ -224,6 +236,17 @@ class Files:
                 return f"package {name}: {version} → {package_version(name)}"
         return ""
 
+    def include(self, record: Record) -> None:
+        """Count as read and written what a cell inside read and wrote, except what this one wrote before."""
+        for name, known in record.observed["files"].items():
+            if name in record.effects and name not in self._written:
+                self._digests[name] = known
+            elif name not in self._written:
+                self._read.setdefault(name, stat_of(name))
+        self._written |= set(record.effects)
+        self._listed |= set(record.observed["folders"])
+        self._packages |= set(record.observed["packages"])
+
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Put back the files the cell wrote, where they are not there as it left them."""
         del run
@@ -232,7 +255,7 @@ class Files:
             if digest is None and path.is_file():
                 undo.callback(path.write_bytes, path.read_bytes())
                 path.unlink()
-            elif digest is not None and (not path.is_file() or digest_of(name) != digest):
+            elif digest is not None and not _is(path, digest):
                 _make_room(path, undo)
                 path.write_bytes(record.values[name])
 
@@ -284,6 +307,10 @@ def _content(name: str) -> bytes | None:
         raise Unstorable(name, "is a folder the cell made or changed", "make folders in a cell of its own")
     if not os.path.exists(name):
         return None
+    if not os.path.isfile(name):
+        raise Unstorable(
+            name, "is a pipe or device that the cell wrote to", "write to it in a cell of its own"
+        )
     if os.path.getsize(name) > _KEPT:
         raise Unstorable(
             name,
@@ -291,6 +318,11 @@ def _content(name: str) -> bytes | None:
             "write it in a cell of its own",
         )
     return Path(name).read_bytes()
+
+
+def _is(path: Path, digest: str) -> bool:
+    with unwatched():
+        return path.is_file() and digest_of(str(path)) == digest
 
 
 def _make_room(path: Path, undo: contextlib.ExitStack) -> None:

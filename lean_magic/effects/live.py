@@ -47,6 +47,9 @@ class Live:
         del observed, run
         return ""
 
+    def include(self, record: Record) -> None:
+        """Take over nothing: what a cell inside does is seen as it is put back."""
+
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Nothing to put back."""
 

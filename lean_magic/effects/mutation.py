@@ -78,6 +78,9 @@ class Mutation:
             return "other arrays share memory now"
         return ""
 
+    def include(self, record: Record) -> None:
+        """Take over nothing: what a cell inside does is seen as it is put back."""
+
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Write the content back: arrays last, whose kind was compared, so that nothing is left to fail."""
         live = run.walk.by_mark()

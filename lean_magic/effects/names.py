@@ -82,6 +82,9 @@ class Names:
                 return f"`{name}` has other content"
         return ""
 
+    def include(self, record: Record) -> None:
+        """Take over nothing: what a cell inside does is seen as it is put back."""
+
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Bind and delete the names."""
         touched = [*record.effects["bound"], *record.effects["deleted"]]

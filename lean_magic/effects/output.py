@@ -61,6 +61,9 @@ class Output:
         del observed, run
         return ""
 
+    def include(self, record: Record) -> None:
+        """Take over nothing: what a cell inside does is seen as it is put back."""
+
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Show everything again, in order."""
         del undo  # what was shown was shown

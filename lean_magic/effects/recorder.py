@@ -65,6 +65,9 @@ class Recorder(Protocol):
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare what an entry observed with the present; gives the reason if it differs, else ""."""
 
+    def include(self, record: Record) -> None:
+        """Take over what a cell inside this one observed and did, as it is replayed and so cannot be watched."""
+
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Put the effects back, giving `undo` a callback for each step before it is taken."""
 
@@ -79,14 +82,17 @@ class Recorders:
         """Start all; what started is cancelled if one fails to."""
         for recorder in self.members:
             recorder.begin(run)
+        _open.append(self)
 
     def end(self, run: Run) -> dict[str, Record]:
         """Stop all, the last first: output is the outermost and sees what the others show."""
+        self._close()
         found = {recorder.name: recorder.end(run) for recorder in reversed(self.members)}
         return {recorder.name: found[recorder.name] for recorder in self.members}
 
     def cancel(self, run: Run) -> None:
         """Stop all, keeping nothing."""
+        self._close()
         for recorder in reversed(self.members):
             recorder.cancel(run)
 
@@ -101,7 +107,17 @@ class Recorders:
         Whatever is raised on the way, a KeyboardInterrupt too, all that was put back is taken away again:
         the cell that then runs starts from what was there.
         """
+        for outer in _open:
+            for recorder in outer.members:
+                recorder.include(records[recorder.name])
         with contextlib.ExitStack() as undo:
             for recorder in self.members:
                 recorder.replay(records[recorder.name], run, undo)
             undo.pop_all()
+
+    def _close(self) -> None:
+        if self in _open:
+            _open.remove(self)
+
+
+_open: list[Recorders] = []  # of cells that run now, the outermost first

@@ -137,6 +137,7 @@ class Generators:
         self._free: set[str] = set()
         self._reseeded: set[str] = set()
         self._absent: set[str] = set()
+        self._drawn: set[str] = set()
 
     def begin(self, run: Run) -> None:
         """Take down the state of every generator there is."""
@@ -167,6 +168,7 @@ class Generators:
         for kind, (owner, get, _) in _KINDS.items():
             live = owner()
             if live is None:
+                observed |= {kind: _UNSEEDED} if kind in self._drawn else {}
                 continue
             use = self._use(kind, live, asks)
             if use is not None:
@@ -178,6 +180,8 @@ class Generators:
         """Say what of the state before counts: a digest, that it was unseeded, or nothing (""); None if unused."""
         if kind in self._reseeded:
             return ""
+        if kind in self._drawn and (kind in self._absent or kind in self._free):
+            return _UNSEEDED
         if kind in self._absent:
             if not _is_unseeded(kind, live):
                 return ""
@@ -205,6 +209,10 @@ class Generators:
             elif live is None or fingerprint(get(live), kind) != digest:
                 return f"generator {kind} is in another state"
         return ""
+
+    def include(self, record: Record) -> None:
+        """Draws of a cell inside that was replayed count as draws, though an unseeded generator stood still."""
+        self._drawn |= {kind for kind, digest in record.observed.items() if digest == _UNSEEDED}
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Leave the generators as the run left them."""
