@@ -144,6 +144,7 @@ class Planner:
             in_place=key.facts.in_place,
             imports=tuple(one.module for one, _ in found.imports if not one.names and "." in one.module),
             surely=frozenset(found.surely),
+            order=found.order,
             drop=frozenset(cell.options.drop),
             strings=frozenset(key.facts.strings) | key.walk.texts | key.walk.words,
             constants=frozenset(key.facts.strings),

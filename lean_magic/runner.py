@@ -22,6 +22,7 @@ from typing import Any
 from lean_magic import history
 from lean_magic._version import __version__
 from lean_magic.effects import Record, Run, files
+from lean_magic.effects.names import hidden
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
 from lean_magic.key import Analysis, after_loading, look_at_filters, possible_after
 from lean_magic.ledger import Ledger
@@ -299,6 +300,7 @@ def live_objects(run: Run, namespace: dict[str, Any], records: Mapping[str, Reco
         id(value): name
         for name, value in namespace.items()
         if name not in bound
+        and not hidden(name)
         and isinstance(value, (type, types.FunctionType))
         and value.__module__ == "__main__"
     }

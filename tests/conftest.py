@@ -240,12 +240,8 @@ def loaded_story(loaded_kernels, work, tmp_path):
 
 # Each runs the cell, or comes back a little different, where a perfect cache would not. The marks go as they are mended.
 SHORTFALLS = {
-    "test_every_form_of_binding[type alias and generics]": "a generic class comes back with other internals",
-    "test_functions_and_classes_live[generics and protocols]": "a generic class comes back with other internals",
     "test_functions_and_classes_live[metaclass, abstract class, init_subclass]": "`__init_subclass__` needs its own name",
     "test_arrays_tables_and_tensors[arrays can be written]": "a mapped array does not own its memory: no in-place resize",
-    "test_leftovers[a caught exception]": "an exception comes back without its traceback",
-    "test_leftovers_that_are_over_hit[a finished pool]": "a pool that is shut down is refused",
 }
 
 

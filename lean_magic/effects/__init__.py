@@ -3,6 +3,7 @@
 from lean_magic.effects.attributes import Attributes
 from lean_magic.effects.files import Files
 from lean_magic.effects.live import Live
+from lean_magic.effects.loading import Loading
 from lean_magic.effects.mutation import Mutation
 from lean_magic.effects.names import Names
 from lean_magic.effects.output import Output
@@ -18,4 +19,6 @@ def recorders() -> Recorders:
 
     Files come before a change of the working folder, and what is hardest to take back comes last.
     """
-    return Recorders([Live(), Files(), Names(), Attributes(), Process(), Generators(), Mutation(), Output()])
+    return Recorders(
+        [Live(), Loading(), Files(), Names(), Attributes(), Process(), Generators(), Mutation(), Output()]
+    )

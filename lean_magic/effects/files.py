@@ -83,9 +83,14 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     elif event in _CHANGES:
         for files in _watching:
             files.changed([os.fsdecode(arg) for arg in args if isinstance(arg, (str, bytes))])
-    elif event in _FOLDERS and isinstance(args[0], (str, bytes, type(None))):
+    elif event in _FOLDERS and isinstance(args[0], (str, bytes, type(None))) and not _imports():
         for files in _watching:
             files.listed(os.fsdecode(args[0] or "."))
+
+
+def _imports() -> bool:
+    """Whether it is Python that looks for a module, whose sources are in the key in their own way."""
+    return sys._getframe(2).f_code.co_filename.startswith("<frozen importlib")  # noqa: SLF001
 
 
 class Files:
@@ -263,7 +268,7 @@ class Files:
 def _ignored(name: str) -> bool:
     """Whether a path is no file of the user's: devices, and what Python and matplotlib keep for themselves."""
     absolute = os.path.abspath(name)
-    cached = absolute.endswith(".pyc") or absolute.startswith(_caches())
+    cached = absolute.endswith(".pyc") or f"{os.sep}__pycache__" in absolute or absolute.startswith(_caches())
     return cached or (absolute.startswith(_SYSTEM) and not absolute.startswith("/dev/shm/"))
 
 

@@ -56,7 +56,8 @@ class Names:
         deleted = [name for name in [*self._before, *self._gone] if name not in present and not hidden(name)]
         kept = {name: value for name, value in bound.items() if name not in run.drop}
         told = {
-            "bound": list(kept),
+            # A name that was there before stands at its old place, which says nothing of when it was bound.
+            "bound": sorted(kept, key=lambda name: run.order.get(name, len(run.order))),
             "deleted": deleted,
             "imports": [name for name in run.imports if name in sys.modules],
         }

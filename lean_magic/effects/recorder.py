@@ -28,6 +28,7 @@ class Run:
     reads: frozenset[str] = frozenset()
     assigned: frozenset[str] = frozenset()
     surely: frozenset[str] = frozenset()
+    order: Mapping[str, int] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
     strings: frozenset[str] = frozenset()
     sets: frozenset[tuple[str, ...]] = frozenset()

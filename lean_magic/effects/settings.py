@@ -166,13 +166,20 @@ def _put_polars(name: str, value: Any) -> None:
 _DECIMAL = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
 
 
+_SIGNALS = ("flags", "traps")
+
+
 def _decimal() -> dict[str, Any]:
     context = decimal.getcontext()
-    return {name: getattr(context, name) for name in _DECIMAL}
+    signals = {name: dict(getattr(context, name)) for name in _SIGNALS}
+    return {name: getattr(context, name) for name in _DECIMAL} | signals
 
 
 def _put_decimal(name: str, value: Any) -> None:
-    setattr(decimal.getcontext(), name, value)
+    if name in _SIGNALS:
+        getattr(decimal.getcontext(), name).update(value)
+    else:
+        setattr(decimal.getcontext(), name, value)
 
 
 def _logging() -> dict[str, Any]:

@@ -159,6 +159,8 @@ def _python(reached: CodeFacts, libraries: bool) -> dict[str, Any]:
     context = decimal.getcontext()
     if any(getattr(context, name) != getattr(decimal.DefaultContext, name) for name in _DECIMAL):
         found["decimal context"] = [getattr(context, name) for name in _DECIMAL]
+    if "flags" in reached.attributes and any(context.flags.values()):
+        found["decimal flags"] = sorted(signal.__name__ for signal, is_set in context.flags.items() if is_set)
     local = {name: locale.setlocale(getattr(locale, name)) for name in _LOCALE}
     if set(local.values()) != {"C"}:
         found["locale"] = local

@@ -51,6 +51,7 @@ class Analysis:
     digest: str
     reads: dict[str, Read] = field(default_factory=dict)
     assigned: set[str] = field(default_factory=set)
+    order: dict[str, int] = field(default_factory=dict)  # statement in which a name is first bound
     surely: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
     imports: list[tuple[Import, dict[str, str]]] = field(default_factory=list)
@@ -67,7 +68,8 @@ def analyse(nodes: Sequence[ast.stmt], quiet: bool = False) -> Analysis:
     # A `;` silences a value, and there is none after anything but an expression.
     found = Analysis(_digest(nodes, quiet=quiet and bool(nodes) and isinstance(nodes[-1], ast.Expr)))
     flow = _Flow(found)
-    flow.block(nodes)
+    for flow.position, node in enumerate(nodes):
+        flow.statement(node)
     found.surely = set(flow.surely)
     found.catches_name_errors = any(catches(node) for whole in nodes for node in ast.walk(whole))
     return found
@@ -90,6 +92,7 @@ class _Flow:
 
     def __init__(self, found: Analysis) -> None:
         self.found = found
+        self.position = 0
         self.surely: frozenset[str] = frozenset()
         self.possibly: frozenset[str] = frozenset()
         self._bodies: dict[str, CodeFacts] = {}
@@ -133,7 +136,7 @@ class _Flow:
         # A walrus may stand where evaluation does not come by.
         maybe = said.stores - said.deletes - self.surely
         self.possibly |= maybe
-        self.found.assigned |= maybe
+        self._assigned(maybe)
         self._unbind(said.deletes)
 
     def _read(self, name: str, chains: set[tuple[str, ...]]) -> None:
@@ -156,7 +159,7 @@ class _Flow:
             self._read(inner, chains)
         self._open.discard(name)
         self.possibly |= body.stores
-        self.found.assigned |= body.stores
+        self._assigned(body.stores)
 
     def _use_maybe(self, name: str) -> None:
         """Count the body as read if something calls it at once, which only running can tell."""
@@ -168,7 +171,12 @@ class _Flow:
     def _bind(self, names: Iterable[str]) -> None:
         self.surely |= set(names)
         self.possibly |= set(names)
-        self.found.assigned |= set(names)
+        self._assigned(names)
+
+    def _assigned(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.found.assigned.add(name)
+            self.found.order.setdefault(name, self.position)
 
     def _unbind(self, names: Iterable[str]) -> None:
         self.surely -= set(names)

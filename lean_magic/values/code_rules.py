@@ -143,6 +143,7 @@ def method_rule(walk: Walk, value: types.MethodType) -> bytes:
     """Digest a bound method: the function and the object it is bound to."""
     if is_global_generator(value.__self__):
         return leaf("global generator's", value.__qualname__.encode())
+    walk.mark(value)
     return combine("method", walk.digest(value.__func__), walk.digest(value.__self__))
 
 

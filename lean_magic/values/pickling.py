@@ -16,21 +16,18 @@ from __future__ import annotations
 import functools
 import io
 import marshal
-import os
 import pickle
-import threading
 import types
 import typing
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import cloudpickle
 from cloudpickle import cloudpickle as _internals
 
-from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import importable
+from lean_magic.values.leftovers import REDUCERS, closed_file, exception
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.sources import Sources, find_code, source_of
 
@@ -80,9 +77,9 @@ class Writer(cloudpickle.Pickler):
         if isinstance(obj, type):
             return _new_class(super().reducer_override(obj), obj)
         if isinstance(obj, io.IOBase):
-            return _closed_file(obj)
-        if isinstance(obj, BaseException) and type(obj).__reduce__ is BaseException.__reduce__:
-            return _make_exception, (type(obj), obj.args), vars(obj) or None
+            return closed_file(obj)
+        if isinstance(obj, BaseException):
+            return exception(obj)
         for adapter in adapters_for(type(obj)):
             form = adapter.reduce(obj, None if id(obj) in self._plain else self._memory)
             if form is not NotImplemented:
@@ -231,11 +228,6 @@ def _fill_dispatcher(dispatcher: Any, state: tuple[dict[type, Any], dict[str, An
     vars(dispatcher).update(state[1])
 
 
-def _make_exception(cls: type, args: tuple[Any, ...]) -> Any:
-    """Make an exception without its `__init__`, which may ask for other arguments than were kept."""
-    return cls.__new__(cls, *args)
-
-
 def _new_class(form: Any, cls: type) -> Any:
     """Take cloudpickle's form of a class, without the link to the class that was written."""
     if form is NotImplemented or not isinstance(form, tuple) or len(form) < 2:
@@ -253,79 +245,28 @@ def _new_class(form: Any, cls: type) -> Any:
 
 
 def _in_order(rest: list[Any], cls: type) -> list[Any]:
-    """Keep the members of a class in the order of its body, which cloudpickle sorts."""
+    """Keep the members of a class in the order of its body, which cloudpickle sorts.
+
+    Those that are the very object that a base has too, which cloudpickle leaves out, are its own as well.
+    """
     (members, slots), *more = rest
+    members = {**_inherited(cls), **members}
     ordered = {name: members[name] for name in cls.__dict__ if name in members and name != "__slotnames__"}
     return [(ordered, slots), *more]
 
 
-def _closed_file(obj: Any) -> Any:
-    if isinstance(obj, (io.StringIO, io.BytesIO)):
-        return (_make_closed_text, (type(obj),)) if obj.closed else NotImplemented
-    if not obj.closed:
-        raise Unstorable(type(obj).__name__, "is an open file", "close it in the cell, or use `with`")
-    return _make_closed, (
-        str(getattr(obj, "name", "")),
-        str(getattr(obj, "mode", "r")),
-        getattr(obj, "encoding", None),
-    )
+def _inherited(cls: type) -> dict[str, Any]:
+    bases = [vars(base) for base in cls.__mro__[1:]]
+    own = ((name, value) for name, value in vars(cls).items() if name not in _MADE)
+    return {name: value for name, value in own if any(base.get(name, _EMPTY) is value for base in bases)}
 
 
-def _make_closed_text(kind: Callable[[], Any]) -> Any:
-    file = kind()
-    file.close()
-    return file
+_MADE = {"__dict__", "__weakref__", "__module__", "__slots__", "_abc_impl"}  # by the making of a class
 
 
-def _remembering(writer: Writer, obj: Any) -> Any:
-    """Take a function under `functools.lru_cache` apart; what it remembers stays behind."""
+def _ignoring(reducer: Callable[[Any], Any], writer: Writer, obj: Any) -> Any:
     del writer
-    if importable(obj) and obj.__module__ != "__main__":
-        return NotImplemented
-    return _make_remembering, (obj.__wrapped__, obj.cache_parameters())
-
-
-def _make_remembering(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
-    return functools.lru_cache(**parameters)(function)
-
-
-def _lock(writer: Writer, obj: Any) -> Any:
-    del writer
-    if obj.locked():
-        raise Unstorable("lock", "is held", "release it in the cell")
-    return threading.Lock, ()
-
-
-def _weak(writer: Writer, obj: weakref.ref[Any]) -> Any:
-    del writer
-    return weakref.ref, (obj(),)
-
-
-def _make_closed(name: str, mode: str, encoding: str | None) -> Any:
-    plain = mode.replace("x", "w")
-    file = open(os.devnull, plain, encoding=encoding)  # noqa: SIM115, PTH123  made to be closed
-    raw: Any = getattr(getattr(file, "buffer", file), "raw", file)
-    raw.name = name
-    file.close()
-    return file
-
-
-def _generator(writer: Writer, obj: Any) -> Any:
-    del writer
-    if obj.gi_frame is not None:
-        raise Unstorable("generator", "is a generator half used", "turn it into a list in the cell")
-    return _make_finished, ()
-
-
-def _make_finished() -> Any:
-    finished: Any = (item for item in list[Any]())
-    next(finished, None)
-    return finished
-
-
-def _refuse(writer: Writer, obj: Any) -> Any:
-    del writer
-    raise Unstorable(type(obj).__name__, f"is a live {type(obj).__name__}", "keep only its result")
+    return reducer(obj)
 
 
 _REDUCERS: dict[type, Callable[[Writer, Any], Any]] = {
@@ -334,12 +275,5 @@ _REDUCERS: dict[type, Callable[[Writer, Any], Any]] = {
     types.CodeType: Writer.code,
     _Space: Writer.space,
     Plain: Writer.plain,
-    type(threading.Lock()): _lock,
-    type(functools.lru_cache(lambda: 0)): _remembering,
-    weakref.ref: _weak,
-    types.GeneratorType: _generator,
-    types.CoroutineType: _refuse,
-    types.AsyncGeneratorType: _refuse,
-    types.FrameType: _refuse,
-    types.TracebackType: _refuse,
+    **{cls: functools.partial(_ignoring, reducer) for cls, reducer in REDUCERS.items()},
 }

@@ -77,6 +77,7 @@ class RecorderContract:
     cell = ""  # does something that this recorder records
     setup = ""  # runs before
     undo = ""  # takes back what the cell did
+    can_undo = True  # False for what was shown
 
     def make(self):
         """Return a new recorder."""
@@ -181,5 +182,8 @@ class RecorderContract:
         assert reason == ""
         assert self.seen(quiet) != seen
         stored.values = as_payload(now, record, tmp_path) if record.values is not None else None
-        self.make().replay(stored, now, contextlib.ExitStack())
-        assert self.seen(quiet) == seen
+        before = self.seen(quiet)
+        with contextlib.ExitStack() as undo:
+            self.make().replay(stored, now, undo)
+            assert self.seen(quiet) == seen
+        assert not self.can_undo or self.seen(quiet) == before, "a replay is taken back whole"

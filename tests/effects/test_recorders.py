@@ -5,17 +5,19 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from recorder_contract import RecorderContract
+from recorder_contract import RecorderContract, a_run
 
 from lean_magic.effects import recorders
 from lean_magic.effects.attributes import Attributes
 from lean_magic.effects.files import Files
 from lean_magic.effects.live import Live
+from lean_magic.effects.loading import Loading
 from lean_magic.effects.mutation import Mutation
 from lean_magic.effects.names import Names
 from lean_magic.effects.output import Output
 from lean_magic.effects.process import Process
 from lean_magic.effects.rng import Generators
+from lean_magic.errors import Unstorable
 
 
 class TestNames(RecorderContract):
@@ -141,6 +143,7 @@ class TestFiles(RecorderContract):
 class TestOutput(RecorderContract):
     """What the cell shows."""
 
+    can_undo = False
     setup = "import sys\nfrom IPython.display import display"
     cell = (
         "print('hi')\nsys.stderr.write('oh')\ndisplay({'text/plain': 'shown'}, raw=True)\nprint('ho', end='')"
@@ -170,6 +173,31 @@ class TestLive(RecorderContract):
     def test_a_record_is_put_back(self):
         """There is nothing to put back: a cell that leaves something running is refused."""
         assert Live().still_holds(None, None) == ""
+
+
+class TestLoading(RecorderContract):
+    """Local modules that the cell loads."""
+
+    setup = "from pathlib import Path\n_ = Path('loaded_story.py').write_text('STATE = []')\nimport sys\nsys.path.insert(0, '')"
+    cell = "import loaded_story"
+
+    @pytest.fixture(autouse=True)
+    def _unload(self, monkeypatch):
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        yield
+        sys.modules.pop("loaded_story", None)
+
+    def make(self):
+        """Return a new recorder."""
+        return Loading()
+
+    def test_a_record_is_put_back(self, quiet):
+        """There is nothing to put back: a module that was changed where it was loaded is refused, by name."""
+        run, recorder = a_run(quiet, self.cell), self.make()
+        recorder.begin(run)
+        exec(f"{self.cell}\nloaded_story.STATE.append(1)", quiet.ns)
+        with pytest.raises(Unstorable, match="module loaded_story"):
+            recorder.end(run)
 
 
 def test_every_recorder_is_under_contract():

@@ -1,0 +1,95 @@
+"""Local modules that the cell itself loads: a replay loads them again, and must end with the same state.
+
+What a module holds when its own code has run is noted then and there, so that what the
+cell does to it afterwards can be told from what importing it does anyway. Python's
+import system says a word for `python -v` at just that moment; to listen there puts no
+frame of ours into the traceback of a module that fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from lean_magic.effects.recorder import Record, Run
+from lean_magic.errors import Unfingerprintable, Unstorable
+from lean_magic.values import Walk
+from lean_magic.values.origin import path_origin
+
+__all__ = ["Loading"]
+
+_BOOTSTRAP: Any = sys.modules["_frozen_importlib"]
+_WORD = "_verbose_message"  # says "import …" when a module's own code has run
+
+
+class Loading:
+    """Compares the globals of newly loaded local modules with what they were when loaded."""
+
+    name = "loading"
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, dict[str, str]] = {}
+        self._before: set[str] = set()
+        self._said: Callable[..., None] | None = None
+
+    def begin(self, run: Run) -> None:
+        """Listen to the import system."""
+        del run
+        self._before = set(sys.modules)
+        self._said = getattr(_BOOTSTRAP, _WORD)
+        setattr(_BOOTSTRAP, _WORD, self._listen)
+
+    def _listen(self, message: str, *about: Any, **options: Any) -> None:
+        assert self._said is not None
+        self._said(message, *about, **options)
+        module = sys.modules.get(str(about[0])) if message.startswith("import ") and about else None
+        if module is not None and _is_local(module):
+            self._loaded[module.__name__] = _digests(module)
+
+    def end(self, run: Run) -> Record:
+        """Compare. Raises Unstorable naming the module that is other than it was loaded."""
+        self.cancel(run)
+        for name, module in list(sys.modules.items()):
+            is_new = name not in self._before and isinstance(module, types.ModuleType) and _is_local(module)
+            if is_new and _digests(module) != self._loaded.get(module.__name__):
+                why = "was changed by the cell that loads it first"
+                raise Unstorable(f"module {name}", why, "import it in a cell before")
+        return Record()
+
+    def cancel(self, run: Run) -> None:
+        """Listen no more."""
+        del run
+        if self._said is not None:
+            setattr(_BOOTSTRAP, _WORD, self._said)
+            self._said = None
+
+    def still_holds(self, observed: Any, run: Run) -> str:
+        """Observe nothing: the sources of modules are in the key."""
+        del observed, run
+        return ""
+
+    def include(self, record: Record) -> None:
+        """Take over nothing: a cell inside loads its modules again."""
+
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
+        """Put nothing back: what the entry refers to has been imported with it."""
+
+
+def _digests(module: types.ModuleType) -> dict[str, str]:
+    """Digest what the globals of a module hold; what cannot be compared is left out."""
+    found: dict[str, str] = {}
+    walk = Walk()
+    for name, value in list(vars(module).items()):
+        if isinstance(value, types.ModuleType) or (name.startswith("__") and name.endswith("__")):
+            continue  # modules come to hang in their package as they are loaded
+        with contextlib.suppress(Unfingerprintable):
+            found[name] = walk.fingerprint(name, value).digest
+    return found
+
+
+def _is_local(module: types.ModuleType) -> bool:
+    path = getattr(module, "__file__", None)
+    return bool(path) and path_origin(str(path)) == "local"

@@ -1,0 +1,200 @@
+"""What is over when a cell ends: closed files, finished iterators, pools and futures, caught exceptions.
+
+Each comes back as over. What is not over yet is refused, by name and with a remedy.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import io
+import os
+import threading
+import types
+import typing
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from lean_magic.errors import Unstorable
+from lean_magic.values.code_rules import importable
+from lean_magic.values.tracebacks import retraced, steps
+
+__all__ = ["REDUCERS", "closed_file", "exception"]
+
+
+def closed_file(obj: Any) -> Any:
+    """Take a closed file apart. Raises Unstorable for an open one."""
+    if isinstance(obj, (io.StringIO, io.BytesIO)):
+        return (_make_closed_text, (type(obj),)) if obj.closed else NotImplemented
+    if not obj.closed:
+        raise Unstorable(type(obj).__name__, "is an open file", "close it in the cell, or use `with`")
+    return _make_closed, (
+        str(getattr(obj, "name", "")),
+        str(getattr(obj, "mode", "r")),
+        getattr(obj, "encoding", None),
+    )
+
+
+def _make_closed_text(kind: Callable[[], Any]) -> Any:
+    file = kind()
+    file.close()
+    return file
+
+
+def _make_closed(name: str, mode: str, encoding: str | None) -> Any:
+    plain = mode.replace("x", "w")
+    file = open(os.devnull, plain, encoding=encoding)  # noqa: SIM115, PTH123  made to be closed
+    raw: Any = getattr(getattr(file, "buffer", file), "raw", file)
+    raw.name = name
+    file.close()
+    return file
+
+
+def exception(obj: BaseException) -> Any:
+    """Take an exception apart, with its traceback and the exceptions behind it."""
+    own = type(obj).__reduce__ is not BaseException.__reduce__
+    call, args, state = (
+        (*obj.__reduce__(), None)[:3] if own else (_make_exception, (type(obj), obj.args), vars(obj))
+    )
+    behind = obj.__cause__, obj.__context__, obj.__suppress_context__, obj.__traceback__
+    return call, args, (state or None, behind), None, None, _fill_exception
+
+
+def _make_exception(cls: type, args: tuple[Any, ...]) -> Any:
+    """Make an exception without its `__init__`, which may ask for other arguments than were kept."""
+    return cls.__new__(cls, *args)
+
+
+def _fill_exception(error: BaseException, kept: tuple[Any, tuple[Any, ...]]) -> None:
+    state, (cause, context, suppressed, trace) = kept
+    if state:
+        error.__setstate__(state)
+    error.__cause__, error.__context__, error.__traceback__ = cause, context, trace
+    error.__suppress_context__ = suppressed  # setting the cause sets it, too
+
+
+def _traceback(obj: types.TracebackType) -> Any:
+    return retraced, (steps(obj),)
+
+
+def _remembering(obj: Any) -> Any:
+    """Take a function under `functools.lru_cache` apart; what it remembers stays behind."""
+    if importable(obj) and obj.__module__ != "__main__":
+        return NotImplemented
+    return _make_remembering, (obj.__wrapped__, obj.cache_parameters())
+
+
+def _make_remembering(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
+
+
+def _lock(obj: Any) -> Any:
+    if obj.locked():
+        raise Unstorable("lock", "is held", "release it in the cell")
+    return threading.Lock, ()
+
+
+def _weak(obj: weakref.ref[Any]) -> Any:
+    return weakref.ref, (obj(),)
+
+
+def _generator(obj: Any) -> Any:
+    if obj.gi_frame is not None:
+        raise Unstorable("generator", "is a generator half used", "turn it into a list in the cell")
+    return _make_finished, ()
+
+
+def _make_finished() -> Any:
+    finished: Any = (item for item in list[Any]())
+    next(finished, None)
+    return finished
+
+
+def _pool(obj: Any) -> Any:
+    over = getattr(obj, "_shutdown", False) or getattr(obj, "_shutdown_thread", False)
+    if not over:
+        raise Unstorable(
+            type(obj).__name__, "is a pool that still takes work", "use `with`, or shut it down in the cell"
+        )
+    return _make_shut_down, (type(obj), obj._max_workers)  # noqa: SLF001  there is no public way to ask
+
+
+def _make_shut_down(kind: Callable[[int], Any], workers: int) -> Any:
+    pool = kind(workers)
+    pool.shutdown()
+    return pool
+
+
+def _future(obj: concurrent.futures.Future[Any]) -> Any:
+    if not obj.done():
+        raise Unstorable("Future", "is not done", "wait for it in the cell")
+    if obj.cancelled():
+        return _make_future, (None, None, True)
+    error = obj.exception()
+    return _make_future, (None if error else obj.result(), error, False)
+
+
+def _make_future(result: Any, error: BaseException | None, cancelled: bool) -> Any:
+    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    if cancelled:
+        future.cancel()
+        future.set_running_or_notify_cancel()
+    elif error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+    return future
+
+
+def _type_variable(obj: typing.TypeVar) -> Any:
+    """Take a type variable of the notebook apart; cloudpickle's would say that it is cloudpickle's."""
+    if importable(obj) and obj.__module__ != "__main__":
+        return NotImplemented
+    about = obj.__constraints__, obj.__bound__, obj.__covariant__, obj.__contravariant__
+    return _make_type_variable, (obj.__name__, *about, obj.__module__)
+
+
+def _make_type_variable(
+    name: str, constraints: tuple[Any, ...], bound: Any, covariant: bool, contravariant: bool, module: str
+) -> Any:
+    make: Any = typing.TypeVar
+    made = make(name, *constraints, bound=bound, covariant=covariant, contravariant=contravariant)
+    made.__module__ = module
+    return made
+
+
+def _view(obj: memoryview) -> Any:
+    """Take a view of a whole object apart; of a part nobody can say where it lies."""
+    whole = memoryview(obj.obj)
+    if (whole.format, whole.shape, whole.strides, whole.readonly) != (
+        obj.format,
+        obj.shape,
+        obj.strides,
+        obj.readonly,
+    ):
+        raise Unstorable(
+            "memoryview", "is a view of a part of an object", "keep the part as bytes or an array"
+        )
+    return memoryview, (obj.obj,)
+
+
+def _refuse(obj: Any) -> Any:
+    raise Unstorable(type(obj).__name__, f"is a live {type(obj).__name__}", "keep only its result")
+
+
+REDUCERS: dict[type, Callable[[Any], Any]] = {
+    type(threading.Lock()): _lock,
+    type(functools.lru_cache(lambda: 0)): _remembering,
+    weakref.ref: _weak,
+    types.GeneratorType: _generator,
+    types.CoroutineType: _refuse,
+    types.AsyncGeneratorType: _refuse,
+    types.FrameType: _refuse,
+    types.TracebackType: _traceback,
+    concurrent.futures.ThreadPoolExecutor: _pool,
+    concurrent.futures.ProcessPoolExecutor: _pool,
+    concurrent.futures.Future: _future,
+    memoryview: _view,
+    typing.TypeVar: _type_variable,
+}
