@@ -240,7 +240,6 @@ def loaded_story(loaded_kernels, work, tmp_path):
 
 # Each runs the cell, or comes back a little different, where a perfect cache would not. The marks go as they are mended.
 SHORTFALLS = {
-    "test_functions_and_classes_live[metaclass, abstract class, init_subclass]": "`__init_subclass__` needs its own name",
     "test_arrays_tables_and_tensors[arrays can be written]": "a mapped array does not own its memory: no in-place resize",
 }
 

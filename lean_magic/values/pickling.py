@@ -13,13 +13,14 @@ value, four things a cache needs:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import marshal
 import pickle
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import cloudpickle
@@ -29,6 +30,7 @@ from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import importable
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception
 from lean_magic.values.memory import Memory, Plain
+from lean_magic.values.origin import is_own
 from lean_magic.values.sources import Sources, find_code, source_of
 
 __all__ = ["Reader", "Writer"]
@@ -238,10 +240,41 @@ def _new_class(form: Any, cls: type) -> Any:
         options = {**options, "__qualname__": cls.__qualname__}
         if "__slots__" in cls.__dict__ and typing.NamedTuple not in getattr(cls, "__orig_bases__", ()):
             options["__slots__"] = cls.__dict__["__slots__"]
-        return make, (kind, name, bases, options, None, extra), *_in_order(rest, cls)
+        return _make_class, (kind, name, bases, options, None, extra), *_in_order(rest, cls)
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
         return make, (*args[:5], None, args[6]), *rest
     return form
+
+
+def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str, Any], *rest: Any) -> Any:
+    """Make a class bare, without what the user's metaclass or `__init_subclass__` did when it was first made.
+
+    What they did to the class and to others is in the graph, or was done to objects that are put back.
+    """
+    maker = next(one for one in kind.__mro__ if not is_own(one))
+    with _without_hook(bases):
+        if maker is kind:
+            return _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001
+        return maker.__new__(kind, name, bases, dict(options))
+
+
+@contextlib.contextmanager
+def _without_hook(bases: tuple[type, ...]) -> Iterator[None]:
+    met = (one for base in bases for one in getattr(base, "__mro__", ()) if "__init_subclass__" in vars(one))
+    first = next(met, None)
+    if first is None or not is_own(first):
+        yield
+        return
+    hook = vars(first)["__init_subclass__"]
+    type.__setattr__(first, "__init_subclass__", classmethod(_no_hook))
+    try:
+        yield
+    finally:
+        type.__setattr__(first, "__init_subclass__", hook)
+
+
+def _no_hook(cls: type, /, **options: Any) -> None:
+    """Stand in for a hook."""
 
 
 def _in_order(rest: list[Any], cls: type) -> list[Any]:

@@ -128,3 +128,67 @@ def test_order_of_names_is_that_of_the_code(story):
     cell = "%%cached\nn = [5]\ni = 3"
     story.run("i = 0", cell)
     assert story.run("0", cell).value("[name for name in globals() if name in 'in']") == ["n", "i"]
+
+
+HOOKS = {
+    "a hook that registers": """
+        %%cached
+        class B:
+            subs = []
+            def __init_subclass__(cls, tag=None, **options):
+                super().__init_subclass__(**options)
+                B.subs.append((cls.__name__, tag))
+        class C(B, tag=1): pass
+        # %%
+        class D(B, tag=2): pass
+        print(B.subs, D.__mro__)
+        """,
+    "a metaclass that registers": """
+        made = []
+        # %%
+        %%cached
+        class M(type):
+            def __new__(meta, name, bases, names, **options):
+                made.append(name)
+                return super().__new__(meta, name, bases, {**names, 'tag': len(made)})
+            def __init__(cls, name, bases, names, **options):
+                super().__init__(name, bases, names)
+                cls.late = name.lower()
+        class A(metaclass=M): pass
+        class B(A, option=1): x = 1
+        # %%
+        class C(B): pass
+        print(made, A.tag, B.tag, C.tag, C.late, type(B) is M)
+        """,
+    "a hook of an earlier cell": """
+        class Plugin:
+            known = {}
+            def __init_subclass__(cls): Plugin.known[cls.__name__] = cls
+        # %%
+        %%cached
+        class One(Plugin): pass
+        class Two(One): pass
+        # %%
+        print(sorted(Plugin.known), Plugin.known['One'] is One)
+        """,
+    "an abstract metaclass of the user": """
+        %%cached
+        import abc
+        class M(abc.ABCMeta):
+            def __call__(cls, *args):
+                return super().__call__(*args)
+        class A(metaclass=M):
+            @abc.abstractmethod
+            def f(self): ...
+        class B(A):
+            def f(self): return 1
+        # %%
+        print(B().f(), A.__abstractmethods__, isinstance(B(), A))
+        """,
+}
+
+
+@pytest.mark.parametrize("notebook", HOOKS.values(), ids=HOOKS)
+def test_classes_are_not_made_twice(story, notebook):
+    """What hooks and metaclasses did when a class was made is put back, and not done again."""
+    story.replays(*cells(notebook))
