@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lean_magic.effects.recorder import Record, Run
+from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
 
@@ -17,7 +17,7 @@ __all__ = ["Attributes"]
 _GONE = "<gone>"
 
 
-class Attributes:
+class Attributes(Recorder):
     """Compares the globals of local modules, and the attributes that the code says it sets."""
 
     name = "attributes"
@@ -63,9 +63,6 @@ class Attributes:
             if fingerprint(now.get(tuple(place), _GONE), name) != digest:
                 return f"`{name}` has other content"
         return ""
-
-    def include(self, record: Record) -> None:
-        """Take over nothing: what a cell inside does is seen as it is put back."""
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Set them again."""

@@ -21,7 +21,7 @@ import platformdirs
 
 from lean_magic.effects import unseen
 from lean_magic.effects.contents import TICK, digest_of, stat_of
-from lean_magic.effects.recorder import Record, Run
+from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values.origin import package_version, path_origin
 
@@ -93,7 +93,7 @@ def _imports() -> bool:
     return sys._getframe(2).f_code.co_filename.startswith("<frozen importlib")  # noqa: SLF001
 
 
-class Files:
+class Files(Recorder):
     """Collects the files of one cell."""
 
     name = "files"

@@ -9,49 +9,39 @@ import sys
 import threading
 from typing import Any
 
-from lean_magic.effects.recorder import Record, Run
+from lean_magic.effects.hooks import hooks
+from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values.origin import origin
 
 __all__ = ["Live"]
 
 
-class Live:
+class Live(Recorder):
     """Counts what runs before and after."""
 
     name = "live"
 
     def __init__(self) -> None:
         self._before: set[Any] = set()
+        self._hooks: dict[str, Any] = {}
 
     def begin(self, run: Run) -> None:
         """Take down what runs already."""
-        del run
         self._before = _running()
+        self._hooks = hooks(run)
 
     def end(self, run: Run) -> Record:
         """Look for what the cell left running. Raises Unstorable naming it."""
-        del run
+        for name, now in hooks(run).items():
+            if now != self._hooks.get(name, now):
+                raise Unstorable(name, "was hung into the process", "set it in a cell of its own")
         for left in _running() - self._before:
             if not _harmless(left):
                 raise Unstorable(
                     _name(left), "was left running", "finish it in the cell, or start it in an uncached one"
                 )
         return Record()
-
-    def cancel(self, run: Run) -> None:
-        """Nothing to stop."""
-
-    def still_holds(self, observed: Any, run: Run) -> str:
-        """Observe nothing: what runs elsewhere is no input."""
-        del observed, run
-        return ""
-
-    def include(self, record: Record) -> None:
-        """Take over nothing: what a cell inside does is seen as it is put back."""
-
-    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
-        """Nothing to put back."""
 
 
 def _running() -> set[Any]:

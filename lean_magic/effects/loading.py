@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from lean_magic.effects.recorder import Record, Run
+from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk
 from lean_magic.values.origin import path_origin
@@ -25,7 +25,7 @@ _BOOTSTRAP: Any = sys.modules["_frozen_importlib"]
 _WORD = "_verbose_message"  # says "import …" when a module's own code has run
 
 
-class Loading:
+class Loading(Recorder):
     """Compares the globals of newly loaded local modules with what they were when loaded."""
 
     name = "loading"
@@ -65,17 +65,6 @@ class Loading:
         if self._said is not None:
             setattr(_BOOTSTRAP, _WORD, self._said)
             self._said = None
-
-    def still_holds(self, observed: Any, run: Run) -> str:
-        """Observe nothing: the sources of modules are in the key."""
-        del observed, run
-        return ""
-
-    def include(self, record: Record) -> None:
-        """Take over nothing: a cell inside loads its modules again."""
-
-    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
-        """Put nothing back: what the entry refers to has been imported with it."""
 
 
 def _digests(module: types.ModuleType) -> dict[str, str]:

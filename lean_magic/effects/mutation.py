@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from lean_magic.effects.recorder import Record, Run
+from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.in_place import content_of, put, shape_of
@@ -14,7 +14,7 @@ from lean_magic.values.memory import inside, overlaps
 __all__ = ["Mutation", "changed"]
 
 
-class Mutation:
+class Mutation(Recorder):
     """Fingerprints what the cell reached once more, and keeps the content of what is other now."""
 
     name = "mutation"
@@ -69,17 +69,18 @@ class Mutation:
         closed = [mark for mark, value in walk.by_mark().items() if _is_closed(value)]
         return [*sorted(sorted(group) for group in groups), closed]
 
-    def cancel(self, run: Run) -> None:
-        """Nothing to stop."""
-
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare which arrays share memory, which the key does not see."""
         if observed and observed.get("sharing") != self._sharing(run.walk):
             return "other arrays share memory now"
         return ""
 
-    def include(self, record: Record) -> None:
-        """Take over nothing: what a cell inside does is seen as it is put back."""
+    def settle(self, record: Record, run: Run) -> None:
+        """Write the content of what is no array once more."""
+        live = run.walk.by_mark() if record.values else {}
+        for mark, content in record.values.items():
+            if shape_of(live[mark]) is None:
+                put(live[mark], content)
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Write the content back: arrays last, whose kind was compared, so that nothing is left to fail."""

@@ -8,7 +8,7 @@ import re
 import sys
 from typing import Any
 
-from lean_magic.effects.recorder import Record, Run
+from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.values import fingerprint
 
 __all__ = ["Names", "hidden"]
@@ -22,7 +22,7 @@ def hidden(name: str) -> bool:
     return _HIDDEN.fullmatch(name) is not None
 
 
-class Names:
+class Names(Recorder):
     """Compares the namespace before and after the cell."""
 
     name = "names"
@@ -82,9 +82,6 @@ class Names:
             if fingerprint(run.namespace[name], name) != digest:
                 return f"`{name}` has other content"
         return ""
-
-    def include(self, record: Record) -> None:
-        """Take over nothing: what a cell inside does is seen as it is put back."""
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Bind and delete the names."""

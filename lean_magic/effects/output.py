@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lean_magic.effects import widgets
-from lean_magic.effects.recorder import Record, Run
+from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 
 __all__ = ["Output"]
 
 
-class Output:
+class Output(Recorder):
     """Listens on the live streams, the display publisher and the display hook, which all go on working."""
 
     name = "output"
@@ -55,14 +55,6 @@ class Output:
         del run
         while self._undo:
             self._undo.pop()()
-
-    def still_holds(self, observed: Any, run: Run) -> str:
-        """Output observes nothing."""
-        del observed, run
-        return ""
-
-    def include(self, record: Record) -> None:
-        """Take over nothing: what a cell inside does is seen as it is put back."""
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Show everything again, in order."""

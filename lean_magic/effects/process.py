@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from lean_magic.effects.recorder import Record, Run
+from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.settings import GONE, KINDS
 from lean_magic.errors import Unstorable
 
@@ -25,7 +25,7 @@ _NOISE = {
 }  # fmt: skip
 
 
-class Process:
+class Process(Recorder):
     """Compares the settings before and after the cell."""
 
     name = "process"
@@ -57,17 +57,6 @@ class Process:
         return Record(
             None, effects, {"settings": changed, "filters": added, "path": _moves(self._path, sys.path)}
         )
-
-    def cancel(self, run: Run) -> None:
-        """Nothing to stop."""
-
-    def still_holds(self, observed: Any, run: Run) -> str:
-        """Observe nothing: the settings that a cell reads are in its key."""
-        del observed, run
-        return ""
-
-    def include(self, record: Record) -> None:
-        """Take over nothing: what a cell inside does is seen as it is put back."""
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Set what the cell set."""

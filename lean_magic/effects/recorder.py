@@ -50,7 +50,10 @@ class Record:
 
 
 class Recorder(Protocol):
-    """One kind of effect; every recorder passes tests/contracts/recorder_contract.py."""
+    """One kind of effect; every recorder passes tests/contracts/recorder_contract.py.
+
+    What a recorder has no use for it inherits: it then does nothing.
+    """
 
     name: str
 
@@ -62,15 +65,24 @@ class Recorder(Protocol):
 
     def cancel(self, run: Run) -> None:
         """Stop watching after a cell that raised; must be harmless after `end`."""
+        del run
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare what an entry observed with the present; gives the reason if it differs, else ""."""
+        del observed, run
+        return ""
+
+    def settle(self, record: Record, run: Run) -> None:
+        """See to it that what was put back stands, now that the values it took the place of are gone."""
+        del record, run
 
     def include(self, record: Record) -> None:
         """Take over what a cell inside this one observed and did, as it is replayed and so cannot be watched."""
+        del record
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Put the effects back, giving `undo` a callback for each step before it is taken."""
+        del record, run, undo
 
 
 @dataclass(slots=True)
@@ -114,7 +126,10 @@ class Recorders:
         with contextlib.ExitStack() as undo:
             for recorder in self.members:
                 recorder.replay(records[recorder.name], run, undo)
-            undo.pop_all()
+            kept = undo.pop_all()
+        del kept  # old values go now, and the finalizers they have do again what the entry holds already
+        for recorder in self.members:
+            recorder.settle(records[recorder.name], run)
 
     def _close(self) -> None:
         if self in _open:

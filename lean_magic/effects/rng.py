@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lean_magic.effects.recorder import Record, Run
+from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.values import fingerprint
 
 __all__ = ["Generators", "assume_unseeded", "watch"]
@@ -127,7 +127,7 @@ def _has_drawn(kind: str, owner: Any) -> bool:
     return True
 
 
-class Generators:
+class Generators(Recorder):
     """Compares the state of each generator before and after the cell."""
 
     name = "generators"

@@ -8,6 +8,7 @@ and its distribution by version.
 
 from __future__ import annotations
 
+import abc
 import random
 import re
 import sys
@@ -31,6 +32,7 @@ __all__ = [
     "method_rule",
     "module_rule",
     "property_rule",
+    "registered",
     "wrapped_rule",
 ]
 
@@ -213,6 +215,7 @@ def class_rule(walk: Walk, value: type) -> bytes:
         walk.digest(value.__bases__),
         walk.digest(bases if bases is not value.__bases__ else None),
         *[walk.digest(name) + walk.digest(member) for name, member in members(value)],
+        *([walk.unordered(kin)] if (kin := registered(value)) else []),
     )
 
 
@@ -251,6 +254,14 @@ _NEVER_OWN = frozenset({
     types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
     types.GetSetDescriptorType, types.MemberDescriptorType,
 })  # fmt: skip
+
+
+def registered(cls: type) -> list[type]:
+    """List the classes registered with an abstract base class."""
+    if not isinstance(cls, abc.ABCMeta) or "_abc_impl" not in vars(cls):
+        return []
+    found = (reference() for reference in abc._get_dump(cls)[0])  # type: ignore[attr-defined]  # noqa: SLF001
+    return [one for one in found if one is not None]
 
 
 def members(cls: type) -> list[tuple[str, Any]]:

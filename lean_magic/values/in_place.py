@@ -17,8 +17,8 @@ from typing import Any
 
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
-from lean_magic.values.code_rules import members
-from lean_magic.values.reduced import is_plain, set_on_member
+from lean_magic.values.code_rules import members, registered
+from lean_magic.values.reduced import is_plain, set_on_member, shapes_itself, slots_of
 
 __all__ = ["content_of", "put", "shape_of"]
 
@@ -49,7 +49,9 @@ def put(live: Any, content: Any) -> None:
     for adapter in adapters_for(type(live)):
         if adapter.write_back(live, content):
             return
-    whole, state, slots = content
+    cls, whole, state, slots = content
+    if type(live) is not cls:
+        live.__class__ = cls
     _put_attributes(live, state, whole=whole)
     for name in copyreg._slotnames(type(live)):  # type: ignore[attr-defined]  # noqa: SLF001
         if name in slots:
@@ -67,19 +69,14 @@ def shape_of(value: Any) -> Any:
     return None
 
 
-def _state(value: Any) -> tuple[bool, dict[str, Any], dict[str, Any]]:
-    """Give (whether it is all, attributes, slots)."""
-    slots = {
-        name: getattr(value, name)
-        for name in copyreg._slotnames(type(value))  # type: ignore[attr-defined]  # noqa: SLF001
-        if hasattr(value, name)
-    }
+def _state(value: Any) -> tuple[type, bool, dict[str, Any], dict[str, Any]]:
+    """Give (class, whether it is all, attributes, slots)."""
     custom = getattr(type(value), "__getstate__", None)
-    if custom is not None and custom is not getattr(object, "__getstate__", None):
+    if custom is not getattr(object, "__getstate__", None) and not shapes_itself(type(value)):
         told = value.__getstate__()
         if isinstance(told, dict):
-            return False, dict(told), {}
-    return True, _attributes(value), slots
+            return type(value), False, dict(told), {}
+    return type(value), True, _attributes(value), slots_of(value)
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -178,7 +175,10 @@ def _give_member(live: enum.Enum, content: dict[str, Any]) -> None:
     vars(live).update(content)
 
 
-def _give_class(live: type, content: dict[str, Any]) -> None:
+def _give_class(live: Any, kept: tuple[dict[str, Any], list[type]]) -> None:
+    content, kin = kept
+    for one in kin:
+        live.register(one)  # a second time does nothing
     for name in [name for name, _ in members(live) if name not in content]:
         delattr(live, name)
     for name, member in content.items():
@@ -200,5 +200,5 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     types.CellType: (_take_cell, _give_cell),
     logging.Logger: (_take_logger, _give_logger),
     logging.Handler: (_take_handler, _give_handler),
-    type: (lambda value: dict(members(value)), _give_class),
+    type: (lambda value: (dict(members(value)), registered(value)), _give_class),
 }

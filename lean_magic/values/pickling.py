@@ -31,6 +31,7 @@ from lean_magic.values.code_rules import importable
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.origin import is_own
+from lean_magic.values.reduced import shapes_itself, slots_of
 from lean_magic.values.sources import Sources, find_code, source_of
 
 __all__ = ["Reader", "Writer"]
@@ -78,15 +79,12 @@ class Writer(cloudpickle.Pickler):
             return own(self, obj)
         if isinstance(obj, type):
             return _new_class(super().reducer_override(obj), obj)
-        if isinstance(obj, io.IOBase):
-            return closed_file(obj)
-        if isinstance(obj, BaseException):
-            return exception(obj)
-        for adapter in adapters_for(type(obj)):
-            form = adapter.reduce(obj, None if id(obj) in self._plain else self._memory)
-            if form is not NotImplemented:
-                return form
-        return super().reducer_override(obj)
+        form = _by_kind(obj)
+        if form is NotImplemented:
+            memory = None if id(obj) in self._plain else self._memory
+            tried = (adapter.reduce(obj, memory) for adapter in adapters_for(type(obj)))
+            form = next((form for form in tried if form is not NotImplemented), NotImplemented)
+        return form if form is not NotImplemented else super().reducer_override(obj)
 
     def function(self, obj: types.FunctionType) -> Any:
         """Take a function apart so that it will live on the live globals."""
@@ -211,6 +209,25 @@ def _fill_function(function: types.FunctionType, state: dict[str, Any]) -> None:
     function.__annotations__ = state["annotations"]
     function.__dict__.update(state["attributes"])
     function.__name__, function.__qualname__, function.__module__, function.__doc__ = state["names"]
+
+
+def _by_kind(obj: Any) -> Any:
+    if isinstance(obj, io.IOBase):
+        return closed_file(obj)
+    if isinstance(obj, BaseException):
+        return exception(obj)
+    if shapes_itself(type(obj)):
+        state = dict(getattr(obj, "__dict__", {})), slots_of(obj)
+        return object.__new__, (type(obj),), state, None, None, _fill_plain
+    return NotImplemented
+
+
+def _fill_plain(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Set all that an object held, whatever its class would make of it."""
+    attributes, slots = state
+    getattr(obj, "__dict__", {}).update(attributes)
+    for name, value in slots.items():
+        object.__setattr__(obj, name, value)
 
 
 def _dispatcher(obj: Any) -> Any:

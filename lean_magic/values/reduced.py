@@ -15,9 +15,9 @@ from typing import Any
 
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values.fingerprint import Walk, combine
-from lean_magic.values.origin import module_of, origin
+from lean_magic.values.origin import is_own, module_of, origin
 
-__all__ = ["attributes", "is_plain", "reduced", "set_on_member"]
+__all__ = ["attributes", "is_plain", "reduced", "set_on_member", "shapes_itself", "slots_of"]
 
 
 def reduced(walk: Walk, value: Any) -> bytes:
@@ -26,10 +26,24 @@ def reduced(walk: Walk, value: Any) -> bytes:
     walk.use_module(module_of(type(value)))
     if isinstance(value, (set, frozenset)):
         return combine("set", walk.digest(type(value)), walk.unordered(value), attributes(walk, value))
+    if shapes_itself(type(value)):
+        return combine("reduced", walk.digest(type(value)), attributes(walk, value))
     form = walk.keep(_reduce(value))
     if isinstance(form, str):
         return _global(walk, value, form)
     return combine("reduced", walk.digest(type(value)), *(_pieces(walk, form)))
+
+
+def shapes_itself(cls: type) -> bool:
+    """Whether a class of the user's says by its own code what is kept of an object, and may leave things out.
+
+    There is nothing in such objects but attributes, so all of those count and are kept.
+    """
+    first = next((one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one))), object)
+    return first is not object and is_own(first) and is_plain(cls)
+
+
+_FORMS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__"})
 
 
 def _reduce(value: Any) -> Any:
@@ -130,11 +144,14 @@ def _named(walk: Walk, state: dict[Any, Any]) -> bytes:
     return combine("state", *[walk.digest(name) + walk.digest(item) for name, item in list(state.items())])
 
 
+def slots_of(value: Any) -> dict[str, Any]:
+    """Give what the slots of an object hold."""
+    names = copyreg._slotnames(type(value))  # type: ignore[attr-defined]  # noqa: SLF001
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}
+
+
 def attributes(walk: Walk, value: Any, skip: frozenset[str] = frozenset()) -> bytes:
     """Digest the instance attributes (dict and slots) of `value` in their order."""
-    state = dict(getattr(value, "__dict__", {}))
-    for name in copyreg._slotnames(type(value)):  # type: ignore[attr-defined]  # noqa: SLF001
-        if hasattr(value, name):
-            state[name] = getattr(value, name)
+    state = dict(getattr(value, "__dict__", {})) | slots_of(value)
     kept = {name: item for name, item in state.items() if name not in skip}
     return _named(walk, kept)

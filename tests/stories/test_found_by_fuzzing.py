@@ -88,6 +88,80 @@ RIGHT = {
         print(one.result(), type(other.exception()), pool._shutdown)
         del pool, one, other
         """,
+    "a class that an object changes to": """
+        class A:
+            def go(self): return "a"
+        class B:
+            def go(self): return "b"
+        o = A(); p = o
+        # %%
+        %%cached
+        o.__class__ = B
+        # %%
+        print(o.go(), type(p) is B)
+        """,
+    "attributes that the reduced form leaves out": """
+        class R:
+            def __init__(self, v): self.v = v; self.extra = None
+            def __reduce__(self): return (R, (self.v,))
+        # %%
+        %%cached
+        a = R(1)
+        a.extra = [a.v]
+        # %%
+        print(a.extra)
+        """,
+    "attributes that the state leaves out": """
+        class S:
+            __slots__ = ("__dict__", "slot")
+            def __init__(self): self.keep, self.drop, self.slot = [1], [2], {3}
+            def __getstate__(self): return {"keep": self.keep}
+            def __setstate__(self, state): self.__dict__.update(state); self.drop = "restored"
+        s = S()
+        # %%
+        %%cached
+        s.keep.append(3)
+        s.drop.append(4)
+        s.slot.add(5)
+        t = S()
+        # %%
+        print(s.keep, s.drop, s.slot, t.drop, t.slot)
+        """,
+    "an instance of a class that the cell binds anew": """
+        %%cached
+        class K:
+            n = 2
+            def go(self): return self.n
+        p = K()
+        d = {'o': p, 'c': K}
+        class K:
+            n = 0
+            def go(self): return self.n
+        # %%
+        print(p.go(), type(p) is K, d['c'] is type(p))
+        """,
+    "registering with an abstract base class": """
+        import abc
+        class Shape(abc.ABC): pass
+        class Sq: pass
+        # %%
+        %%cached
+        Shape.register(Sq)
+        # %%
+        print(isinstance(Sq(), Shape))
+        """,
+    "a finalizer of what the cell rebinds": """
+        log = []
+        class D:
+            def __init__(self, v): self.v = v
+            def __del__(self): log.append(self.v)
+        d = D(1)
+        # %%
+        %%cached
+        d = D(2)
+        # %%
+        print(log)
+        """,
     "first import of a local module": """
         %%cached
         import helper
@@ -107,6 +181,58 @@ RIGHT = {
 def test_found_and_mended(story, notebook):
     """It comes back as a run leaves it, as a hit."""
     story.replays(*cells(notebook), files=FILES)
+
+
+HUNG = {
+    "a finalizer": (
+        "import weakref\nlog = []\nclass A: pass\na = A()",
+        "fin = weakref.finalize(a, log.append, 'bye')",
+        "del a\nprint(log)",
+    ),
+    "an exit handler": ("import atexit", "atexit.register(print, 'end')", "print(1)"),
+    "a signal handler": (
+        "import signal",
+        "signal.signal(signal.SIGUSR1, lambda *_: print('caught'))",
+        "signal.raise_signal(signal.SIGUSR1)",
+    ),
+    "a hook for exceptions": (
+        "import sys",
+        "sys.excepthook = lambda *_: print('mine')",
+        "print(sys.excepthook.__name__)",
+    ),
+    "a hook of threads": (
+        "import threading",
+        "threading.excepthook = lambda *_: print('mine')",
+        "t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()\ndel t",
+    ),
+    "a class registered with one of the library's": (
+        "import collections.abc\nclass A: pass",
+        "collections.abc.Sized.register(A)",
+        "print(isinstance(A(), collections.abc.Sized))",
+    ),
+    "a module made by hand": (
+        "import sys, types",
+        "sys.modules['byhand'] = types.ModuleType('byhand')\nsys.modules['byhand'].x = 1",
+        "import byhand\nprint(byhand.x)",
+    ),
+}
+
+
+@pytest.mark.parametrize("notebook", HUNG.values(), ids=HUNG)
+def test_what_is_hung_into_the_process(story, notebook):
+    """A cell that hangs something into the process that nobody can put back runs each time, and says so."""
+    before, cell, after = notebook
+    ran = story.stays_right(before, f"%%cached\n{cell}", after)
+    assert ran.kinds == ["bypass"]
+
+
+def test_what_a_class_leaves_out_of_its_form_counts(story):
+    """What an object holds besides what its own `__getstate__` tells is read as well."""
+    before = (
+        "class S:\n    def __init__(self, d): self.d = d\n    def __getstate__(self): return {{}}\ns = S({})"
+    )
+    cell = "%%cached\nx = s.d"
+    story.changes([before.format(1), cell], [before.format(2), cell], "miss")
 
 
 def test_state_of_a_module_changed_by_the_cell_that_loads_it(story):

@@ -134,7 +134,7 @@ def test_what_has_no_content():
 )
 def test_classes_that_fail_to_reduce(error):
     """Whatever a class raises when it is taken apart, the value is refused with a reason."""
-    cls = made(f"class C:\n    def __reduce_ex__(self, protocol): raise {error.__name__}('no')")
+    cls = made(f"class C(list):\n    def __reduce_ex__(self, protocol): raise {error.__name__}('no')")
     with pytest.raises(Unfingerprintable):
         fingerprint(cls())
 
