@@ -21,10 +21,10 @@ from typing import Any
 
 from lean_magic import history
 from lean_magic._version import __version__
-from lean_magic.effects import Record, Run, files
+from lean_magic.effects import Record, files
 from lean_magic.effects.names import hidden
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
-from lean_magic.key import Analysis, after_loading, look_at_filters, possible_after
+from lean_magic.key import Analysis, after_loading, held_by_modules, look_at_filters, possible_after
 from lean_magic.ledger import Ledger
 from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.planner import Cell, Plan, Planner
@@ -42,6 +42,10 @@ from lean_magic.values.sources import Sources, sources_of
 __all__ = ["Cell", "Plan", "Runner"]
 
 
+# Keep what is raised for somebody who may never ask.
+_SWALLOWS = frozenset(
+    {"submit", "Thread", "gather", "create_task", "ensure_future", "run_in_executor", "apply_async"}
+)
 _LOOK_EVERY = 20  # stores between two looks at the size of the folder
 
 
@@ -198,7 +202,7 @@ class Runner:
             return Bypass("--readonly: looked up, not stored")
         graph = codec.encode(
             {name: record.values for name, record in records.items()},
-            live_objects(plan.run, self.shell.user_ns, records),
+            live_objects(plan, self.shell.user_ns, records),
         )
         records["names"].observed |= {
             name: fingerprint(self.shell.user_ns[name], name) for name in graph.used
@@ -235,7 +239,11 @@ class Runner:
         key = plan.key
         observed = {name: record.observed for name, record in records.items()}
         # If a name was not bound and the cell did not fail, the cell never read it from before.
-        swallows = plan.found.catches_name_errors or any(facts(code).guarded for code in key.walk.codes)
+        swallows = (
+            not _SWALLOWS.isdisjoint(plan.run.words)
+            or plan.found.catches_name_errors
+            or any(facts(code).guarded for code in key.walk.codes)
+        )
         possible = {
             name: part.digest
             for name, part in possible_after(key).items()
@@ -292,8 +300,9 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def live_objects(run: Run, namespace: dict[str, Any], records: Mapping[str, Record]) -> codec.Live:
-    """Say what a graph may refer to: live objects by mark, and the user's own code bound before the cell."""
+def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Record]) -> codec.Live:
+    """Say what a graph may refer to: live objects by mark, objects of modules, the user's own code bound before."""
+    run = plan.run
     spaces = {id(space): name for name, space in run.walk.spaces.items()}
     bound = set(records["names"].effects["bound"]) | run.drop
     own = {
@@ -305,7 +314,10 @@ def live_objects(run: Run, namespace: dict[str, Any], records: Mapping[str, Reco
         and value.__module__ == "__main__"
     }
     arrays = [(shape[0], value) for value in run.walk.objects if (shape := shape_of(value)) is not None]
-    return codec.Live(run.walk.live(), {**spaces, id(namespace): "__main__"}, own, arrays)
+    changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
+    held = held_by_modules(one for one, _ in plan.found.imports)
+    places = {one: place for one, place in held.items() if place not in changed}
+    return codec.Live(run.walk.live(), {**spaces, id(namespace): "__main__"}, own, arrays, places)
 
 
 def _provenance() -> dict[str, Any]:

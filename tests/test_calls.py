@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lean_magic.effects import rng
+
 DEFINE = """
 import lean_magic
 ran = []
@@ -222,8 +224,10 @@ INSIDE = {
 
 
 @pytest.mark.parametrize(("function", "change"), INSIDE.values(), ids=INSIDE)
-def test_what_a_call_inside_observed_counts_for_the_cell(shell, function, change):
+def test_what_a_call_inside_observed_counts_for_the_cell(shell, monkeypatch, function, change):
     """A cell around a call that was a hit depends on what that call read when it ran."""
+    monkeypatch.setattr(rng, "_seeded", set())  # other tests of this process may have seeded
+    rng.assume_unseeded()
     Path("in.txt").write_text("old")
     Path("data").mkdir()
     define(

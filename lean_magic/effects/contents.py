@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 import time
+from collections.abc import Iterator
 
 import xxhash
 
-__all__ = ["TICK", "digest_of", "stat_of"]
+__all__ = ["TICK", "digest_of", "is_ours", "stat_of", "unwatched"]
 
 TICK = 2_000_000_000  # ns: coarser than any file system's clock
 _known: dict[tuple[str, int, int, int, int], str] = {}
@@ -37,3 +40,21 @@ def digest_of(name: str) -> str:
     if settled:
         _known[key] = digest.hexdigest()
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """Leave out what is done inside, which is our own work and not the cell's."""
+    before, _ours.works = getattr(_ours, "works", False), True
+    try:
+        yield
+    finally:
+        _ours.works = before
+
+
+_ours = threading.local()
+
+
+def is_ours() -> bool:
+    """Whether what this thread does now is our own work."""
+    return getattr(_ours, "works", False)

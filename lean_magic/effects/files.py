@@ -11,17 +11,16 @@ import contextlib
 import functools
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import platformdirs
 
 from lean_magic.effects import unseen
-from lean_magic.effects.contents import TICK, digest_of, stat_of
+from lean_magic.effects.contents import TICK, digest_of, is_ours, stat_of, unwatched
 from lean_magic.effects.recorder import Record, Recorder, Run
+from lean_magic.effects.written import kind_of, left_at, put_back
 from lean_magic.errors import Unstorable
 from lean_magic.values.origin import package_version, path_origin
 
@@ -36,12 +35,16 @@ _CHANGES = {
     "os.link",
     "os.symlink",
     "os.truncate",
+    "os.chmod",
+    "os.chown",
+    "os.utime",
     "shutil.move",
+    "shutil.rmtree",
 }
+_LINKS = {"os.link", "os.symlink"}  # leave their first path as it is
 _FOLDERS = {"os.listdir", "os.scandir"}
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/")
 _UNKNOWN: list[Any] = ["", -1, -1, -1, -1]  # observed where a file could not be read: equal to none
-_KEPT = 64 * 1024 * 1024  # bytes: larger written files are checked, not stored
 
 _watching: list[Files] = []
 
@@ -56,21 +59,8 @@ def install_hook() -> None:
 _installed: list[bool] = []
 
 
-@contextlib.contextmanager
-def unwatched() -> Iterator[None]:
-    """Leave out what is done inside, which is our own work and not the cell's."""
-    before, _ours.works = getattr(_ours, "works", False), True
-    try:
-        yield
-    finally:
-        _ours.works = before
-
-
-_ours = threading.local()
-
-
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if not _watching or getattr(_ours, "works", False):
+    if not _watching or is_ours():
         return
     if event == "open" and isinstance(args[0], (str, bytes)):
         flags = args[2] if isinstance(args[2], int) else 0
@@ -81,11 +71,38 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
                 keeping=not flags & (os.O_TRUNC | os.O_EXCL),
             )
     elif event in _CHANGES:
+        # With a descriptor of a folder a path says nothing; only `shutil.rmtree` works so, and tells before.
+        paths = [] if _relative(event, args) else [arg for arg in args if isinstance(arg, (str, bytes))]
         for files in _watching:
-            files.changed([os.fsdecode(arg) for arg in args if isinstance(arg, (str, bytes))])
+            files.changed(event, [os.fsdecode(path) for path in paths[event in _LINKS :]])
     elif event in _FOLDERS and isinstance(args[0], (str, bytes, type(None))) and not _imports():
         for files in _watching:
             files.listed(os.fsdecode(args[0] or "."))
+
+
+def _relative(event: str, args: tuple[Any, ...]) -> bool:
+    return event != "shutil.rmtree" and any(
+        type(arg) is int and arg >= 0 for arg in args[_DESCRIPTOR.get(event, 1) :]
+    )
+
+
+_DESCRIPTOR = {
+    "os.mkdir": 2,
+    "os.chmod": 2,
+    "os.chown": 3,
+    "os.utime": 3,
+    "os.truncate": 2,
+}  # where folders' stand
+
+
+def _below(folder: str) -> list[str]:
+    """List all that lies below a folder."""
+    if os.path.islink(folder):
+        return []
+    with unwatched():
+        return [
+            os.path.join(top, name) for top, folders, names in os.walk(folder) for name in [*folders, *names]
+        ]
 
 
 def _imports() -> bool:
@@ -102,7 +119,10 @@ class Files(Recorder):
         self._read: dict[str, tuple[int, ...] | None] = {}
         self._digests: dict[str, list[Any] | None] = {}
         self._written: set[str] = set()
-        self._listed: set[str] = set()
+        self._was: dict[str, str] = {}
+        self._timed: set[str] = set()
+        self._folders_made: set[str] = set()
+        self._listed: dict[str, list[Any]] = {}
         self._packages: set[str] = set()
         self._modules: set[str] = set()
         self._folders: dict[str, dict[str, Any]] = {}
@@ -134,17 +154,25 @@ class Files(Recorder):
         elif name not in self._read and name not in self._written:
             self._read[name] = stat_of(name)
 
-    def changed(self, paths: Iterable[str]) -> None:
-        """Note paths that are renamed, removed or made."""
+    def changed(self, event: str, paths: Iterable[str]) -> None:
+        """Note paths that are renamed, removed or made, or whose mode or times are set."""
         for path in paths:
             name = self._name(path)
-            if not _ignored(name):
-                self._write(name, matters=True)
+            if _ignored(name):
+                continue
+            for inner in _below(name) if event == "shutil.rmtree" else ():
+                self._write(inner, matters=False)
+            if event == "os.mkdir":
+                self._folders_made.add(name)
+            if event == "os.utime":
+                self._timed.add(name)
+            self._write(name, matters=True)
 
     def _write(self, name: str, *, matters: bool) -> None:
         """Note a file that is about to be written, with what it holds until then, if that matters."""
         if name in self._written:
             return
+        self._was[name] = kind_of(name)
         if matters:
             self._digests[name] = _UNKNOWN
             # Digesting opens the file, which is no reading of the cell's; what fails here must not fail the cell.
@@ -155,8 +183,16 @@ class Files(Recorder):
 
     def listed(self, path: str) -> None:
         """Note a folder that is listed."""
-        if not _ignored(name := self._name(path)):
-            self._listed.add(name)
+        if not _ignored(name := self._name(path)) and name not in self._listed:
+            with unwatched():
+                self._listed[name] = self._entries(name)
+
+    def _entries(self, name: str) -> list[Any]:
+        """List a folder as the cell found it: [what is there, the names left out, which are the cell's own doing]."""
+        own = sorted(
+            os.path.basename(path) for path in self._written if (os.path.dirname(path) or ".") == name
+        )
+        return [_listing(name, own), own]
 
     def _name(self, path: str) -> str:
         """Keep a path as it was given, so that an entry is right in another folder; absolute after a chdir."""
@@ -180,26 +216,25 @@ class Files(Recorder):
             for name, stat in self._read.items()
             if self._counts(name, sources)
         }
-        folders = {name: _listing(name) for name in self._listed if self._counts(name, set())}
+        # A folder that may be there already is no input of who makes it if it is not.
+        makes = self._folders_made if "exist_ok" in run.strings | run.words else set[str]()
         told = {
-            "files": files | self._digests,
-            "folders": {name: listing for name, listing in folders.items() if name not in self._made()},
+            "files": {name: known for name, known in {**files, **self._digests}.items() if name not in makes},
+            "folders": {name: found for name, found in self._listed.items() if self._was_there(name)},
             "packages": {name: package_version(name) for name in sorted(self._packages)},
             "at": time.time_ns(),
         }
-        written = {name: _content(name) for name in sorted(self._written)}
-        effects = {name: digest_of(name) if os.path.isfile(name) else None for name in written}
-        return Record(told, effects, written)
+        return Record(told, *left_at(self._written, self._was, self._timed))
 
-    def _made(self) -> set[str]:
-        """Name the folders whose listing the cell itself has changed."""
-        return {os.path.normpath(os.path.dirname(name) or ".") for name in self._written}
+    def _was_there(self, name: str) -> bool:
+        """Whether a folder is the user's and was there before the cell."""
+        return self._counts(name, set()) and self._was.get(name, "folder") != ""
 
     def _named(self, name: str, *, deep: bool) -> None:
         if not os.path.isdir(name):
             self._read.setdefault(name, stat_of(name))
             return
-        self._listed.add(name)
+        self._listed.setdefault(name, self._entries(name))
         for inner in unseen.files_below(name) if deep else ():
             self._read.setdefault(inner, stat_of(inner))
 
@@ -223,7 +258,9 @@ class Files(Recorder):
         now = stat_of(name)
         if (stat and stat[:3]) != (now and now[:3]):
             raise Unstorable(name, "changed while the cell read it", "run the cell again")
-        return [digest_of(name), *now] if os.path.isfile(name) and now is not None else None
+        if now is None or not os.path.isfile(name):
+            return ["folder"] if now is not None and os.path.isdir(name) else None
+        return [digest_of(name), *now]
 
     # -- replay -------------------------------------------------------------------------
 
@@ -233,8 +270,8 @@ class Files(Recorder):
         for name, known in observed["files"].items():
             if not _same(name, known, observed["at"]):
                 return f"file {name} {'changed' if os.path.exists(name) and known else 'is there or not'}"
-        for name, listing in observed["folders"].items():
-            if _listing(name) != listing:
+        for name, (listing, own) in observed["folders"].items():
+            if _listing(name, own) != listing:
                 return f"folder {name} has other files"
         for name, version in observed["packages"].items():
             if package_version(name) != version:
@@ -248,26 +285,23 @@ class Files(Recorder):
                 self._digests[name] = known
             elif name not in self._written:
                 self._read.setdefault(name, stat_of(name))
+        for name in record.effects.keys() - self._written:
+            self._was.setdefault(name, kind_of(name))
         self._written |= set(record.effects)
-        self._listed |= set(record.observed["folders"])
+        self._listed = {**record.observed["folders"], **self._listed}
         self._packages |= set(record.observed["packages"])
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Put back the files the cell wrote, where they are not there as it left them."""
         del run
-        for name, digest in record.effects.items():
-            path = Path(name)
-            if digest is None and path.is_file():
-                undo.callback(path.write_bytes, path.read_bytes())
-                path.unlink()
-            elif digest is not None and not _is(path, digest):
-                _make_room(path, undo)
-                path.write_bytes(record.values[name])
+        put_back(record.effects, record.values, undo)
 
 
 def _ignored(name: str) -> bool:
     """Whether a path is no file of the user's: devices, and what Python and matplotlib keep for themselves."""
     absolute = os.path.abspath(name)
+    if os.path.basename(absolute).startswith("lean-magic-"):
+        return True  # what this kernel tells the sidebar about itself
     cached = absolute.endswith(".pyc") or f"{os.sep}__pycache__" in absolute or absolute.startswith(_caches())
     return cached or (absolute.startswith(_SYSTEM) and not absolute.startswith("/dev/shm/"))
 
@@ -290,6 +324,8 @@ def _same(name: str, known: list[Any] | None, at: int) -> bool:
     stat = stat_of(name)
     if known is None or stat is None:
         return known is None and stat is None
+    if known == ["folder"]:
+        return os.path.isdir(name)
     # An edit within the clock's tick of the digest could leave the times as they are.
     if list(stat) == known[1:] and at - max(stat[1], stat[3]) > TICK:
         return True
@@ -299,43 +335,8 @@ def _same(name: str, known: list[Any] | None, at: int) -> bool:
 _BY_TOOLS = {"__pycache__", ".ipynb_checkpoints"}
 
 
-def _listing(name: str) -> list[str] | None:
+def _listing(name: str, own: list[str]) -> list[str] | None:
     try:
-        return sorted(entry for entry in os.listdir(name) if entry not in _BY_TOOLS)
+        return sorted(entry for entry in os.listdir(name) if entry not in _BY_TOOLS and entry not in own)
     except OSError:
         return None
-
-
-def _content(name: str) -> bytes | None:
-    """Read back a file the cell wrote; None if it is gone again. Raises Unstorable if it cannot be kept."""
-    if os.path.isdir(name):
-        raise Unstorable(name, "is a folder the cell made or changed", "make folders in a cell of its own")
-    if not os.path.exists(name):
-        return None
-    if not os.path.isfile(name):
-        raise Unstorable(
-            name, "is a pipe or device that the cell wrote to", "write to it in a cell of its own"
-        )
-    if os.path.getsize(name) > _KEPT:
-        raise Unstorable(
-            name,
-            f"is a file of more than {_KEPT >> 20} MB that the cell wrote",
-            "write it in a cell of its own",
-        )
-    return Path(name).read_bytes()
-
-
-def _is(path: Path, digest: str) -> bool:
-    with unwatched():
-        return path.is_file() and digest_of(str(path)) == digest
-
-
-def _make_room(path: Path, undo: contextlib.ExitStack) -> None:
-    """Make the folders above a file that is about to be written, and see to it that it can be taken back."""
-    for folder in reversed([folder for folder in path.parents if not folder.exists()]):
-        undo.callback(folder.rmdir)
-        folder.mkdir()
-    if path.is_file():
-        undo.callback(path.write_bytes, path.read_bytes())
-    else:
-        undo.callback(path.unlink, missing_ok=True)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import abc
 import atexit
+import copyreg
+import gc
+import logging
 import signal
+import socket
 import sys
 import threading
+import time
 import types
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from lean_magic.effects.recorder import Run
@@ -24,13 +30,20 @@ def hooks(run: Run) -> dict[str, Any]:
         "sys.settrace": sys.gettrace(),
         "sys.setprofile": sys.getprofile(),
         "threading.excepthook": threading.excepthook,
-        "sys.modules": _made_by_hand(),
     }
     said = run.words | run.constants
+    if "modules" in said:
+        found["sys.modules"] = _made_by_hand()
     if "atexit" in said | set(run.imports):
         found["atexit"] = atexit._ncallbacks()  # noqa: SLF001  there is no public way to ask
     if "signal" in said:
         found |= {f"the handler of {one.name}": _handler(one) for one in signal.Signals}
+    for word, (name, ask) in _ASKED.items():
+        if word in said:
+            found[name] = ask()
+    helpers = sys.modules.get("matplotlib._pylab_helpers")
+    if helpers is not None:
+        found["pyplot's open figures"] = list(helpers.Gcf.figs)
     if "finalize" in said:
         found["weakref.finalize"] = set(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
     if "register" in said:
@@ -38,6 +51,22 @@ def hooks(run: Run) -> dict[str, Any]:
             run
         )
     return found
+
+
+# Word in the code → (what it may set, how to ask for it).
+_ASKED: dict[str, tuple[str, Callable[[], Any]]] = {
+    "gc": ("garbage collection", lambda: (gc.isenabled(), gc.get_threshold(), gc.get_debug())),
+    "setswitchinterval": ("sys.setswitchinterval", sys.getswitchinterval),
+    "set_int_max_str_digits": ("sys.set_int_max_str_digits", sys.get_int_max_str_digits),
+    "setdefaulttimeout": ("socket.setdefaulttimeout", socket.getdefaulttimeout),
+    "copyreg": ("copyreg", lambda: dict(copyreg.dispatch_table)),
+    "disable": ("logging.disable", lambda: logging.root.manager.disable),
+    "basicConfig": ("the root logger", lambda: list(logging.root.handlers)),
+    "addHandler": ("the root logger", lambda: list(logging.root.handlers)),
+    "tzset": ("the time zone", lambda: (time.tzname, time.timezone)),
+    "setrlimit": ("setrlimit", object),
+    "sched_setaffinity": ("sched_setaffinity", object),
+}
 
 
 def _handler(one: signal.Signals) -> Any:

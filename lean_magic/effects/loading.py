@@ -12,6 +12,7 @@ import contextlib
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
@@ -32,13 +33,13 @@ class Loading(Recorder):
 
     def __init__(self) -> None:
         self._loaded: dict[str, dict[str, str]] = {}
-        self._before: set[str] = set()
+        self._before: dict[str, Any] = {}
         self._said: Callable[..., None] | None = None
 
     def begin(self, run: Run) -> None:
         """Listen to the import system."""
         del run
-        self._before = set(sys.modules)
+        self._before = dict(sys.modules)
         self._said = getattr(_BOOTSTRAP, _WORD)
         setattr(_BOOTSTRAP, _WORD, self._listen)
 
@@ -51,9 +52,13 @@ class Loading(Recorder):
 
     def end(self, run: Run) -> Record:
         """Compare. Raises Unstorable naming the module that is other than it was loaded."""
+        before = self._before
         self.cancel(run)
+        for name in before.keys() - sys.modules.keys():
+            if isinstance(before[name], types.ModuleType) and _is_local(before[name]):
+                raise Unstorable("sys.modules", f"lost `{name}`", "take modules out in a cell of its own")
         for name, module in list(sys.modules.items()):
-            is_new = name not in self._before and isinstance(module, types.ModuleType) and _is_local(module)
+            is_new = name not in before and isinstance(module, types.ModuleType) and _is_local(module)
             if is_new and _digests(module) != self._loaded.get(module.__name__):
                 why = "was changed by the cell that loads it first"
                 raise Unstorable(f"module {name}", why, "import it in a cell before")
@@ -65,6 +70,7 @@ class Loading(Recorder):
         if self._said is not None:
             setattr(_BOOTSTRAP, _WORD, self._said)
             self._said = None
+        self._before = {}
 
 
 def _digests(module: types.ModuleType) -> dict[str, str]:
@@ -80,5 +86,6 @@ def _digests(module: types.ModuleType) -> dict[str, str]:
 
 
 def _is_local(module: types.ModuleType) -> bool:
-    path = getattr(module, "__file__", None)
-    return bool(path) and path_origin(str(path)) == "local"
+    """Whether a module is the user's; some that libraries make by hand have the path of nothing."""
+    path = str(getattr(module, "__file__", None) or "")
+    return Path(path).is_absolute() and path_origin(path) == "local"

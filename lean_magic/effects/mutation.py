@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
@@ -21,27 +22,51 @@ class Mutation(Recorder):
 
     def __init__(self) -> None:
         self._shapes: dict[str, Any] = {}
+        self._sharing: list[list[str]] = []
 
     def begin(self, run: Run) -> None:
         """Take down the shapes of arrays; their content is in the key already."""
         arrays = ((mark, shape_of(value)) for mark, value in run.walk.by_mark().items())
         self._shapes = {mark: shape for mark, shape in arrays if shape is not None}
+        self._sharing = _sharing(run.walk)
 
     def end(self, run: Run) -> Record:
         """Keep what changed in place. Raises Unstorable naming what cannot be written back."""
         parts = changed(run.walk)
+        closed = self._closing(run.walk)
         matters = parts or run.in_place or run.words & _LOOKS
-        sharing = {"sharing": self._sharing(run.walk)} if matters else {}
-        if not parts:
+        sharing = {"sharing": self._sharing} if matters else {}
+        if not parts and not closed:
             return Record(sharing, [], {})
         live = run.walk.by_mark()
-        marks = [mark for mark in live if mark.rpartition("#")[0] in parts]
+        parts |= {mark.rpartition("#")[0] for mark in closed}
+        shells = {id(run.namespace.get(name)) for name in _SHELLS}
+        self._must_be_known(run, parts, live)
+        marks = [mark for mark in live if mark.rpartition("#")[0] in parts and id(live[mark]) not in shells]
         kept = {
             mark: self._content(mark, live[mark])
             for mark in marks
-            if self._is_other(run.walk, mark, live[mark])
+            if mark in closed or self._is_other(run.walk, mark, live[mark])
         }
         return Record(sharing, sorted(parts), kept)
+
+    def _must_be_known(self, run: Run, parts: set[str], live: Mapping[str, Any]) -> None:
+        """Refuse a part that changed though nothing in it can be written to, such as a lock that was taken."""
+        known = {mark.rpartition("#")[0] for mark in live}
+        for part in parts - known - set(_SHELLS):
+            if part in run.namespace:
+                raise Unstorable(part, "was changed in place", "bind a changed copy to a new name")
+
+    def _closing(self, walk: Walk) -> set[str]:
+        """Name the arrays that refuse to be written to now and did not before, or the other way round."""
+        if not self._sharing:
+            return set()
+        before = set(self._sharing[-1])
+        return {
+            mark
+            for mark, value in walk.by_mark().items()
+            if mark in self._shapes and _is_closed(value) != (mark in before)
+        }
 
     def _is_other(self, walk: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""
@@ -57,21 +82,9 @@ class Mutation(Recorder):
         except Unstorable as error:
             raise Unstorable(part, error.why, error.remedy) from error
 
-    def _sharing(self, walk: Walk) -> list[list[str]]:
-        """List the groups of arrays that share memory, and last those that refuse to be written to."""
-        arrays = [
-            (shape[0], mark)
-            for mark, value in walk.by_mark().items()
-            if (shape := shape_of(value)) is not None
-        ]
-        spans = overlaps(interval for interval, _ in arrays)
-        groups = [[mark for interval, mark in arrays if inside(interval, span)] for span in spans]
-        closed = [mark for mark, value in walk.by_mark().items() if _is_closed(value)]
-        return [*sorted(sorted(group) for group in groups), closed]
-
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare which arrays share memory, which the key does not see."""
-        if observed and observed.get("sharing") != self._sharing(run.walk):
+        if observed and observed.get("sharing") != _sharing(run.walk):
             return "other arrays share memory now"
         return ""
 
@@ -93,8 +106,21 @@ class Mutation(Recorder):
             put(live[mark], content)
 
 
+# The shell's own records, in which every cell leaves its traces by itself.
+_SHELLS = ("In", "Out", "_ih", "_oh", "_dh")
 # What code asks of an array that is no content.
 _LOOKS = {"flags", "setflags", "writeable", "base", "_base", "shares_memory", "may_share_memory", "data_ptr"}
+
+
+def _sharing(walk: Walk) -> list[list[str]]:
+    """List the groups of arrays that share memory, and last those that refuse to be written to."""
+    arrays = [
+        (shape[0], mark) for mark, value in walk.by_mark().items() if (shape := shape_of(value)) is not None
+    ]
+    spans = overlaps(interval for interval, _ in arrays)
+    groups = [[mark for interval, mark in arrays if inside(interval, span)] for span in spans]
+    closed = [mark for mark, value in walk.by_mark().items() if _is_closed(value)]
+    return [*sorted(sorted(group) for group in groups), closed]
 
 
 def _is_closed(value: Any) -> bool:

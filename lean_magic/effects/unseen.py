@@ -94,7 +94,9 @@ def files_below(folder: str) -> Iterator[str]:
 
 def may_write(run: Run) -> bool:
     """Whether the code may have a library write a file unseen."""
-    return bool(run.packages & _LIBRARIES) and any(word.startswith(_WRITES) for word in run.words)
+    return bool(run.packages & (_LIBRARIES | {"torch"})) and any(
+        word.startswith(_WRITES) for word in run.words
+    )
 
 
 def folders(run: Run) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from lean_magic.key.key import (
     possible_after,
     possible_now,
 )
+from lean_magic.key.modules import held_by_modules
 from lean_magic.key.patches import Patches
 from lean_magic.key.process import look_at_filters
 from lean_magic.key.source import Analysis, analyse
@@ -21,6 +22,7 @@ __all__ = [
     "after_loading",
     "analyse",
     "difference",
+    "held_by_modules",
     "look_at_filters",
     "make_key",
     "possible_after",

@@ -67,12 +67,16 @@ def make_key(
     for text, value in (depends or {}).items():
         whole = reach.walk.fingerprint(f"--depends {text}", value)
         reach.sure[f"--depends {text}"] = Part(whole.digest, whole.text)
-    for name, (digest, text) in settings(reach.walk.modules, reach.facts, reach.words).items():
+    for name, (digest, text) in settings(
+        reach.walk.modules, reach.facts, reach.words | reach.walk.words
+    ).items():
         reach.sure[name] = Part(digest, text)
     parts = {"code": Part(found.digest)}
     texts = {"python": "{}.{}".format(*sys.version_info[:2]), "format": _VERSION, **(fixed or {})}
     parts |= {name: _text(content) for name, content in texts.items()}
     parts |= reach.sure
+    if not _SOURCES.isdisjoint(reach.facts.attributes | set(reach.facts.loads)):
+        parts = {name: _spelled(part) for name, part in parts.items()}
     return Key(
         found.digest,
         parts,
@@ -82,6 +86,17 @@ def make_key(
         frozenset(reach.outside),
         bool(reach.unloaded),
         frozenset(reach.pending),
+    )
+
+
+# What reads the text of functions, in which comments count.
+_SOURCES = {"getsource", "getsourcelines", "getcomments", "findsource"}
+
+
+def _spelled(part: Part) -> Part:
+    return Part(
+        combine("spelled", part.digest.encode(), leaf("text", part.text.encode("utf-8", "replace"))).hex(),
+        part.text,
     )
 
 

@@ -19,7 +19,16 @@ from lean_magic.values.code import Import
 from lean_magic.values.fingerprint import leaf
 from lean_magic.values.origin import origin, path_origin
 
-__all__ = ["absolute", "closure", "is_patch", "is_plain", "load_plain", "plain_at", "quiet"]
+__all__ = [
+    "absolute",
+    "closure",
+    "held_by_modules",
+    "is_patch",
+    "is_plain",
+    "load_plain",
+    "plain_at",
+    "quiet",
+]
 
 _SETTING_TYPES = (bool, int, float, complex, str, bytes, tuple, type(None))
 
@@ -71,6 +80,33 @@ def load_plain(full_name: str) -> Any:
     if found is None:
         raise LookupError(full_name)
     return found[1]
+
+
+def held_by_modules(imports: Iterable[Import]) -> dict[int, tuple[str, str]]:
+    """Give the ids of objects that modules hold, with (module, name).
+
+    All that local modules hold counts, and of installed ones what the imports take from them by name.
+    """
+    held: dict[int, tuple[str, str]] = {}
+    for imported in imports:
+        space = vars(sys.modules.get(imported.module, object))
+        held |= {
+            id(space[name]): (imported.module, name) for name in imported.names if _is_object(space.get(name))
+        }
+    for module, live in list(sys.modules.items()):
+        path = getattr(live, "__file__", None)
+        own = isinstance(path, str) and path_origin(path) == "local"
+        if module != "__main__" and own and origin(module.partition(".")[0]).kind == "local":
+            names = vars(live).items()
+            held |= {
+                id(value): (module, name) for name, value in names if name[:2] != "__" and _is_object(value)
+            }
+    return held
+
+
+def _is_object(value: Any) -> bool:
+    """Whether it is something with an identity that pickle does not find by itself."""
+    return not isinstance(value, (*_SETTING_TYPES, types.ModuleType, types.FunctionType, type))
 
 
 def closure(name: str) -> dict[str, str]:

@@ -64,7 +64,9 @@ def _matplotlib() -> dict[str, Any]:
     import matplotlib as mpl
 
     now = {name: value for name, value in dict.items(mpl.rcParams) if name not in _BACKEND}
-    return {
+    pyplot = sys.modules.get("matplotlib._pylab_helpers")
+    open_now = list(pyplot.Gcf.figs) if pyplot is not None else []
+    return ({"matplotlib: open figures": open_now} if open_now else {}) | {
         f"matplotlib.rcParams[{name!r}]": value
         for name, value in now.items()
         if value != mpl.rcParamsDefault.get(name)
@@ -184,6 +186,9 @@ def _interpreter(words: set[str]) -> dict[str, Any]:
         found["integer digits"] = sys.get_int_max_str_digits()
     if words & {"getrecursionlimit", "setrecursionlimit", "RecursionError"}:
         found["recursion limit"] = sys.getrecursionlimit()
+    if words & _ARGUMENTS or ("sys" in words and "argv" in words):
+        # The front end's own arguments name a file that is another one for each kernel.
+        found["sys.argv"] = [argument for argument in sys.argv[1:] if not _KERNEL.search(argument)]
     if "sys" in words and "path" in words:
         found["sys.path"] = list(sys.path)
     if words & {"getlocale", "localeconv", "setlocale", "strcoll", "strxfrm", "nl_langinfo"}:
@@ -191,6 +196,8 @@ def _interpreter(words: set[str]) -> dict[str, Any]:
     return found
 
 
+_ARGUMENTS = {"parse_args", "parse_known_args", "argparse", "optparse", "getopt", "fire", "click"}
+_KERNEL = re.compile(r"^-f$|^--f=|kernel\S*\.json$|^--HistoryManager|^--LeanMagic")
 _BASELINE = tuple(warnings.filters)
 _LOGGING = {
     "logging",
@@ -264,4 +271,6 @@ def _environment(reached: CodeFacts, texts: set[str]) -> dict[str, str]:
 
 _WORD = re.compile(r"[^\W\d]\w*")
 # Differ from kernel to kernel and say nothing about the user's work.
-_SESSION = ("JPY_", "_", "SHLVL", "PWD", "OLDPWD", "TERM", "SSH_", "PYDEVD_", "LEAN_MAGIC_", "IPY", "PS1")
+_SESSION = (
+    "PYTHONHASHSEED", "JPY_", "_", "SHLVL", "PWD", "OLDPWD", "TERM", "SSH_", "PYDEVD_", "LEAN_MAGIC_", "IPY", "PS1",
+)  # fmt: skip

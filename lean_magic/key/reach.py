@@ -77,7 +77,9 @@ class Reach:
             self.facts.merge(facts(code))
         strings.refuse(self.facts)
         for name in strings.names(self.facts, self.walk.words, self.namespace, found.assigned):
-            self._add([Ref("__main__", name)], Read(frozenset(found.surely & {name}), frozenset()))
+            # A name that is bound before any text is looked into is the cell's own.
+            bound = name in found.surely and found.order.get(name, 0) < found.looks_up
+            self._add([Ref("__main__", name)], Read(frozenset({name} if bound else ()), frozenset()))
         self._drain()
 
     def follow_imports(self, found: Analysis) -> None:

@@ -27,6 +27,7 @@ from lean_magic.key.bindings import (
     targets,
 )
 from lean_magic.key.shell_calls import ShellCall, shell_call
+from lean_magic.key.strings import first_lookup
 from lean_magic.values.code import CodeFacts, Import, facts, own_facts
 from lean_magic.values.fingerprint import leaf
 
@@ -52,6 +53,7 @@ class Analysis:
     reads: dict[str, Read] = field(default_factory=dict)
     assigned: set[str] = field(default_factory=set)
     order: dict[str, int] = field(default_factory=dict)  # statement in which a name is first bound
+    looks_up: int = -1  # first statement that may look names up in text; -1: none, but a function may
     surely: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
     imports: list[tuple[Import, dict[str, str]]] = field(default_factory=list)
@@ -71,6 +73,7 @@ def analyse(nodes: Sequence[ast.stmt], quiet: bool = False) -> Analysis:
     for flow.position, node in enumerate(nodes):
         flow.statement(node)
     found.surely = set(flow.surely)
+    found.looks_up = first_lookup(nodes)
     found.catches_name_errors = any(catches(node) for whole in nodes for node in ast.walk(whole))
     return found
 

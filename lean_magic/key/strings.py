@@ -7,19 +7,21 @@ text itself is computed by a builtin's argument nobody can see, the cell runs.
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lean_magic.errors import Unresolvable
 from lean_magic.values.code import CodeFacts
 
-__all__ = ["check", "names", "refuse"]
+__all__ = ["check", "first_lookup", "names", "refuse"]
 
 # Methods that look up names standing in a text: pandas, numexpr, polars, duckdb, statsmodels, patsy.
 _METHODS = {"query", "eval", "evaluate", "format_map", "sql", "execute", "dmatrix", "dmatrices"}
 _FORMULAS = {"ols", "glm", "logit", "probit", "poisson", "gls", "wls", "mixedlm", "from_formula"}
 _BUILTINS = {"eval", "exec", "globals", "locals", "vars", "compile", "__import__"}
+_LOOKUPS = _METHODS | _FORMULAS | _BUILTINS
 _LIVE = {"input", "breakpoint"}
 _PROGRAMS = {"subprocess", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput"}
 _OS = {"system", "popen", "spawnl", "spawnv", "execv", "execvp", "posix_spawn"}
@@ -57,6 +59,16 @@ def refuse(reached: CodeFacts) -> None:
         raise Unresolvable("__main__", "is the whole running session", "name the variables in the code")
 
 
+def first_lookup(nodes: Sequence[ast.stmt]) -> int:
+    """Find the first statement that may look names up in text, at once or in a function it defines; -1: none."""
+    looking = (place for place, node in enumerate(nodes) if any(map(_looks_up, ast.walk(node))))
+    return next(looking, -1)
+
+
+def _looks_up(node: ast.AST) -> bool:
+    return getattr(node, "attr", getattr(node, "id", "")) in _LOOKUPS
+
+
 def names(
     reached: CodeFacts, texts: Iterable[str], namespace: Mapping[str, Any], assigned: Iterable[str] = ()
 ) -> list[str]:
@@ -73,7 +85,7 @@ def names(
         name = min(computed)
         raise Unresolvable(f"{name}()", "looks up names that only running can tell", "name them in the code")
     said = reached.attributes | set(reached.loads)
-    if not said & (_METHODS | _FORMULAS | _BUILTINS):
+    if not said & _LOOKUPS:
         return []
     known = [*reached.strings, *texts]
     composed = reached.composed or bool(reached.queried & set(assigned))

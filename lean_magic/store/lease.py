@@ -127,7 +127,7 @@ def _lock(path: Path) -> int | None:
         raise OSError("no POSIX locks")
     make_private(path.parent)
     for _ in range(_TRIES):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _open(path)
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -143,6 +143,18 @@ def _lock(path: Path) -> int | None:
     return None
 
 
+def _open(path: Path) -> int:
+    """Open a lease's file under a high number, so that the files of the cell have those they would have."""
+    low = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    except OSError:  # more than this process may have
+        return os.dup(low)
+    finally:
+        os.close(low)
+
+
+_HIGH = 500
 _TRIES = 100
 
 

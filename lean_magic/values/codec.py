@@ -55,12 +55,16 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What exists outside a graph: marks of live objects, names of modules' globals, names bound before."""
+    """What exists outside a graph: marks of live objects, names of modules' globals, names bound before.
+
+    `places` are objects that modules hold: (module, name), to be found there again.
+    """
 
     marks: Mapping[int, str] = field(default_factory=dict)
     spaces: Mapping[int, str] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
     arrays: Sequence[tuple[Interval, Any]] = ()
+    places: Mapping[int, tuple[str, str]] = field(default_factory=dict)
 
     def write(self, values: Any) -> Graph:
         """Pickle `values`, a second time if arrays among them turn out to share memory."""
@@ -71,7 +75,7 @@ class Live:
 
     def _write(self, values: Any, memory: Memory) -> Graph:
         graph = Graph(memory)
-        writer = Writer(graph.stream, self.marks, self.spaces, graph.keep, self.names, memory)
+        writer = Writer(graph.stream, self.marks, self.spaces, graph.keep, self.names, memory, self.places)
         writer.dump(values)
         graph.used = writer.used
         return graph

@@ -95,6 +95,13 @@ def _lock(obj: Any) -> Any:
     return threading.Lock, ()
 
 
+def _reentrant(obj: Any) -> Any:
+    if obj._is_owned() or not obj.acquire(blocking=False):  # noqa: SLF001  there is no public way to ask
+        raise Unstorable("RLock", "is held", "release it in the cell")
+    obj.release()
+    return threading.RLock, ()
+
+
 def _weak(obj: weakref.ref[Any]) -> Any:
     return weakref.ref, (obj(),)
 
@@ -185,6 +192,7 @@ def _refuse(obj: Any) -> Any:
 
 REDUCERS: dict[type, Callable[[Any], Any]] = {
     type(threading.Lock()): _lock,
+    type(threading.RLock()): _reentrant,
     type(functools.lru_cache(lambda: 0)): _remembering,
     weakref.ref: _weak,
     types.GeneratorType: _generator,

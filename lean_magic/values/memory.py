@@ -73,6 +73,10 @@ class Memory:
             self._spans[found] = read(found)
         return found, self._spans[found]
 
+    def is_shared(self, interval: Interval) -> bool:
+        """Whether the first pass has met another array there."""
+        return any(inside(interval, span) for span in self.shared)
+
     def again(self) -> Memory | None:
         """Give the memory for a second pass, if some arrays turned out to share; else None."""
         if self.shared:

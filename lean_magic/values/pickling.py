@@ -50,11 +50,13 @@ class Writer(cloudpickle.Pickler):
         buffers: Callable[[pickle.PickleBuffer], bool],
         named: Mapping[int, str],
         memory: Memory,
+        places: Mapping[int, tuple[str, str]],
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffers)
         self._known = known
         self._spaces = spaces
         self._named = named
+        self._places = places
         self.used: set[str] = set()
         self._memory = memory
         self._plain: set[int] = set()
@@ -70,7 +72,10 @@ class Writer(cloudpickle.Pickler):
             self.used.add(name)
             return "name", name
         space = self._spaces.get(id(obj)) if type(obj) is dict else None
-        return None if space is None else ("space", space)
+        if space is not None:
+            return "space", space
+        place = self._places.get(id(obj))
+        return None if place is None else ("global", place)
 
     def reducer_override(self, obj: Any) -> Any:
         """Choose how to take `obj` apart; NotImplemented leaves it to pickle."""
@@ -159,6 +164,8 @@ class Reader(pickle.Unpickler):
         kind, name = pid
         if kind == "name":
             return self._live["__main__"][name]
+        if kind == "global":
+            return self._space(name[0])[name[1]]
         return self._objects[name] if kind == "live" else self._space(name)
 
     def find_class(self, module: str, name: str) -> Any:
@@ -259,7 +266,11 @@ def _new_class(form: Any, cls: type) -> Any:
             options["__slots__"] = cls.__dict__["__slots__"]
         return _make_class, (kind, name, bases, options, None, extra), *_in_order(rest, cls)
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
-        return make, (*args[:5], None, args[6]), *rest
+        members: Mapping[str, Any] = vars(cls)["_member_map_"]
+        named = {name: member.value for name, member in members.items()}  # aliases, too
+        (own, slots), *more = rest
+        own = {name: item for name, item in own.items() if name not in members}
+        return make, (*args[:3], named, args[4], None, args[6]), (own, slots), *more
     return form
 
 

@@ -3,7 +3,8 @@
 import pytest
 from story_oracle import cells
 
-FILES = {"helper.py": "STATE = []\nLIMIT = 3\n"}
+CONF = "import dataclasses\n@dataclasses.dataclass\nclass Conf:\n    tags: list = dataclasses.field(default_factory=list)\nDEFAULT = Conf()\n"
+FILES = {"helper.py": "STATE = []\nLIMIT = 3\n", "conf.py": CONF}
 
 RIGHT = {
     "a class attribute equal to the base's": """
@@ -162,6 +163,203 @@ RIGHT = {
         # %%
         print(log)
         """,
+    "an object that becomes one of a class of the cell": """
+        class K: n = 1
+        p = K()
+        # %%
+        %%cached
+        class K(K): pass
+        p.__class__ = K
+        # %%
+        print(type(p) is K, p.n)
+        """,
+    "attributes set on a tensor": """
+        import torch
+        t = torch.ones(2)
+        # %%
+        %%cached
+        t.note = ["x"]
+        t.requires_grad_(True)
+        # %%
+        print(t.note, t.requires_grad)
+        """,
+    "an array of a tensor's memory": """
+        import torch
+        t = torch.ones(4)
+        # %%
+        %%cached
+        a = t.numpy()
+        # %%
+        a[0] = 5
+        print(t)
+        """,
+    "an optimizer that takes steps": """
+        import torch
+        torch.manual_seed(0)
+        m = torch.nn.Linear(2, 1)
+        o = torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.9)
+        s = torch.optim.lr_scheduler.StepLR(o, 1)
+        # %%
+        %%cached
+        for _ in range(3):
+            o.zero_grad()
+            m(torch.ones(4, 2)).pow(2).mean().backward()
+            o.step()
+            s.step()
+        # %%
+        print(m.weight, s.get_last_lr(), o.param_groups[0]['params'][0] is m.weight)
+        """,
+    "a bunch of data and an estimator": """
+        %%cached
+        from sklearn import datasets, svm
+        digits = datasets.load_digits()
+        c = svm.SVC(gamma=0.001).fit(digits.data[:50], digits.target[:50])
+        # %%
+        %%cached
+        n = len(digits.images), c.predict(digits.data[:3])
+        # %%
+        print(n, '_sklearn_version' in vars(c))
+        """,
+    "weights saved by torch": """
+        import torch
+        torch.manual_seed(0)
+        m = torch.nn.Linear(2, 2)
+        # %%
+        %%cached
+        torch.save(m.state_dict(), 'm.pt')
+        # %%
+        %%cached
+        again = torch.load('m.pt')
+        # %%
+        print(again['weight'])
+        """,
+    "views of an array of objects": """
+        import numpy as np
+        z = np.array([[1], 2, None], dtype=object)
+        # %%
+        %%cached
+        e = {'x': z, 'v': z[:2]}
+        n = np.array(['a', [2], None, 3.5], dtype=object)
+        m = n[1:3]
+        # %%
+        z[0] = 7
+        m[0] = 'new'
+        print(e['v'][0], np.shares_memory(z, e['v']), n)
+        """,
+    "views that refuse writing": """
+        import numpy as np
+        x = np.arange(3)
+        # %%
+        %%cached
+        b = np.broadcast_to(x, (2, 3))
+        w = np.lib.stride_tricks.sliding_window_view(np.arange(6), 3)
+        c = np.arange(5)
+        c.setflags(write=False)
+        # %%
+        print(b.flags.writeable, w.flags.writeable, c.flags.writeable)
+        """,
+    "a live array that the cell closes": """
+        import numpy as np
+        x = np.arange(3)
+        # %%
+        %%cached
+        x.setflags(write=False)
+        # %%
+        print(x.flags.writeable)
+        """,
+    "flags of a table": """
+        import pandas as pd
+        t = pd.DataFrame({"a": [1]})
+        # %%
+        %%cached
+        t.flags.allows_duplicate_labels = False
+        # %%
+        print(t.flags.allows_duplicate_labels)
+        """,
+    "an enum with an alias": """
+        %%cached
+        import enum
+        class Color(enum.Enum):
+            RED = 1
+            ALIAS = 1
+        # %%
+        %%cached
+        r = list(Color)
+        # %%
+        print(Color.ALIAS is Color.RED, list(Color.__members__))
+        """,
+    "an object of a local module": """
+        %%cached
+        from conf import DEFAULT
+        # %%
+        %%cached
+        DEFAULT.tags.append("x")
+        # %%
+        import conf
+        print(conf.DEFAULT is DEFAULT, conf.DEFAULT.tags)
+        """,
+    "a module's object taken by attribute": """
+        import conf
+        # %%
+        %%cached
+        x = [conf.DEFAULT]
+        # %%
+        x[0].tags.append(1)
+        print(conf.DEFAULT.tags)
+        """,
+    "a module's object that the cell replaces": """
+        import conf
+        # %%
+        %%cached
+        conf.DEFAULT = conf.Conf(["new"])
+        y = conf.DEFAULT
+        # %%
+        print(conf.DEFAULT.tags, y is conf.DEFAULT)
+        """,
+    "mode, times and links of files": """
+        import os
+        # %%
+        %%cached
+        open("p.txt", "w").write("p")
+        os.symlink("p.txt", "link.txt")
+        os.chmod("p.txt", 0o600)
+        os.utime("p.txt", (1, 1))
+        # %%
+        print(os.path.islink("link.txt"), oct(os.stat("p.txt").st_mode)[-3:], os.path.getmtime("p.txt"))
+        """,
+    "folders that the cell makes": """
+        import os, pathlib
+        # %%
+        %%cached
+        os.makedirs("out/deep", exist_ok=True)
+        pathlib.Path("out/deep/a.txt").write_text("a")
+        os.mkdir("empty")
+        # %%
+        print(sorted(os.listdir("out")), os.path.isdir("empty"))
+        """,
+    "folders that the cell removes": """
+        import os, shutil
+        os.makedirs("out/deep", exist_ok=True)
+        open("out/deep/a.txt", "w").close()
+        os.mkdir("empty")
+        # %%
+        %%cached
+        shutil.rmtree("out")
+        os.rmdir("empty")
+        # %%
+        print(os.path.exists("out"), os.path.exists("empty"))
+        """,
+    "a folder for the moment": """
+        import os, tempfile
+        # %%
+        %%cached
+        with tempfile.TemporaryDirectory() as folder:
+            open(os.path.join(folder, "a.txt"), "w").write("a")
+            x = os.listdir(folder)
+        del folder
+        # %%
+        print(x)
+        """,
     "first import of a local module": """
         %%cached
         import helper
@@ -181,6 +379,35 @@ RIGHT = {
 def test_found_and_mended(story, notebook):
     """It comes back as a run leaves it, as a hit."""
     story.replays(*cells(notebook), files=FILES)
+
+
+OTHER = {
+    "a variable of the environment named by a default": (
+        "import os\nos.environ['MODE'] = '{}'\ndef mode(name='MODE'): return os.environ[name]",
+        "r = mode()",
+    ),
+    "the arguments of the program": (
+        "import sys\nsys.argv = ['prog', '--n', '{}']",
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--n', type=int)\nr = p.parse_args().n\ndel p",
+    ),
+    "a comment that the cell reads": (
+        "import inspect\ndef f(x):\n    # {}\n    return x + 1",
+        "src = inspect.getsource(f)",
+    ),
+    "an attribute of a tensor": ("import torch\nt = torch.ones(2)\nt.note = [{}]", "x = t.note"),
+    "a name in evaluated text that the cell binds": ("i = {}", "i = eval('i + 3')"),
+    "a name in a query that the cell binds afterwards": (
+        "import pandas as pd\nt = pd.DataFrame({{'a': [1, 2, 3]}})\nk = {}",
+        "k = len(t.query('a > @k'))",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "cell"), OTHER.values(), ids=OTHER)
+def test_other_input_runs(story, before, cell):
+    """An input that is hard to see is seen."""
+    cached = f"%%cached\n{cell}"
+    story.changes([before.format(1), cached], [before.format(2), cached], "miss")
 
 
 HUNG = {
@@ -209,6 +436,22 @@ HUNG = {
         "import collections.abc\nclass A: pass",
         "collections.abc.Sized.register(A)",
         "print(isinstance(A(), collections.abc.Sized))",
+    ),
+    "garbage collection": ("import gc", "gc.disable()", "print(gc.isenabled())"),
+    "the time zone": (
+        "import os, time",
+        "os.environ['TZ'] = 'Asia/Tokyo'\ntime.tzset()",
+        "print(time.tzname)\ndel os.environ['TZ']\ntime.tzset()",
+    ),
+    "logging to the screen": (
+        "import logging, sys",
+        "logging.basicConfig(level=10, stream=sys.stdout, format='%(message)s', force=True)",
+        "logging.info('a')",
+    ),
+    "a lock that is taken": (
+        "import threading\nlock = threading.Lock()",
+        "lock.acquire()",
+        "print(lock.locked())\ndel lock",
     ),
     "a module made by hand": (
         "import sys, types",
@@ -247,6 +490,25 @@ def test_new_file_beside_a_module_is_no_reason(story):
     cell = "%%cached\nimport helper\nx = helper.LIMIT"
     story.run(cell, files=FILES)
     assert story.run(cell, files={**FILES, "new.txt": "a"}).kind == "hit"
+
+
+def test_listing_of_a_folder_that_the_cell_writes_to(story):
+    """A cell that lists a folder and then writes into it depends on what else lies there."""
+    cell = "%%cached\nimport os\nx = sorted(os.listdir('d'))\nopen('d/own.txt', 'w').write('a')"
+    story.changes(["1", cell], ["1", cell], "miss", files={"d/a": ""}, files_after={"d/a": "", "d/b": ""})
+
+
+def test_out_is_the_shells_own(story):
+    """What the display hook writes into `Out` is no doing of a cell that reads it."""
+    cell = "%%cached\ns = str(Out)[:40]\n_"
+    story.run(cell)
+    story.stays_right("w = 1", cell, "sorted(Out)")
+
+
+def test_module_taken_out(story):
+    """A cell that takes a local module out of `sys.modules` just runs."""
+    notebook = ["import helper, sys", "%%cached\ndel sys.modules['helper']", "'helper' in sys.modules"]
+    assert story.stays_right(*notebook, files=FILES).kinds == ["bypass"]
 
 
 def test_order_of_names_is_that_of_the_code(story):

@@ -112,9 +112,10 @@ class _Numpy:
             return NotImplemented
         if type(value) not in _PLAIN:
             return _of_subclass(value)
-        if memory is None or value.dtype.hasobject or value.dtype.kind == "T":
+        if memory is None or value.dtype.kind == "T":
             return NotImplemented
-        return _reduced(np.asarray(value), memory)
+        plain = np.asarray(value)
+        return _objects(plain, memory) if value.dtype.hasobject else _reduced(plain, memory)
 
     def shape(self, value: Any) -> tuple[Any, ...] | None:
         if not isinstance(value, np.ndarray):
@@ -199,7 +200,7 @@ def _reduced(value: np.ndarray[Any, Any], memory: Memory) -> Any:
     if owner is not None:
         offset = place.start - owner[0].start
         about = (value.dtype, value.shape, value.strides, value.ctypes.data - place.start + offset)
-        return _view_of, (owner[1], getattr(owner[1], "strides", None), *about)
+        return _view_of, (owner[1], getattr(owner[1], "strides", None), *about, value.flags.writeable)
     memory.note(place, value)
     span = memory.span(place, bytes_at)
     if span is None:
@@ -210,9 +211,9 @@ def _reduced(value: np.ndarray[Any, Any], memory: Memory) -> Any:
 
 def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
     """Take apart an array that shares with nobody, in the order of axes that it lies in memory."""
-    if value.flags.c_contiguous or value.flags.f_contiguous:
+    if value.flags.writeable and (value.flags.c_contiguous or value.flags.f_contiguous):
         return NotImplemented
-    if place.end - place.start != value.nbytes:
+    if place.end - place.start > value.nbytes:
         copied = value.copy(order="K")
         kept = (copied.dtype, copied.shape, copied.strides, 0, value.flags.writeable)
         return _view, (bytes_at(_interval(copied), copied), *kept)
@@ -229,19 +230,47 @@ def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
 
 def _view(span: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
     array: Any = np.ndarray(shape, dtype, span if not span.readonly else bytearray(span), offset, strides)
+    return _closed(array, writeable)
+
+
+def _closed(array: Any, writeable: bool) -> Any:
     if array.flags.writeable != writeable:
         array.flags.writeable = writeable
     return array
 
 
-def _view_of(live: Any, was: Any, dtype: Any, shape: Any, strides: Any, offset: int) -> Any:
+def _objects(value: np.ndarray[Any, Any], memory: Memory) -> Any:
+    """Take apart an array of objects: one that shares memory with others as a part of what it is a view of."""
+    place, root = _interval(value), value
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    shares = memory.live_owner(place) is not None or memory.is_shared(place)
+    memory.note(place, value)
+    if not shares or root is value or not root.flags.c_contiguous or root.dtype != value.dtype:
+        return NotImplemented
+    start = (value.ctypes.data - root.ctypes.data) // value.itemsize
+    return _objects_of, (root, start, value.shape, value.strides, value.flags.writeable)
+
+
+def _objects_of(root: Any, start: int, shape: Any, strides: Any, writeable: bool) -> Any:
+    flat = root.reshape(-1)[start:]
+    return np.lib.stride_tricks.as_strided(flat, shape, strides, writeable=writeable)
+
+
+def _view_of(
+    live: Any, was: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool = True
+) -> Any:
     """Make a view of a live array, which must lie in memory as the recorded one did."""
+    if not isinstance(live, np.ndarray) and was is None and hasattr(live, "detach"):
+        live, was = (plain := live.detach().numpy()), plain.strides  # memory of a live tensor
     if not isinstance(live, np.ndarray) or live.strides != was:
         raise LayoutChanged("an array lies in memory in another order than when the entry was made")
     low, _ = np.lib.array_utils.byte_bounds(live)
     if live.flags.c_contiguous or live.flags.f_contiguous:
-        return np.ndarray(shape, dtype, live if live.flags.c_contiguous else live.T, offset, strides)
-    return _gappy(live, low, dtype, shape, strides, offset)
+        found: Any = np.ndarray(shape, dtype, live if live.flags.c_contiguous else live.T, offset, strides)
+    else:
+        found = _gappy(live, low, dtype, shape, strides, offset)
+    return _closed(found, writeable and bool(found.flags.writeable))
 
 
 def _gappy(live: Any, low: int, dtype: Any, shape: Any, strides: Any, offset: int) -> Any:

@@ -157,15 +157,16 @@ class _Pandas:
     def content(self, value: Any) -> Any:
         if not isinstance(value, (pd.DataFrame, pd.Series)):
             return NotImplemented
-        return value.copy(deep=False), dict(value.attrs), _extra(value)
+        return value.copy(deep=False), dict(value.attrs), value.flags.allows_duplicate_labels, _extra(value)
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if not isinstance(live, (pd.DataFrame, pd.Series)):
             return False
         # What pandas itself does for `inplace=True`.
-        content, live.attrs, extra = stored
+        content, live.attrs, duplicates, extra = stored
         changing: Any = live
         changing._update_inplace(content)  # noqa: SLF001
+        changing.flags.allows_duplicate_labels = duplicates
         _set_extra(live, extra)
         return True
 

@@ -73,7 +73,7 @@ def _member(walk: Walk, held: dict[str, Any], name: str) -> bytes:
 def _optimizer(walk: Walk, value: torch.optim.Optimizer) -> bytes:
     """Digest an optimizer by class, settings, state, hooks and whatever else hangs on it."""
     walk.mark(value)
-    held = walk.keep(_held(value))
+    held = walk.keep(_held(value, _USED))
     return combine(
         "optimizer", walk.digest(type(value)), *[_member(walk, held, name) for name in sorted(held)]
     )
@@ -83,15 +83,15 @@ def _optimizer(walk: Walk, value: torch.optim.Optimizer) -> bytes:
 _USED = frozenset({"_warned_capturable_if_run_uncaptured", "_zero_grad_profile_name", "_opt_called"})
 
 
-def _held(value: torch.optim.Optimizer) -> dict[str, Any]:
-    """Give all that an optimizer holds; what it is pickled with leaves out its hooks.
+def _held(value: torch.optim.Optimizer, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Give all that an optimizer holds but for `skip`; what it is pickled with leaves out its hooks.
 
     A scheduler wraps the method `step` of the instance, to see that it is called.
     """
     return {
         name: item
         for name, item in vars(value).items()
-        if name not in _USED
+        if name not in skip
         and not ("hooks" in name and not item)
         and not hasattr(item, "_wrapped_by_lr_sched")
     }
@@ -154,11 +154,11 @@ class _Torch:
 
     def content(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
-            return Plain(value.detach()), value.grad, value.requires_grad
+            return Plain(value.detach()), value.grad, value.requires_grad, dict(vars(value))
         if isinstance(value, torch.Generator):
             return value.get_state()
         if isinstance(value, torch.optim.Optimizer):
-            return False, _held(value), {}
+            return type(value), False, _held(value), {}
         return NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:
@@ -167,11 +167,13 @@ class _Torch:
             return True
         if not isinstance(live, torch.Tensor):
             return False
-        data, grad, requires_grad = stored
+        data, grad, requires_grad, attributes = stored
         with torch.no_grad():
             live.copy_(data.value)
         live.requires_grad_(requires_grad)
         live.grad = grad
+        vars(live).clear()
+        vars(live).update(attributes)
         return True
 
 
