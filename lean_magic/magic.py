@@ -20,6 +20,7 @@ from typing import Any
 from IPython.core.error import UsageError as ShellUsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
+from lean_magic import kernel_report
 from lean_magic.effects import files, rng
 from lean_magic.errors import LeanMagicError, UsageError
 from lean_magic.interception import Interception
@@ -108,6 +109,7 @@ def load(shell: Any) -> None:
     setattr(shell, _ATTRIBUTE, interception)
     files.install_hook()
     _watch_generators(shell)
+    kernel_report.start(shell)
 
 
 def _watch_generators(shell: Any) -> None:
@@ -122,6 +124,7 @@ def unload(shell: Any) -> None:
     interception = getattr(shell, _ATTRIBUTE, None)
     if interception is None:
         return
+    kernel_report.stop(shell)
     interception.uninstall()
     shell.configurables.remove(interception.runner.settings)
     setattr(shell, _ATTRIBUTE, None)

@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from lean_magic.cost import PRICES, dollars, per_hour
+from lean_magic.cost import PRICES, dollars, electricity, per_hour, share
 
 
 def test_seconds_times_price():
@@ -51,3 +51,28 @@ def test_every_price_says_when_and_where():
         assert dt.date.fromisoformat(price.day) <= dt.datetime.now(tz=dt.UTC).date()
         assert price.seller
         assert price.dollars_per_hour > 0
+
+
+def test_own_prices_come_first():
+    """One price for all, or one for a model, replaces the table's; what is not named keeps the table's."""
+    assert per_hour("NVIDIA H100 PCIe", 1.25) == 1.25
+    assert per_hour("NVIDIA GeForce GTX 1080", 0.1) == 0.1
+    assert per_hour("NVIDIA H100 PCIe", {"h100 pcie": 2.5}) == 2.5
+    assert per_hour("NVIDIA A40", {"H100": 2.5}) == 0.44
+    assert per_hour("NVIDIA A40", 0.0) == 0.44
+
+
+def test_electricity():
+    """Half a kilowatt at 30 cents a kilowatt hour costs 15 cents an hour."""
+    assert electricity(500.0, 0.3) == 0.15
+    assert electricity(None, 0.3) is None
+
+
+def test_a_share_is_what_others_cannot_use():
+    """A holder pays for what it holds, and for its part of a rest that is too small for anybody."""
+    gib = 1 << 30
+    assert share(20 * gib, 80 * gib, 60 * gib, 20 * gib) == 0.25
+    assert share(60 * gib, 80 * gib, gib, 79 * gib) == 60 / 79
+    assert share(79 * gib, 80 * gib, gib, 79 * gib) == 1.0
+    assert share(None, 80 * gib, gib, 0) is None
+    assert share(gib, None, None, gib) is None

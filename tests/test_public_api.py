@@ -49,8 +49,10 @@ def test_the_public_names():
         "Hit",
         "Miss",
         "__version__",
+        "cached",
         "last_outcome",
         "load_ipython_extension",
+        "on_shutdown",
         "unload_ipython_extension",
     ]
 

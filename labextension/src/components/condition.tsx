@@ -1,0 +1,106 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+
+import { clock, duration } from '../format';
+import type { State, Status } from '../protocol';
+
+/** How the page stands with the server; the same words as in tokens. */
+export interface ILinked {
+  readonly state: 'connecting' | 'live' | 'lost' | 'absent' | 'refused' | 'mismatch';
+  readonly since: number;
+}
+
+/** Why there are no figures, or why they are old. */
+export interface ICondition {
+  readonly title: string;
+  readonly sentence: string;
+  readonly tone: 'quiet' | 'wrong';
+  /** Whether older figures are still worth showing below it. */
+  readonly figures: boolean;
+}
+
+/** Find what stands between the person and fresh figures; null if nothing does. */
+export function condition(
+  state: State | null,
+  link: ILinked,
+  now: number,
+  trans: TranslationBundle
+): ICondition | null {
+  return ofLink(state, link, now, trans) ?? (state ? ofStatus(state, trans) : null);
+}
+
+function ofLink(state: State | null, link: ILinked, now: number, trans: TranslationBundle): ICondition | null {
+  switch (link.state) {
+    case 'live':
+      return null;
+    case 'connecting':
+      return said(trans.__('Starting…'), trans.__('Asking the Jupyter server about its GPUs.'), 'quiet');
+    case 'absent':
+      return said(trans.__('The server part is missing'), absent(trans), 'wrong');
+    case 'refused':
+      return said(trans.__('Signed out'), trans.__('Log in to Jupyter again, then reload this page.'), 'wrong');
+    case 'mismatch':
+      return said(trans.__('Please reload'), trans.__('Server and page are of different versions of lean_magic. Reload the page; if this stays, restart the server.'), 'wrong');
+    case 'lost':
+      return lost(state, link, now, trans);
+  }
+}
+
+function absent(trans: TranslationBundle): string {
+  return trans.__('This Jupyter server runs without lean_magic. Install it where the server runs, then restart the server.');
+}
+
+function lost(state: State | null, link: ILinked, now: number, trans: TranslationBundle): ICondition {
+  const silence = trans.__('The Jupyter server has not answered for %1.', duration(now - link.since));
+  const old = state ? ' ' + trans.__('Figures below are from %1.', clock(state.time)) : '';
+  return { ...said(trans.__('Reconnecting…'), silence + old, 'wrong'), figures: state !== null };
+}
+
+function ofStatus(state: State, trans: TranslationBundle): ICondition | null {
+  const { status } = state;
+  if (status.state === 'ok') {
+    return remote(state, trans);
+  }
+  const tone = ['starting', 'no_gpu', 'driver_missing'].includes(status.state) ? 'quiet' : 'wrong';
+  return { ...said(title(state, trans), status.message, tone), figures: state.gpus.length > 0 };
+}
+
+function title({ status, time }: State, trans: TranslationBundle): string {
+  const since = status.since === null ? '' : ` · ${duration(time - status.since)}`;
+  const titles: Record<Status['state'], string> = {
+    ok: '',
+    starting: trans.__('Starting…'),
+    no_gpu: trans.__('No GPU here'),
+    driver_missing: trans.__('No GPU to show'),
+    driver_not_loaded: trans.__('Driver not loaded'),
+    driver_mismatch: trans.__('Driver and library differ'),
+    no_permission: trans.__('No permission'),
+    driver_hanging: trans.__('Driver not answering') + since,
+    bindings_missing: trans.__('nvidia-ml-py is missing'),
+    probe_failed: trans.__('The probe ends again and again')
+  };
+  return titles[status.state];
+}
+
+/** Kernels elsewhere use GPUs that this server cannot see. */
+function remote(state: State, trans: TranslationBundle): ICondition | null {
+  if (!state.kernels.length || !state.kernels.every(kernel => kernel.remote)) {
+    return null;
+  }
+  const sentence = trans.__('The kernels run on another machine; which GPU memory they hold cannot be seen from here.');
+  return { ...said(trans.__('Kernels are elsewhere'), sentence, 'quiet'), figures: state.gpus.length > 0 };
+}
+
+function said(title: string, sentence: string, tone: ICondition['tone']): ICondition {
+  return { title, sentence, tone, figures: false };
+}
+
+/** A designed page instead of a blank one; above older figures, a band. */
+export function Condition({ title, sentence, tone, figures }: ICondition): JSX.Element {
+  return (
+    <div className={`jp-LeanMagic-condition jp-mod-${tone} ${figures ? 'jp-mod-band' : ''}`}>
+      <b>{title}</b>
+      <p>{sentence}</p>
+    </div>
+  );
+}

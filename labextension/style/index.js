@@ -1,0 +1,5 @@
+import './panel.css';
+import './gpus.css';
+import './notebooks.css';
+import './bars.css';
+import './colours.css';
