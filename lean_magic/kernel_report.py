@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lean_magic import report_files, shutdown_hooks
+from lean_magic.errors import StoreError
 from lean_magic.ledger import Ledger
 from lean_magic.settings import LeanMagic
 
@@ -97,7 +98,11 @@ class Cells:
         }
 
     def _look_up(self, cell: _Cell, cell_id: str) -> None:
-        for line in reversed(list(self._ledger().read(last=_LOOKED_AT))):
+        try:
+            lines = list(self._ledger().read(last=_LOOKED_AT))
+        except StoreError:  # a folder that cannot be used: the cell's own line has said so
+            return
+        for line in reversed(lines):
             if line.get("time", 0.0) < self._began:
                 return
             if line.get("cell_id", "") == cell_id:

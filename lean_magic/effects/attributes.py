@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
@@ -15,6 +16,7 @@ from lean_magic.values import fingerprint
 __all__ = ["Attributes"]
 
 _GONE = "<gone>"
+_REGISTERS = ("_accessor", "_namespace")  # pandas and polars hang these on their classes
 
 
 class Attributes(Recorder):
@@ -25,11 +27,16 @@ class Attributes(Recorder):
     def __init__(self) -> None:
         self._spaces: dict[str, dict[str, Any]] = {}
         self._set: dict[tuple[str, str, str], Any] = {}
+        self._classes: dict[type, dict[str, Any]] = {}
+        self._absent: set[str] = set()
 
     def begin(self, run: Run) -> None:
         """Take down what each name and attribute stands for now."""
         self._spaces = {name: dict(space) for name, space in run.walk.spaces.items() if name != "__main__"}
         self._set = dict(_attributes(run))
+        registers = any(word.startswith("register_") and word.endswith(_REGISTERS) for word in run.words)
+        self._absent = {name for name in run.packages if registers and name not in sys.modules}
+        self._classes = _classes(run.packages - self._absent) if registers else {}
 
     def end(self, run: Run) -> Record:
         """Collect what is another object now. Raises Unstorable where it cannot be found again."""
@@ -37,6 +44,14 @@ class Attributes(Recorder):
         for module, before in self._spaces.items():
             for name, value in _difference(before, run.walk.spaces[module]):
                 changed[module, "", name] = value
+        if self._absent:
+            name = min(self._absent)
+            raise Unstorable(
+                name, "was loaded by a cell that registers something with it", "import it in a cell before"
+            )
+        for cls, members in self._classes.items():
+            for name, value in _difference(members, vars(cls)):
+                changed[cls.__module__, cls.__qualname__, name] = value
         observed: list[Any] = []
         for place, value in _attributes(run):
             if place not in self._set or self._set[place] is not value:
@@ -53,7 +68,7 @@ class Attributes(Recorder):
     def cancel(self, run: Run) -> None:
         """Let the old values go."""
         del run
-        self._spaces = {}
+        self._spaces, self._classes = {}, {}
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare the attributes that the run may have left alone."""
@@ -73,6 +88,13 @@ class Attributes(Recorder):
                 owner = getattr(owner, step)
             undo.callback(_set, owner, attribute, vars(owner).get(attribute, _GONE))
             _set(owner, attribute, value)
+
+
+def _classes(packages: Iterable[str]) -> dict[type, dict[str, Any]]:
+    """Take down what the public classes of packages hold, where libraries keep what is registered with them."""
+    modules = (sys.modules[name] for name in packages)
+    found = (value for module in modules for value in vars(module).values() if isinstance(value, type))
+    return {cls: dict(vars(cls)) for cls in found}
 
 
 def _set(owner: Any, attribute: str, value: Any) -> None:

@@ -62,7 +62,6 @@ _ASKED: dict[str, tuple[str, Callable[[], Any]]] = {
     "copyreg": ("copyreg", lambda: dict(copyreg.dispatch_table)),
     "disable": ("logging.disable", lambda: logging.root.manager.disable),
     "basicConfig": ("the root logger", lambda: list(logging.root.handlers)),
-    "addHandler": ("the root logger", lambda: list(logging.root.handlers)),
     "tzset": ("the time zone", lambda: (time.tzname, time.timezone)),
     "setrlimit": ("setrlimit", object),
     "sched_setaffinity": ("sched_setaffinity", object),

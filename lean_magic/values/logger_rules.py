@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 from lean_magic.values.fingerprint import Walk, combine, leaf
@@ -26,11 +27,16 @@ def logger_rule(walk: Walk, value: logging.Logger) -> bytes:
 def settings_rule(walk: Walk, value: Any) -> bytes:
     """Digest a handler or formatter: the user's own by all it holds, an installed one by its settings.
 
-    A handler's lock has no content, and its stream is known by name alone.
+    A handler's lock has no content. The stream of the screen is known by name alone; any other is content, for what
+    is logged goes there.
     """
     walk.mark(value)
     stream = getattr(value, "stream", None)
     place = leaf("stream", f"{type(stream).__qualname__} {getattr(stream, 'name', '')}".encode())
+    if stream is not None and not any(
+        stream is one for one in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    ):
+        place = walk.digest(stream)
     inner = {"lock", "stream"}
     if not is_own(type(value)):
         inner |= {name for name, item in vars(value).items() if type(item) not in _SCALARS} - _SAID

@@ -46,6 +46,7 @@ class Memory:
     live: list[tuple[Interval, Any]] = field(default_factory=list)
     shared: list[Interval] = field(default_factory=list)
     seen: list[tuple[Interval, Any]] = field(default_factory=list)
+    apart: dict[int, Any] = field(default_factory=dict)  # arrays written by their content alone, by id
     _spans: dict[Interval, Any] = field(default_factory=dict)
 
     def note(self, interval: Interval, value: Any) -> None:

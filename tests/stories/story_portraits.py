@@ -8,6 +8,7 @@ import functools
 import hashlib
 import inspect
 import itertools
+import logging
 import os
 import re
 import sys
@@ -155,6 +156,8 @@ class _Painter:
             own = [cls.__module__]
         slots = [name for base in cls.__mro__ for name in _slots(base) if hasattr(value, name)]
         content = {**{name: getattr(value, name) for name in slots}, **getattr(value, "__dict__", {})}
+        if isinstance(value, logging.Logger):
+            content.pop("manager", None)  # knows all loggers of the process, of which ours has more
         return [*own, *([name, self.paint(item)] for name, item in content.items())]
 
     def shared(self):

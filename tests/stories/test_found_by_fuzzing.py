@@ -233,6 +233,28 @@ RIGHT = {
         # %%
         print(again['weight'])
         """,
+    "what is registered with pandas": """
+        import pandas as pd
+        # %%
+        %%cached
+        @pd.api.extensions.register_dataframe_accessor("mine")
+        class Mine:
+            def __init__(self, t): self.t = t
+            def rows(self): return len(self.t) * 2
+        # %%
+        print(pd.DataFrame({"a": [1]}).mine.rows())
+        """,
+    "a table and its column": """
+        import pandas as pd
+        # %%
+        %%cached
+        w = pd.DataFrame({'a': [5, 2, 3], 'b': [4.0, 5, 6.0]})
+        d = {'t': w, 'col': w['a']}
+        # %%
+        w.iloc[0, 0] = 2
+        d['col'].iloc[1] = 7
+        print(d['col'].tolist(), w['a'].tolist())
+        """,
     "views of an array of objects": """
         import numpy as np
         z = np.array([[1], 2, None], dtype=object)
@@ -503,6 +525,13 @@ def test_out_is_the_shells_own(story):
     cell = "%%cached\ns = str(Out)[:40]\n_"
     story.run(cell)
     story.stays_right("w = 1", cell, "sorted(Out)")
+
+
+def test_what_is_logged_elsewhere(story):
+    """What a cell logs into a buffer of the notebook is there after it, however often it runs."""
+    before = "import io, logging\nbuf = io.StringIO()\nlog = logging.getLogger('story.buf')\nlog.setLevel(10)"
+    hang = "log.handlers[:] = [logging.StreamHandler(buf)]"
+    story.stays_right(before, hang, "%%cached\nlog.info('hello')", "buf.getvalue()\ndel log, buf")
 
 
 def test_module_taken_out(story):

@@ -112,7 +112,7 @@ class _Numpy:
             return NotImplemented
         if type(value) not in _PLAIN:
             return _of_subclass(value)
-        if memory is None or value.dtype.kind == "T":
+        if memory is None or value.dtype.kind == "T" or id(value) in memory.apart:
             return NotImplemented
         plain = np.asarray(value)
         return _objects(plain, memory) if value.dtype.hasobject else _reduced(plain, memory)

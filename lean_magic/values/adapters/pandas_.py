@@ -143,7 +143,9 @@ class _Pandas:
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 
     def reduce(self, value: Any, memory: Any) -> Any:
-        del memory
+        if memory is not None and isinstance(value, (pd.DataFrame, pd.Series)) and _copies_on_write():
+            # Copy on write: whoever shares memory with a table never sees it change.
+            memory.apart.update(_blocks(value))
         extra = _extra(value) if isinstance(value, (pd.DataFrame, pd.Series)) else {}
         if not extra:
             return NotImplemented
@@ -169,6 +171,19 @@ class _Pandas:
         changing.flags.allows_duplicate_labels = duplicates
         _set_extra(live, extra)
         return True
+
+
+def _copies_on_write() -> bool:
+    return int(pd.__version__.partition(".")[0]) >= 3 or pd.get_option("mode.copy_on_write") is True
+
+
+def _blocks(value: Any) -> dict[int, Any]:
+    """Give the arrays that a frame or series lies in, by id."""
+    arrays = [block.values for block in value._mgr.blocks]  # noqa: SLF001  there is no public way to them
+    inner = [
+        getattr(array, name, None) for array in arrays for name in ("_ndarray", "_data", "_mask", "_codes")
+    ]
+    return {id(array): array for array in [*arrays, *inner] if isinstance(array, np.ndarray)}
 
 
 def _extra(value: Any) -> dict[str, Any]:
