@@ -70,7 +70,7 @@ class Cells:
     def __init__(self, ledger: Callable[[], Ledger]) -> None:
         self._ledger = ledger
         self._cells: dict[str, _Cell] = {}
-        self._began = 0.0
+        self._began = time.time()
 
     def begin(self, _info: Any) -> None:
         """Note that a cell starts."""

@@ -36,6 +36,7 @@ from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
 from lean_magic.values.fingerprint import on_bytes
 from lean_magic.values.in_place import shape_of
+from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
 from lean_magic.values.sources import Sources, sources_of
 
@@ -144,6 +145,8 @@ class Runner:
         except Damaged as error:
             self.store.delete(entry)
             return replace(plan, entry=None, reasons=(f"the entry is damaged ({error})",))
+        except LayoutChanged as error:
+            return replace(plan, entry=None, reasons=(str(error),))
         self._settings_again(plan.found)
         found = {
             name: Record(entry.observed.get(name), entry.effects.get(name), graph.get(name))

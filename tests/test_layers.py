@@ -35,7 +35,8 @@ FLOW = {
     "without_shell": set(),
 }
 BELOW_FACES = {"runner", "interception", "history", "store", "ledger"}
-FACES = {"lean": BELOW_FACES, "cli": BELOW_FACES | {"lean"}}
+FACES = {"lean": BELOW_FACES | {"views"}, "cli": BELOW_FACES | {"lean"}}
+FACES["views"] = {"store", "ledger", "kernel_report"}  # it shows what they know, and never runs a cell
 FACES["calls"] = {"runner", "turn", "without_shell"}
 FACES["magic"] = BELOW_FLOW | set(FLOW) | set(FACES)
 FACES["monitor"] = {"store", "ledger"}  # the server never opens a payload, and knows no kernel from inside

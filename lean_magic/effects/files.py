@@ -106,8 +106,14 @@ def _below(folder: str) -> list[str]:
 
 
 def _imports() -> bool:
-    """Whether it is Python that looks for a module, whose sources are in the key in their own way."""
-    return sys._getframe(2).f_code.co_filename.startswith("<frozen importlib")  # noqa: SLF001
+    """Whether it is Python that looks for a module or a package, which are in the key in their own way."""
+    asks = str(sys._getframe(2).f_globals.get("__name__", ""))  # noqa: SLF001
+    return asks.partition(".")[0] in {
+        "importlib",
+        "_frozen_importlib_external",
+        "pkgutil",
+        "importlib_metadata",
+    }
 
 
 class Files(Recorder):

@@ -4,7 +4,9 @@ request   a line → a verb, its operand and options; a wrong word is told with 
 look      ls, savings, config: they change nothing
 entry     show
 tidy      check, prune, clear
-why       why a cell ran; the only verb that needs a kernel
+why       why a cell ran; it needs a kernel
+gpu       what this kernel holds of each GPU; it needs a kernel
+notebook  the two that are live where a front end shows widgets: gpu, and `%lean` alone
 page      sentences, code and tables, as plain text or as HTML
 """
 
@@ -42,16 +44,31 @@ _VERBS: dict[str, Callable[[Place, Request], Page]] = {
 def run(runner: Runner, line: str) -> None:
     """Answer one line of `%lean` on the screen. Raises UsageError, StoreError."""
     place = Place(runner.settings, runner.store, runner.ledger)
-    publish(runner.shell, answer(place, _words(line), runner))
+    words = _words(line)
+    from lean_magic.lean import notebook  # a terminal command can do without
+
+    if not words and notebook.can_show(runner.shell):
+        notebook.browse(runner, place)
+    elif words == ["gpu"] and notebook.can_show(runner.shell):
+        notebook.show_gpu(runner, place)
+    else:
+        publish(runner.shell, answer(place, words, runner))
 
 
 def answer(place: Place, words: Sequence[str], runner: Runner | None = None) -> Page:
-    """Answer one verb with its operand and options; `why` needs a runner. Raises UsageError, StoreError."""
+    """Answer one verb with its operand and options; `why` and `gpu` need a runner. Raises UsageError, StoreError."""
     request = parse(words, place.command)
-    if request.verb.name != "why":
-        return _VERBS[request.verb.name](place, request)
+    name = request.verb.name
+    if name in _VERBS:
+        return _VERBS[name](place, request)
     if runner is None:
-        raise UsageError(f"{place.command}: why needs the kernel that runs the cell; ask %lean why there")
+        raise UsageError(
+            f"{place.command}: {name} needs the kernel that runs the cell; ask %lean {name} there"
+        )
+    if name == "gpu":
+        from lean_magic.lean.gpu import gpu
+
+        return gpu(runner, place)
     from lean_magic.lean.why import why  # it needs IPython, which a terminal command can do without
 
     return why(runner, place, request)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lean_magic.settings import LeanMagic
     from lean_magic.store import Manifest
 
-__all__ = ["config", "ls", "overview", "savings"]
+__all__ = ["config", "ls", "midnight", "overview", "price", "savings"]
 
 _SHOWN = 20  # entries that `ls` shows without --all
 _NAME = 60  # columns of a label or line of code, even on a wide screen
@@ -33,7 +33,7 @@ _VARIABLES = {"cache_dir", "max_size", "off"}  # the settings that a variable of
 
 
 def overview(place: Place, request: Request) -> Page:
-    """Answer `%lean` alone: one line for each verb."""
+    """Answer `%lean help`, and `%lean` alone where the cache browser cannot be shown: one line for each verb."""
     del request
     rows = [(f"{place.command} {verb.usage}", verb.says) for verb in VERBS]
     return Page([Table([Column(code=True), Column()], rows)])
@@ -83,15 +83,16 @@ def savings(place: Place, request: Request) -> Page:
     """Sum up the ledger: today, the last seven days, in total."""
     del request
     records, now = list(place.ledger.read()), time.time()
-    price, source = _price(place.settings)
-    spans = {"today": _midnight(now), "last 7 days": now - _WEEK, "in total": None}
-    heads = ["hits", "misses", "bypasses", "time saved", *(["money saved"] if price else [])]
+    per_hour, source = price(place.settings)
+    spans = {"today": midnight(now), "last 7 days": now - _WEEK, "in total": None}
+    heads = ["hits", "misses", "bypasses", "time saved", *(["money saved"] if per_hour else [])]
     columns = [Column(), *(Column(name, number=True) for name in heads)]
-    rows = [_sums(name, totals(records, since), price) for name, since in spans.items()]
+    rows = [_sums(name, totals(records, since), per_hour) for name, since in spans.items()]
     return Page([Table(columns, rows), *([Text(source)] if source else [])])
 
 
-def _midnight(now: float) -> float:
+def midnight(now: float) -> float:
+    """Return the moment that today began, where the kernel is; moments are in seconds since the epoch."""
     today = datetime.datetime.fromtimestamp(now).astimezone()
     return today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
@@ -103,7 +104,7 @@ def _sums(name: str, total: Totals, price: float | None) -> list[str]:
     return row if money is None else [*row, f"${money:,.2f}"]
 
 
-def _price(settings: LeanMagic) -> tuple[float | None, str]:
+def price(settings: LeanMagic) -> tuple[float | None, str]:
     """Return dollars an hour, and a sentence on where they come from: the user's own, else a list price."""
     if settings.price_per_hour:
         return settings.price_per_hour, f"at ${settings.price_per_hour:g} an hour"

@@ -6,7 +6,7 @@ import html
 import re
 import shutil
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -150,11 +150,11 @@ class Page:
         return f'<div class="{_CLASS}" style="{_PAGE}">{"".join(block.html() for block in self.blocks)}</div>'
 
 
-def publish(shell: Any, page: Page) -> None:
-    """Show a page: rich in a notebook, plain in a terminal."""
-    data = {"text/plain": page.plain(shutil.get_terminal_size().columns)}
+def publish(shell: Any, page: Page, live: Mapping[str, Any] | None = None) -> None:
+    """Show a page: rich in a notebook, plain in a terminal; `live` is what a front end shows instead, if it can."""
+    data: dict[str, Any] = {"text/plain": page.plain(shutil.get_terminal_size().columns)}
     if hasattr(shell, "kernel"):
-        data["text/html"] = page.html()
+        data |= {"text/html": page.html(), **(live or {})}
     shell.display_pub.publish(data=data, metadata={})
 
 

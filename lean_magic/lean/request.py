@@ -37,6 +37,7 @@ VERBS = (
     Verb("why", "why the last cell ran; with NAME, whether that cell would hit now", "NAME"),
     Verb("show", "everything about one entry, by its id or label", "ENTRY", needed=True),
     Verb("savings", "the time, and the money, that hits have saved"),
+    Verb("gpu", "the GPU memory that this kernel holds, and what a restart would take"),
     Verb("check", "read every byte and say what is wrong", options={"--fix": ""}),
     Verb("prune", "delete what is worth least until the rest fits", options={"--max-size": "20G"}),
     Verb("clear", "delete all entries, or those of one label", "NAME", options={"--yes": ""}),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lean_magic.runner import Plan, Runner
     from lean_magic.store import Manifest
 
-__all__ = ["why"]
+__all__ = ["last", "why"]
 
 _DEPENDS = "--depends "
 _LOOKED_AT = 200  # lines of the ledger
@@ -33,7 +33,7 @@ _LOOKED_AT = 200  # lines of the ledger
 def why(runner: Runner, place: Place, request: Request) -> Page:
     """Answer for the last cached cell, or for the cell with a label as it would run now."""
     if not request.operand:
-        return _last(runner.last)
+        return last(runner.last)
     name = request.operand
     cell = _ran_here(runner.shell, name)
     if cell is not None:
@@ -46,7 +46,8 @@ def why(runner: Runner, place: Place, request: Request) -> Page:
 # -- the last cell ---------------------------------------------------------------
 
 
-def _last(outcome: Hit | Miss | Bypass | None) -> Page:
+def last(outcome: Hit | Miss | Bypass | None) -> Page:
+    """Say how the last cached cell ended, and why."""
     if outcome is None:
         return Page([Text("no cached cell has run in this kernel yet")])
     name = f"`{outcome.label}`" if outcome.label else "the last cached cell"

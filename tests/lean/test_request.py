@@ -6,7 +6,7 @@ import pytest
 def test_alone(notebook):
     """`%lean` alone says what each verb does, in a line each."""
     lines = notebook.lean().splitlines()
-    verbs = ["ls", "why", "show", "savings", "check", "prune", "clear", "config"]
+    verbs = ["ls", "why", "show", "savings", "gpu", "check", "prune", "clear", "config"]
     assert [line.split()[1] for line in lines] == verbs
     assert "%lean prune [--max-size 20G]" in notebook.lean("ls --help")
 
@@ -16,7 +16,7 @@ def test_alone(notebook):
     [
         ("lst", "no verb 'lst'; did you mean ls?"),
         ("wyh", "did you mean why?"),
-        ("xyzzy", "there is ls, why, show, savings, check, prune, clear, config"),
+        ("xyzzy", "there is ls, why, show, savings, gpu, check, prune, clear, config"),
         ("ls --al", "%lean ls: no option --al; did you mean --all?"),
         ("ls --all=3", "--all takes no value"),
         ("savings --all", "no option --all; it has none"),

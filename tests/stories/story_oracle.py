@@ -153,12 +153,20 @@ def assert_alike(wanted, found, wanted_files, found_files):
     for one, other in zip(wanted, found, strict=True):
         assert shown(other) == shown(one), other
     differing = {
-        name: (wanted.portrait.get(name), found.portrait.get(name))
+        name: first_difference(wanted.portrait.get(name), found.portrait.get(name))
         for name in {*wanted.portrait, *found.portrait}
         if wanted.portrait.get(name) != found.portrait.get(name)
     }
     assert not differing, found
     assert found_files == wanted_files
+
+
+def first_difference(wanted, found, place=""):
+    """Give the place of the first difference between two portraits, with what stands there."""
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        pairs = enumerate(zip(wanted, found, strict=True))
+        return next((first_difference(a, b, f"{place}[{n}]") for n, (a, b) in pairs if a != b), "")
+    return f"{place}: wanted {str(wanted)[:600]}, found {str(found)[:600]}"
 
 
 def shown(cell):

@@ -209,11 +209,14 @@ def _reduced(value: np.ndarray[Any, Any], memory: Memory) -> Any:
     return _view, (span[1], value.dtype, value.shape, value.strides, offset, value.flags.writeable)
 
 
+_ROOM = 1.25  # a gappy array keeps its strides, which views of it are made by, while the gaps cost little
+
+
 def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
     """Take apart an array that shares with nobody, in the order of axes that it lies in memory."""
     if value.flags.writeable and (value.flags.c_contiguous or value.flags.f_contiguous):
         return NotImplemented
-    if place.end - place.start > value.nbytes:
+    if place.end - place.start > _ROOM * value.nbytes:
         copied = value.copy(order="K")
         kept = (copied.dtype, copied.shape, copied.strides, 0, value.flags.writeable)
         return _view, (bytes_at(_interval(copied), copied), *kept)
@@ -274,14 +277,9 @@ def _view_of(
 
 
 def _gappy(live: Any, low: int, dtype: Any, shape: Any, strides: Any, offset: int) -> Any:
-    """Make a view inside a live array that is itself a view with gaps."""
-    root = live
-    while isinstance(root.base, np.ndarray):
-        root = root.base
-    start = low - np.lib.array_utils.byte_bounds(root)[0] + offset
-    if not root.flags.c_contiguous:
-        raise LayoutChanged("an array lies in memory in another order than when the entry was made")
-    return np.ndarray(shape, dtype, root, start, strides)
+    """Make a view inside a live array that has gaps, by its address; the live one is kept as long as the view."""
+    span = bytes_at(Interval("", low, np.lib.array_utils.byte_bounds(live)[1]), live)
+    return np.ndarray(shape, dtype, span.content, offset, strides)
 
 
 def _bits(value: Any) -> Any:

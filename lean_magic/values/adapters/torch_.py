@@ -139,7 +139,10 @@ class _Torch:
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         if isinstance(value, torch.optim.Optimizer):
-            return copyreg.__newobj__, (type(value),), _held(value)  # type: ignore[attr-defined]
+            state = {
+                name: item for name, item in vars(value).items() if not hasattr(item, "_wrapped_by_lr_sched")
+            }
+            return copyreg.__newobj__, (type(value),), state, None, None, _set_optimizer  # type: ignore[attr-defined]
         if not isinstance(value, torch.Tensor):
             return NotImplemented
         if value.grad_fn is not None:
@@ -175,6 +178,13 @@ class _Torch:
         vars(live).clear()
         vars(live).update(attributes)
         return True
+
+
+def _set_optimizer(value: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Let the class make itself ready, then hold just what was held, in its order."""
+    value.__setstate__(state)
+    vars(value).clear()
+    vars(value).update(state)
 
 
 _HOOKS = {
