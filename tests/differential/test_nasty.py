@@ -1,0 +1,72 @@
+"""Notebooks that people wrote to break the cache: cached, they tell the same as uncached."""
+
+import pytest
+from comparing import Oracle
+from nasty import sheets
+from workers import Workers
+
+# What falls short and is known: each with its reason. The list only gets shorter.
+SHORTFALLS = {
+    "lru_cache filled in one cell, used in the next": "what an lru_cache holds",
+    "lru_cache hit changes nothing but its figures": "what an lru_cache holds",
+    "a generic class": "a generic class comes back with other internals",
+    "a protocol": "a protocol comes back with other internals",
+    "np.memmap read in the cell": "a mapped file that refuses writing",
+    "index shared and renamed": "an index that several tables share",
+    "accessor registered in a cell": "what is registered with pandas",
+    "logging handlers and levels": "handlers of loggers",
+    "global read after being deleted and set again": "the order of names",
+    "pyplot's current figure": "figures that pyplot keeps",
+    "optimizer refers to live parameters": "the order of an optimizer's attributes",
+    "unittest.mock patch": "looking at a mock makes it another",
+}
+HEAVY = {"torch"}
+LIGHT = [sheet for sheet in sheets() if sheet not in sheets(*HEAVY)]
+
+
+@pytest.fixture(scope="session")
+def plain_oracle(shelf):
+    """Yield an oracle whose notebooks begin with nothing."""
+    workers = Workers(shelf)
+    yield Oracle(workers, shelf / "nasty")
+    workers.close()
+
+
+@pytest.fixture(scope="session")
+def heavy_oracle(shelf):
+    """Yield an oracle whose processes have loaded torch and matplotlib."""
+    workers = Workers(shelf, libraries=["torch", "torch._dynamo", "matplotlib.pyplot"])
+    yield Oracle(workers, shelf / "heavy")
+    workers.close()
+
+
+def listed(found):
+    """Make the parameters of a test."""
+    return pytest.mark.parametrize("sheet", found, ids=lambda sheet: sheet.name)
+
+
+def judge(oracle, sheet, request):
+    """Judge a notebook in all its variants."""
+    if sheet.name in SHORTFALLS:
+        request.applymarker(pytest.mark.xfail(reason=SHORTFALLS[sheet.name], strict=False))
+    for what, notebook, edited in sheet.variants():
+        verdict = oracle.judge(notebook, edited)
+        assert not verdict.faults, f"{what}\n{notebook.shown()}\n" + "\n".join(verdict.faults[:4])
+
+
+@listed(LIGHT)
+def test_light(sheet, plain_oracle, request):
+    """A notebook of Python, numpy and pandas is the same cached and uncached, however it is edited."""
+    judge(plain_oracle, sheet, request)
+
+
+@listed(sheets(*HEAVY))
+def test_heavy(sheet, heavy_oracle, request):
+    """A notebook with torch or matplotlib is the same cached and uncached, however it is edited."""
+    judge(heavy_oracle, sheet, request)
+
+
+def test_each_has_a_name_of_its_own():
+    """No two notebooks have one name, so that a shortfall means one of them."""
+    names = [sheet.name for sheet in sheets()]
+    assert len(set(names)) == len(names)
