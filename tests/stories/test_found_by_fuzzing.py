@@ -244,6 +244,16 @@ RIGHT = {
         # %%
         print(pd.DataFrame({"a": [1]}).mine.rows())
         """,
+    "a file that is mapped": """
+        import numpy as np
+        np.save('m.npy', np.arange(6.0).reshape(2, 3))
+        # %%
+        %%cached
+        m = np.load('m.npy', mmap_mode='r')
+        v = m[1]
+        # %%
+        print(type(m).__name__, m.flags.writeable, m, type(v).__name__, v.flags.writeable, np.shares_memory(m, v))
+        """,
     "a table and its column": """
         import pandas as pd
         # %%

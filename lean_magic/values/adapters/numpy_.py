@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import mmap
 import sys
 from typing import Any
 
@@ -110,6 +111,10 @@ class _Numpy:
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         if not isinstance(value, np.ndarray):
             return NotImplemented
+        if type(value) is np.memmap and value.mode == "r":
+            form = _mapped(value)
+            if form is not NotImplemented:
+                return form
         if type(value) not in _PLAIN:
             return _of_subclass(value)
         if memory is None or value.dtype.kind == "T" or id(value) in memory.apart:
@@ -242,6 +247,18 @@ def _closed(array: Any, writeable: bool) -> Any:
     return array
 
 
+def _mapped(value: np.memmap[Any, Any]) -> Any:
+    """Take apart a file that is mapped to be read: its content has been observed, so it is mapped again."""
+    root: Any = value.base
+    if isinstance(root, mmap.mmap):
+        order = "C" if value.flags.c_contiguous else "F"
+        return np.memmap, (str(value.filename), value.dtype, "r", value.offset, value.shape, order)
+    if not isinstance(root, np.memmap) or not root.flags.c_contiguous or root.dtype != value.dtype:
+        return NotImplemented
+    start = (value.ctypes.data - root.ctypes.data) // value.itemsize
+    return _objects_of, (root, start, value.shape, value.strides, False)
+
+
 def _objects(value: np.ndarray[Any, Any], memory: Memory) -> Any:
     """Take apart an array of objects: one that shares memory with others as a part of what it is a view of."""
     place, root = _interval(value), value
@@ -257,7 +274,7 @@ def _objects(value: np.ndarray[Any, Any], memory: Memory) -> Any:
 
 def _objects_of(root: Any, start: int, shape: Any, strides: Any, writeable: bool) -> Any:
     flat = root.reshape(-1)[start:]
-    return np.lib.stride_tricks.as_strided(flat, shape, strides, writeable=writeable)
+    return np.lib.stride_tricks.as_strided(flat, shape, strides, subok=True, writeable=writeable)
 
 
 def _view_of(
