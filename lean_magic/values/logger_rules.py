@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import sys
 from typing import Any
 
 from lean_magic.values.fingerprint import Walk, combine, leaf
@@ -27,15 +27,13 @@ def logger_rule(walk: Walk, value: logging.Logger) -> bytes:
 def settings_rule(walk: Walk, value: Any) -> bytes:
     """Digest a handler or formatter: the user's own by all it holds, an installed one by its settings.
 
-    A handler's lock has no content. The stream of the screen is known by name alone; any other is content, for what
-    is logged goes there.
+    A handler's lock has no content. A stream is known by name alone, but for one in memory: what is logged
+    there can be read by the cells after.
     """
     walk.mark(value)
     stream = getattr(value, "stream", None)
     place = leaf("stream", f"{type(stream).__qualname__} {getattr(stream, 'name', '')}".encode())
-    if stream is not None and not any(
-        stream is one for one in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
-    ):
+    if isinstance(stream, (io.StringIO, io.BytesIO)) and not stream.closed:
         place = walk.digest(stream)
     inner = {"lock", "stream"}
     if not is_own(type(value)):

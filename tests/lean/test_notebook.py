@@ -84,7 +84,7 @@ def test_gpu_in_a_notebook(notebook, shown):
     assert "_ran" in names
 
 
-@pytest.mark.parametrize(("line", "told"), [("", "%lean ls [TEXT]"), ("gpu", "This kernel ")])
+@pytest.mark.parametrize(("line", "told"), [("", "%lean ls [TEXT]"), ("gpu", "kernel")])
 def test_without_ipywidgets(notebook, shown, monkeypatch, line, told):
     """Where there is no ipywidgets a notebook is answered with a page."""
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
