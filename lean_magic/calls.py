@@ -80,16 +80,16 @@ class CachedFunction:
         with alone() as by_itself:
             if not by_itself:
                 return self.__wrapped__(*args, **kwargs)
-            with call.bound(self._read()):
-                _drive(runner().run(self._cell(call), call.run))
+            with call.bound(more := self._read()):
+                _drive(runner().run(self._cell(call, more), call.run))
                 return call.outcome()
 
     async def _awaited(self, call: _Call) -> Any:
         with alone() as by_itself:
             if not by_itself:
                 return await self.__wrapped__(*call.args, **call.kwargs)
-            with call.bound(self._read()):
-                await runner().run(self._cell(call), call.run_awaited)
+            with call.bound(more := self._read()):
+                await runner().run(self._cell(call, more), call.run_awaited)
                 return call.outcome()
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -113,10 +113,10 @@ class CachedFunction:
             return {}
         return {"depends": self._depends() if callable(self._depends) else self._depends}
 
-    def _cell(self, call: _Call) -> Cell:
+    def _cell(self, call: _Call, more: Mapping[str, Any]) -> Cell:
         ignore = tuple(f"argument {name}" for name in self._ignore) + self._ignore
         options = Options(label=self._label, ignore=ignore, ttl=self._ttl, quiet=True)
-        return Cell(call.nodes(bool(self._read())), f"{self._label}({', '.join(call.arguments)})", options)
+        return Cell(call.nodes(more), f"{self._label}({', '.join(call.arguments)})", options)
 
 
 def _made(function: Callable[..., Any], options: dict[str, Any]) -> CachedFunction:
@@ -160,9 +160,9 @@ class _Call:
                 self._namespace.pop(name, None)
             self._namespace.update(before)  # of a call of the same function around this one
 
-    def nodes(self, depends: bool) -> list[ast.stmt]:
-        """Write the call as a cell."""
-        names = [f"argument {name}" for name in self.arguments] + ["depends"] * depends
+    def nodes(self, more: Mapping[str, Any]) -> list[ast.stmt]:
+        """Write the call as a cell that reads the names of `more`, too."""
+        names = [*(f"argument {name}" for name in self.arguments), *more]
         call = ast.Call(_load(self.name), [_load(name) for name in names], [])
         return [ast.fix_missing_locations(ast.Assign([ast.Name(self._result, ast.Store())], call))]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import getpass
-import io
 import platform
 import sys
 import time
@@ -38,6 +37,7 @@ from lean_magic.values.fingerprint import on_bytes
 from lean_magic.values.in_place import shape_of
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
+from lean_magic.values.silence import silence
 from lean_magic.values.sources import Sources, sources_of
 
 __all__ = ["Cell", "Plan", "Runner"]
@@ -139,7 +139,7 @@ class Runner:
         try:
             with files.unwatched(), progress("loading", self.settings.progress_after) as show:
                 path = LocalStore(self.settings.folder, progress=show).open(entry)
-            with files.unwatched(), noting() as notes, _silence():
+            with files.unwatched(), noting() as notes, silence():
                 live, spaces = plan.run.walk.by_mark(), plan.run.walk.spaces
                 graph = codec.load(path, entry.payload.layout, live, spaces, self._sources(cell))
         except Damaged as error:
@@ -290,13 +290,6 @@ class Runner:
             return Bypass(_one_line(error))
         except Exception as error:  # noqa: BLE001  law 7: a cache that fails never fails the cell
             return Bypass(f"lean_magic failed ({type(error).__name__}: {_one_line(error)}); please report it")
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep to ourselves what importing a module shows: it is in the record already."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
 
 
 def _one_line(error: BaseException) -> str:

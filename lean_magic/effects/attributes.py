@@ -12,6 +12,7 @@ from typing import Any
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
+from lean_magic.values.owners import owners
 
 __all__ = ["Attributes"]
 
@@ -116,11 +117,8 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 
 def _attributes(run: Run) -> Iterator[tuple[tuple[str, str, str], Any]]:
     """Resolve what the code sets on installed modules and on importable classes."""
-    for name, *chain, attribute in sorted(run.sets):
-        owner = run.namespace.get(name)
-        for step in chain:
-            owner = getattr(owner, step, None) if isinstance(owner, (types.ModuleType, type)) else None
+    for owner, attribute in owners(run.sets, run.namespace):
         if isinstance(owner, types.ModuleType):
             yield (owner.__name__, "", attribute), vars(owner).get(attribute, _GONE)
-        elif isinstance(owner, type) and owner.__module__ != "__main__":
+        elif owner.__module__ != "__main__":
             yield (owner.__module__, owner.__qualname__, attribute), vars(owner).get(attribute, _GONE)

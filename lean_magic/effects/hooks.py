@@ -15,7 +15,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from lean_magic.effects.recorder import Run
 from lean_magic.values.code_rules import registered
@@ -47,9 +47,9 @@ def hooks(run: Run) -> dict[str, Any]:
     if "finalize" in said:
         found["weakref.finalize"] = set(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
     if "register" in said:
-        found["an abstract base class of a library"] = int(str(abc.get_cache_token())) - _own_registrations(
-            run
-        )
+        found["an abstract base class of a library"] = cast(
+            "int", abc.get_cache_token()
+        ) - _own_registrations(run)
     return found
 
 

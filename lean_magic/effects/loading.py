@@ -12,13 +12,12 @@ import contextlib
 import sys
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk
-from lean_magic.values.origin import path_origin
+from lean_magic.values.origin import is_local
 
 __all__ = ["Loading"]
 
@@ -47,7 +46,7 @@ class Loading(Recorder):
         assert self._said is not None
         self._said(message, *about, **options)
         module = sys.modules.get(str(about[0])) if message.startswith("import ") and about else None
-        if module is not None and _is_local(module):
+        if module is not None and is_local(module):
             self._loaded[module.__name__] = _digests(module)
 
     def end(self, run: Run) -> Record:
@@ -55,10 +54,10 @@ class Loading(Recorder):
         before = self._before
         self.cancel(run)
         for name in before.keys() - sys.modules.keys():
-            if isinstance(before[name], types.ModuleType) and _is_local(before[name]):
+            if isinstance(before[name], types.ModuleType) and is_local(before[name]):
                 raise Unstorable("sys.modules", f"lost `{name}`", "take modules out in a cell of its own")
         for name, module in list(sys.modules.items()):
-            is_new = name not in before and isinstance(module, types.ModuleType) and _is_local(module)
+            is_new = name not in before and isinstance(module, types.ModuleType) and is_local(module)
             if is_new and _digests(module) != self._loaded.get(module.__name__):
                 why = "was changed by the cell that loads it first"
                 raise Unstorable(f"module {name}", why, "import it in a cell before")
@@ -83,9 +82,3 @@ def _digests(module: types.ModuleType) -> dict[str, str]:
         with contextlib.suppress(Unfingerprintable):
             found[name] = walk.fingerprint(name, value).digest
     return found
-
-
-def _is_local(module: types.ModuleType) -> bool:
-    """Whether a module is the user's; some that libraries make by hand have the path of nothing."""
-    path = str(getattr(module, "__file__", None) or "")
-    return Path(path).is_absolute() and path_origin(path) == "local"

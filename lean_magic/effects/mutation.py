@@ -26,9 +26,9 @@ class Mutation(Recorder):
 
     def begin(self, run: Run) -> None:
         """Take down the shapes of arrays; their content is in the key already."""
-        arrays = ((mark, shape_of(value)) for mark, value in run.walk.by_mark().items())
-        self._shapes = {mark: shape for mark, shape in arrays if shape is not None}
-        self._sharing = _sharing(run.walk)
+        live = run.walk.by_mark()
+        self._shapes = _shapes(live)
+        self._sharing = _sharing(live, self._shapes)
 
     def end(self, run: Run) -> Record:
         """Keep what changed in place. Raises Unstorable naming what cannot be written back."""
@@ -61,12 +61,8 @@ class Mutation(Recorder):
         """Name the arrays that refuse to be written to now and did not before, or the other way round."""
         if not self._sharing:
             return set()
-        before = set(self._sharing[-1])
-        return {
-            mark
-            for mark, value in walk.by_mark().items()
-            if mark in self._shapes and _is_closed(value) != (mark in before)
-        }
+        live, before = walk.by_mark(), set(self._sharing[-1])
+        return {mark for mark in self._shapes if _is_closed(live[mark]) != (mark in before)}
 
     def _is_other(self, walk: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""
@@ -84,7 +80,8 @@ class Mutation(Recorder):
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare which arrays share memory, which the key does not see."""
-        if observed and observed.get("sharing") != _sharing(run.walk):
+        live = run.walk.by_mark() if observed else {}
+        if observed and observed.get("sharing") != _sharing(live, _shapes(live)):
             return "other arrays share memory now"
         return ""
 
@@ -112,21 +109,25 @@ _SHELLS = ("In", "Out", "_ih", "_oh", "_dh")
 _LOOKS = {"flags", "setflags", "writeable", "base", "_base", "shares_memory", "may_share_memory", "data_ptr"}
 
 
-def _sharing(walk: Walk) -> list[list[str]]:
+def _shapes(live: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the shapes of the arrays among live objects."""
+    arrays = ((mark, shape_of(value)) for mark, value in live.items())
+    return {mark: shape for mark, shape in arrays if shape is not None}
+
+
+def _sharing(live: Mapping[str, Any], shapes: Mapping[str, Any]) -> list[list[str]]:
     """List the groups of arrays that share memory, and last those that refuse to be written to."""
-    arrays = [
-        (shape[0], mark) for mark, value in walk.by_mark().items() if (shape := shape_of(value)) is not None
-    ]
+    arrays = [(shape[0], mark) for mark, shape in shapes.items()]
     spans = overlaps(interval for interval, _ in arrays)
     groups = [[mark for interval, mark in arrays if inside(interval, span)] for span in spans]
-    closed = [mark for mark, value in walk.by_mark().items() if _is_closed(value)]
+    closed = [mark for mark in shapes if _is_closed(live[mark])]
     return [*sorted(sorted(group) for group in groups), closed]
 
 
 def _is_closed(value: Any) -> bool:
     """Whether an array refuses to be written to."""
     flags = getattr(value, "flags", None)
-    return shape_of(value) is not None and flags is not None and not flags.writeable
+    return flags is not None and not flags.writeable
 
 
 def _digest(value: Any) -> str:

@@ -114,11 +114,11 @@ def _added_filters(before: list[Any], after: list[Any]) -> list[Any]:
 
 def _moved_filters(before: list[Any], after: list[Any]) -> list[Any]:
     """Allow for filters that were moved to the front, as setting one again does."""
-    front = [item for item in after[: len(after)] if item in before]
+    known = [item for item in after if item in before]
     moved = next(
         (count for count in range(len(after)) if after[count:] == [i for i in before if i in after[count:]]),
         None,
     )
-    if moved is None or len(front) != len(before):
+    if moved is None or len(known) != len(before):
         raise Unstorable("warnings.filters", "was rearranged", "set warning filters in a cell of its own")
     return after[:moved]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import importlib
 import importlib.machinery
-import io
 import os
 import sys
 import types
@@ -17,7 +15,8 @@ from typing import Any
 
 from lean_magic.values.code import Import
 from lean_magic.values.fingerprint import leaf
-from lean_magic.values.origin import origin, path_origin
+from lean_magic.values.origin import is_local, origin, path_origin
+from lean_magic.values.silence import silence
 
 __all__ = [
     "absolute",
@@ -72,8 +71,7 @@ def load_plain(full_name: str) -> Any:
     """Give a plain value by its full name, importing its module as the cell would. Raises LookupError."""
     module, _, name = full_name.rpartition(".")
     try:
-        # What it shows is in the record already.
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with silence():
             found = plain_at(importlib.import_module(module).__name__, [name])
     except ImportError as error:
         raise LookupError(full_name) from error
@@ -94,9 +92,7 @@ def held_by_modules(imports: Iterable[Import]) -> dict[int, tuple[str, str]]:
             id(space[name]): (imported.module, name) for name in imported.names if _is_object(space.get(name))
         }
     for module, live in list(sys.modules.items()):
-        path = getattr(live, "__file__", None)
-        own = isinstance(path, str) and path_origin(path) == "local"
-        if module != "__main__" and own and origin(module.partition(".")[0]).kind == "local":
+        if module != "__main__" and is_local(live):
             names = vars(live).items()
             held |= {
                 id(value): (module, name) for name, value in names if name[:2] != "__" and _is_object(value)

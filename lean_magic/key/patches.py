@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lean_magic.values.origin import origin
+from lean_magic.values.owners import owners
 
 __all__ = ["Patches"]
 
@@ -37,16 +38,6 @@ class Patches:
         for (label, name), (owner, attribute) in sorted(self._places.items()):
             if _home(owner).partition(".")[0] in wanted:
                 yield f"{label}.{name}", getattr(owner, attribute, _ABSENT)
-
-
-def owners(sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
-    """Resolve assignments to the modules and classes they are made on."""
-    for name, *chain, attribute in sorted(sets):
-        owner = namespace.get(name)
-        for step in chain:
-            owner = getattr(owner, step, None) if isinstance(owner, (types.ModuleType, type)) else None
-        if isinstance(owner, (types.ModuleType, type)):
-            yield owner, attribute
 
 
 def _home(owner: Any) -> str:

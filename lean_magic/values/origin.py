@@ -16,7 +16,16 @@ import sysconfig
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["IMMUTABLE", "Origin", "is_own", "module_of", "origin", "package_version", "path_origin"]
+__all__ = [
+    "IMMUTABLE",
+    "Origin",
+    "is_local",
+    "is_own",
+    "module_of",
+    "origin",
+    "package_version",
+    "path_origin",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,13 @@ def path_origin(path: str) -> str:
     if any(real.startswith(folder) for folder in _python_folders()):
         return "python"
     return "local"
+
+
+def is_local(module: Any) -> bool:
+    """Whether a module's file is the user's; some modules that libraries make by hand have the path of nothing."""
+    path, name = getattr(module, "__file__", None), str(getattr(module, "__name__", ""))
+    ours = name.partition(".")[0] == "lean_magic"
+    return not ours and isinstance(path, str) and os.path.isabs(path) and path_origin(path) == "local"
 
 
 @functools.lru_cache(maxsize=1)
