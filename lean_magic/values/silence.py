@@ -1,4 +1,4 @@
-"""What importing a module shows, kept to ourselves: where an entry is looked at or put back, its record has it already."""
+"""Silence while a module is imported for an entry: what the import shows is in the entry's record already."""
 
 from __future__ import annotations
 

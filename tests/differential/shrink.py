@@ -1,6 +1,7 @@
 """Make a failing pair of programs as small as it can be while it still fails in the same way."""
 
 import re
+import time
 from dataclasses import dataclass, replace
 
 from known import unknown
@@ -42,9 +43,9 @@ def signature(faults):
     return re.sub(r"\d+", "N", "back" if run in {"second", "back"} else run) + " " + re.sub(r"\d+", "N", what)
 
 
-def shrink(case, oracle, tries=300):
-    """Leave out whatever can be left out."""
-    wanted = signature(case.faults(oracle))
+def shrink(case, oracle, tries=300, seconds=60.0):
+    """Leave out whatever can be left out, as far as tries and time reach."""
+    wanted, until = signature(case.faults(oracle)), time.monotonic() + seconds
     if not wanted:
         return case
     for _ in range(3):
@@ -52,7 +53,7 @@ def shrink(case, oracle, tries=300):
         for candidate in _candidates(case):
             smaller = candidate(case)
             tries -= 1
-            if smaller is None or smaller == case or tries < 0:
+            if smaller is None or smaller == case or tries < 0 or time.monotonic() > until:
                 continue
             if signature(smaller.faults(oracle)) == wanted:
                 case = smaller

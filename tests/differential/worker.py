@@ -1,7 +1,7 @@
 """A process of one hash seed that runs notebooks, each in a fork of its own, and tells all that they did.
 
 Started as a script by `workers`. Each line on stdin is a JSON order for one run (see `Order`)
-and is answered by one line of JSON: what each cell showed, and a portrait of what is left.
+and is answered by one line, its number and JSON: what each cell showed, and a portrait of what is left.
 """
 
 import gc
@@ -241,7 +241,8 @@ def main():
     gc.freeze()
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     for line in iter(sys.stdin.readline, ""):
-        out.write(answer(shell, streams, json.loads(line)))
+        order = json.loads(line)
+        out.write(f"{order['number']} {answer(shell, streams, order)}")
         out.flush()
 
 

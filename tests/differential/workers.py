@@ -11,9 +11,14 @@ SEEDS = (1, 2)
 
 
 class Worker:
-    """One process; `start` sends an order, `finish` waits for what came of it."""
+    """One process; `start` sends an order, `finish` waits for what came of it.
+
+    Answers bear the number of their order, so that those nobody waited for, since a test
+    was interrupted, are not taken for others.
+    """
 
     def __init__(self, seed, kind, home, start, libraries):
+        self._orders = 0
         environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         environ |= {"PYTHONHASHSEED": str(seed), "IPYTHONDIR": str(home), "MPLCONFIGDIR": str(home)}
         environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
@@ -28,13 +33,18 @@ class Worker:
 
     def start(self, cells, folder, cache=""):
         """Order a notebook to be run in a folder; without a cache, `%%cached` lines say nothing."""
-        order = {"cells": cells, "folder": str(folder), "cache": str(cache)}
+        self._orders += 1
+        order = {"number": self._orders, "cells": cells, "folder": str(folder), "cache": str(cache)}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
 
     def finish(self):
         """Wait for the notebook."""
-        return json.loads(self._process.stdout.readline())
+        number = ""
+        while number != str(self._orders):
+            number, _, told = self._process.stdout.readline().partition(" ")
+            assert told, "the worker has ended"
+        return json.loads(told)
 
     def close(self):
         """End the process."""
