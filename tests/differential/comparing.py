@@ -5,6 +5,8 @@ import shutil
 from dataclasses import dataclass, field
 
 CACHED = "%%cached\n"
+# Where these are raised is a matter of the frames below, and of what else the process holds.
+_DEPENDS = {"RecursionError", "MemoryError"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,11 @@ class Oracle:
         """
         shutil.rmtree(self.home / "cache", ignore_errors=True)
         runs = self._runs(first, edited, thorough)
-        broken = [f"{name}: {run['broken']}" for name, run in runs.items() if "broken" in run]
+        broken = {name: f"{name}: {run['broken']}" for name, run in runs.items() if "broken" in run}
         if broken:
-            return Verdict(broken)
+            # A program that has no end even uncached says nothing.
+            endless = any(name.startswith("plain") for name in broken)
+            return Verdict(unstable=True) if endless else Verdict([*broken.values()])
         verdict = Verdict()
         for name in [name for name in runs if not name.startswith("plain")]:
             wanted = runs["plain edited" if name == "edited" else "plain"]
@@ -103,8 +107,8 @@ def lay_out(folder, files):
 
 def differences(wanted, found):
     """Say where two runs of a notebook can be told apart."""
-    if any(cell["error"] and cell["error"][0] == "RecursionError" for cell in wanted["cells"]):
-        return  # how deep is a matter of the frames below
+    if any(cell["error"] and cell["error"][0] in _DEPENDS for cell in wanted["cells"]):
+        return
     for number, (one, other) in enumerate(zip(wanted["cells"], found["cells"], strict=True)):
         if "lean_magic failed" in other["line"]:
             yield f"cell {number}: {other['line']}"

@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import re
+import resource
 import signal
 import sys
 import tempfile
@@ -26,7 +27,8 @@ WARM = [
     "random.random(); np.random.rand()\nopen('/dev/null').read()\nu = {'a', 1}\nwarnings.warn('x')",
     "1 / 0",
 ]
-SECONDS = 60
+# A generated loop may have no end: it is stopped, after so many seconds of the processor or so much more memory.
+SECONDS, MEMORY = 15, 1 << 30
 STATUS = ("✓", "●", "○", "◌")
 _NOISE = [
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
@@ -163,9 +165,17 @@ def plain(told, order):
     return text
 
 
+def occupied():
+    """Give the size of this process's address space in bytes."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
 def child(shell, streams, order, pipe):
     """Run one notebook in this process, say what it did, and end."""
-    signal.alarm(SECONDS)
+    signal.alarm(20 * SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (occupied() + MEMORY, resource.RLIM_INFINITY))
     report = os.fdopen(pipe, "w", encoding="utf-8")
     sys.stdout, sys.stderr = Stream("stdout", streams), Stream("stderr", streams)
     try:
