@@ -58,7 +58,7 @@ class Culler:
     async def release(self, kernel_id: str) -> Outcome:
         """Let an idle kernel give back memory that it reserved and does not use. Raises Busy, UsageError."""
         row = await self._row(kernel_id)
-        if self._kernels.is_busy(kernel_id):
+        if await self._kernels.is_busy(kernel_id):
             raise Busy(f"{row.name} is busy; it can give back its cache once it is idle")
         if not row.reports:
             raise UsageError(
@@ -73,7 +73,7 @@ class Culler:
     async def shut_down(self, kernel_id: str, *, busy_too: bool = False) -> Outcome:
         """Ask a kernel to finish, wait for that, shut it down. Raises Busy for one at work, unless `busy_too`."""
         row = await self._row(kernel_id)
-        busy = self._kernels.is_busy(kernel_id)
+        busy = await self._kernels.is_busy(kernel_id)
         if busy and not busy_too:
             raise Busy(f"{row.name} is busy; shutting it down breaks off what it runs")
         before = await self._sampler.fresh()

@@ -67,19 +67,21 @@ class Kernels:
         """Listen to no kernel any more, until the next `list`."""
         self._activity.watch(())
 
-    def is_busy(self, kernel_id: str) -> bool:
-        """Tell whether a kernel runs a cell at this moment, by anybody's account."""
+    async def is_busy(self, kernel_id: str) -> bool:
+        """Tell whether a kernel runs a cell at this moment, by anybody's account; one that was not heard is asked."""
+        if kernel_id in self.manager:
+            await self._activity.settle(kernel_id)
         if kernel_id not in self.manager:
             return False
         watched = self._activity.of(kernel_id)
         state = getattr(self.manager.get_kernel(kernel_id), "execution_state", None)
-        return state == "busy" or (watched is not None and watched.busy is True)
+        return state == "busy" or (watched is not None and watched.runs() is True)
 
     def _info(self, kernel_id: str, session: Mapping[str, Any]) -> KernelInfo:
         kernel = self.manager.get_kernel(kernel_id)
         watched = self._activity.of(kernel_id)
         state = getattr(kernel, "execution_state", None) or "unknown"
-        known = watched is not None and watched.busy is not None
+        runs = watched.runs() if watched else None
         pid = getattr(getattr(kernel, "provisioner", None), "pid", None)
         path = session.get("path") or None
         moment = _last_activity(kernel)
@@ -88,7 +90,8 @@ class Kernels:
             path=path,
             name=(path or "").rpartition("/")[2] or session.get("name") or _display_name(kernel),
             execution_state=state,
-            busy=bool(watched and watched.busy) if known else state == "busy",
+            # Jupyter's word ends with the next message that anybody sends, so it counts only where nothing was heard.
+            busy=state == "busy" if runs is None else runs,
             executions=watched.executions if watched else None,
             last_activity=moment,
             pid=pid,

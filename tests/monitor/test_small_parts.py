@@ -108,7 +108,7 @@ def published(kind, content, parent="execute_request"):
 
 def test_only_cells_count_as_work():
     """Cells that start are counted and make busy; widgets and polls do neither."""
-    watched = Watched(None, 1)
+    watched = Watched(None, (1, 2))
     assert watched.busy is None
     watched.hear(published("status", {"execution_state": "busy"}, "usage_request"))
     watched.hear(published("status", {"execution_state": "busy"}, "comm_msg"))
