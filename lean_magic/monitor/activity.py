@@ -1,8 +1,8 @@
 """What kernels were asked to run, counted from what they publish.
 
 Jupyter's own last activity moves with every widget and every panel that polls a kernel; such a poll ends "busy" while
-a cell still runs. Here only cells count: those that start, and whether one runs. Of a kernel that is looked at for the
-first time nothing was heard yet: it is asked something trivial, which one that runs a cell answers only when it is done.
+a cell still runs. Here only cells count: those that start, and whether one runs. A kernel that nothing was heard of yet
+is asked something trivial, which one that runs a cell answers only when it is done.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Activity:
             return
         if watched.busy is None and watched.question is None:
             watched.ask(kernel)
-        while watched.runs() is None and watched is self.of(kernel_id):
+        while watched.runs() is None and watched is self.of(kernel_id):  # noqa: ASYNC110 - at most a moment
             await asyncio.sleep(0.02)
 
     def _watch(self, kernel_id: str, kernel: Any) -> None:

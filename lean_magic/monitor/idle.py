@@ -1,6 +1,6 @@
 """When does a kernel hold a GPU without using it? Observations are folded into a `Track`, and this is judged. Pure.
 
-Idle is who does nothing of all this: runs a cell, starts one, loads a GPU in more than one poll of twenty, takes five
+Idle is who does nothing of all this: runs a cell, starts one, loads a GPU in more than two polls of forty, takes five
 per cent of a processor core, changes what it holds. Widgets and panels that poll a kernel do none of it, and a thread
 that trains silently does. What cannot be known counts against stopping, never for it.
 """
@@ -17,7 +17,7 @@ from lean_magic.words import duration, size
 __all__ = ["Judgement", "Observation", "Track", "follow", "judge"]
 
 _LOADED = 1.0  # per cent of a GPU: more is work
-_LOOKED_AT = 40  # polls of which at most one in twenty may be loaded
+_LOOKED_AT = 40  # polls of which one in twenty may be loaded; the driver tells the load of a moment ago
 _CORE = 0.05  # of a processor core: as much is work
 _CORE_SECONDS = 20.0  # over which the processor's load is taken
 _STEP = 8 << 20  # bytes: a larger change of what is held is work
@@ -68,13 +68,15 @@ def follow(track: Track, now: Observation) -> Track:
     """Return the track with one more observation."""
     last = track.last
     gap = last is None or not 0 <= now.time - last.time <= _GAP
-    loads = () if gap else track.loads
+    anew = gap or (last is not None and last.busy)  # what a cell did ends with it
+    loads = () if anew else track.loads
     loads = (*loads, now.utilization is not None and now.utilization > _LOADED)[-_LOOKED_AT:]
-    cpu = _window(() if gap else track.cpu, now)
-    active = now.busy or _is_loaded(loads) or _computes(cpu) or (last is not None and _changed(last, now))
+    cpu = _window(() if anew else track.cpu, now)
+    works = now.busy or _is_loaded(loads) or _computes(cpu)
+    worked = last is not None and _changed(last, now)
     certain = now.certain and now.cpu_seconds is not None and now.utilization is not None
     return Track(
-        idle_since=None if now.busy else now.time if active else _idle_since(track, now, gap),
+        idle_since=None if works else now.time if worked else _idle_since(track, now, gap),
         watched_since=now.time if gap else track.watched_since,
         certain_since=(now.time if gap or track.certain_since is None else track.certain_since)
         if certain
@@ -133,7 +135,7 @@ def _idle_since(track: Track, now: Observation, gap: bool) -> float:
         return now.time if track.idle_since is None else track.idle_since
     # What nobody watched, Jupyter did: too often rather than too seldom, so the kernel has been idle for longer.
     last = track.last
-    worked = last.time if last is not None and last.busy else None
+    worked = last.time if last is not None and track.idle_since is None else None
     known = [moment for moment in (track.idle_since, now.last_activity, worked) if moment is not None]
     return min(max(known), now.time) if known else now.time
 
@@ -157,7 +159,7 @@ def _computes(cpu: tuple[tuple[float, float], ...]) -> bool:
 
 
 def _is_loaded(loads: tuple[bool, ...]) -> bool:
-    return sum(loads) > len(loads) / 20
+    return sum(loads) > _LOOKED_AT / 20
 
 
 def _changed(last: Observation, now: Observation) -> bool:

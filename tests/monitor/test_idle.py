@@ -89,6 +89,15 @@ def test_a_silent_thread_is_work():
     assert judge(tracked(training), GUARD).verdict == "keep"
 
 
+def test_work_in_the_background_is_not_called_idleness():
+    """While a thread loads the GPU after its cell ended, there is no idle time; a cell's own load ends with the cell."""
+    cell = [at(second, busy=True, utilization=90.0) for second in range(0, 400, 10)]
+    thread = [at(second, utilization=90.0) for second in range(400, 800, 10)]
+    told = judge(tracked([*cell, *thread]), GUARD)
+    assert (told.verdict, told.reason, told.idle_seconds) == ("keep", "at work", None)
+    assert judge(tracked([*cell, at(400, utilization=90.0), at(410), at(420)]), GUARD).idle_seconds == 20
+
+
 def test_a_quick_cell_between_two_polls_is_work():
     """A cell that ran between two looks at the kernel counts."""
     track = tracked([*quiet(4000), at(4010, executions=4), at(4020, executions=4)])
