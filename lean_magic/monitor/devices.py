@@ -19,7 +19,7 @@ _REOPEN = 10.0  # seconds at least between two times that the driver is opened a
 _LOOK_BACK = 2_000_000  # microseconds over which loads of processes are asked for
 
 # Codes of the driver's interface, which stay the same for all versions.
-_UNINITIALIZED, _INVALID_ARGUMENT, _NOT_FOUND = 1, 2, 6
+_UNINITIALIZED, _INVALID_ARGUMENT, _NOT_SUPPORTED, _NOT_FOUND = 1, 2, 3, 6
 _GONE = {15: "lost", 16: "reset_required", 999: "failed"}
 _STATUS = {4: "no_permission", 9: "driver_not_loaded", 12: "driver_missing", 18: "driver_mismatch"}
 
@@ -39,6 +39,7 @@ class _Device:
     uuid: str
     name: str
     suspended: Path | None = None  # says "suspended" while the system has powered the GPU down
+    unified: bool = False  # whether it has no memory of its own to tell of: it shares the machine's
     state: str = "ok"
     until: float = 0.0  # when a GPU that is gone is tried again
     mute: dict[str, float] = field(default_factory=dict)  # figure → when it is asked for again
@@ -157,6 +158,8 @@ class Devices:
         if code in (_UNINITIALIZED, _INVALID_ARGUMENT) and self._clock() - self._opened > _REOPEN:
             raise Stale
         device.mute[figure] = self._clock() + _MUTE
+        if figure == "memory 1":  # any other refusal leaves the memory unknown
+            device.unified = code == _NOT_SUPPORTED
 
     def _memory(self, device: _Device) -> dict[str, Any]:
         nvml = self._nvml
@@ -166,7 +169,7 @@ class Devices:
         ) or self._ask(device, "memory 1", nvml.nvmlDeviceGetMemoryInfo, device.handle)
         if told is not None and _told(nvml, told.total):
             return {"memory_used": _told(nvml, told.used), "memory_total": told.total}
-        return _machine_memory()
+        return _machine_memory() if device.unified else {}
 
     def _temperature(self, device: _Device) -> int | None:
         nvml, told = self._nvml, None

@@ -15,6 +15,7 @@ import sys
 import time
 from typing import Any
 
+from lean_magic.monitor import versions
 from lean_magic.monitor.devices import Devices, Stale, status_of
 
 __all__ = ["main"]
@@ -37,7 +38,8 @@ def main(arguments: list[str]) -> int:
         devices.open()
         _watch(devices, interval)
     except pynvml.NVMLError as error:
-        return _failed(status_of(error), str(error), interval)
+        status = status_of(error)
+        return _failed(status, _versions() if status == "driver_mismatch" else str(error), interval)
     return 0
 
 
@@ -54,6 +56,11 @@ def _watch(devices: Devices, interval: float) -> None:
         _write({"status": status, "driver": devices.driver, "gpus": gpus})
         due = max(due + interval, time.monotonic())  # what was missed is not made up for
         time.sleep(due - time.monotonic() if due > time.monotonic() else 0.0)
+
+
+def _versions() -> str:
+    known = (versions.loaded(), versions.installed())
+    return f"{known[0]} is loaded, {known[1]} is installed" if None not in known else ""
 
 
 def _failed(status: str, detail: str, interval: float) -> int:

@@ -11,15 +11,16 @@ __all__ = ["gpu_message", "status_of"]
 
 _STATUS: dict[str, str] = {
     "starting": "Asking the driver …",
-    "no_gpu": "The driver answers, but this machine has no NVIDIA GPU.",
-    "driver_missing": "No NVIDIA driver here. Cached cells work without one.",
+    "no_gpu": "The driver answers, but this machine has no NVIDIA GPU. Cached cells work without one.",
+    "driver_missing": "No NVIDIA driver on this machine. Cached cells work without one; a driver that comes is found.",
     "driver_not_loaded": "The NVIDIA driver is installed but not loaded. Load it, or restart the machine.",
     "driver_mismatch": (
         "The driver was upgraded while the old one is still loaded. Restart the machine, or reload the driver."
     ),
     "no_permission": "This user may not ask the NVIDIA driver. Ask for access to the devices /dev/nvidia*.",
     "driver_hanging": (
-        "The driver does not answer. Figures are from before; kernels are not affected by this panel."
+        "The driver does not answer; figures are from before. Kernels are not affected by this panel. "
+        "If nvidia-smi hangs too, the machine needs a restart."
     ),
     "bindings_missing": "The package nvidia-ml-py is missing where the server runs: pip install nvidia-ml-py.",
     "probe_failed": "The driver could not be asked. It is tried again by and by.",
@@ -38,6 +39,8 @@ def status_of(report: Report) -> Status:
     message = _STATUS.get(state) or _fine(report)
     if state == "probe_failed" and report.detail:
         message = f"The driver could not be asked: {report.detail}. It is tried again by and by."
+    if state == "driver_mismatch" and report.detail:
+        message = f"The driver was upgraded: {report.detail}. Restart the machine, or reload the driver."
     return Status(cast("StatusState", state), message, report.since)
 
 

@@ -1,7 +1,10 @@
-"""States of the panel, as the server would send them: the golden JSON is made from these."""
+"""States of the panel, as the server would send them: the golden JSON is made from these, by running this file."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+from lean_magic.monitor.probe_client import Report
 from lean_magic.monitor.protocol import (
     Cached,
     Countdown,
@@ -17,7 +20,9 @@ from lean_magic.monitor.protocol import (
     Slice,
     State,
     Status,
+    to_wire,
 )
+from lean_magic.monitor.sentences import gpu_message, status_of
 
 NOW = 1_790_000_000.0
 MIB = 1 << 20
@@ -185,12 +190,12 @@ def state(**changes):
     return replace(usual, **changes)
 
 
-def empty(status, message, **changes):
+def empty(status, detail=""):
     """Return a state without GPUs, with one kernel."""
     only = kernel(SCRATCH, "scratch/try it.ipynb", reports=False)
     return state(
-        status=Status(status, message, NOW - 38.0), gpus=(), other=(), kernels=(only,),
-        history=(Sample(150, NOW, None, {}),), savings=NOTHING_SAVED, **changes,
+        status=status_of(Report(status, NOW - 38.0, detail)), gpus=(), other=(), kernels=(only,),
+        history=(Sample(150, NOW, None, {}),), savings=NOTHING_SAVED,
     )  # fmt: skip
 
 
@@ -249,6 +254,34 @@ def counting_down():
     return state(guard=replace(GUARD, stop=True), kernels=(pinned, stop, snoozed), countdowns=(countdown,))
 
 
+def elsewhere():
+    """Return a server without a GPU whose kernels run on another machine."""
+    return replace(empty("driver_missing"), kernels=(
+        kernel(TRAIN, "train_reranker.ipynb", execution_state="busy", remote=True, reports=False, idle_seconds=None,
+               idle_since=None, reason="runs on another machine; what it holds there is not known"),
+        kernel(SCRATCH, "scratch/try it.ipynb", remote=True, reports=False,
+               reason="runs on another machine; what it holds there is not known"),
+    ))  # fmt: skip
+
+
+def laptop():
+    """Return a GPU that is powered down, and nobody who holds it."""
+    asleep = gpu(
+        0, name="NVIDIA GeForce RTX 4060 Laptop GPU", state="asleep", message=gpu_message("asleep"), utilization=None,
+        memory_used=None, memory_total=None, power=None, power_limit=None, temperature=None, energy=None,
+        price_per_hour=None, history=(),
+    )  # fmt: skip
+    status = status_of(Report("ok", NOW - 300.0, line={"gpus": [0], "driver": "580.95.05"}))
+    return state(
+        status=status,
+        gpus=(asleep,),
+        kernels=(),
+        other=(),
+        history=(Sample(150, NOW, None, {}),),
+        savings=NOTHING_SAVED,
+    )
+
+
 def scenes():
     """Return all scenes, by the name of their golden file."""
     return {
@@ -257,23 +290,23 @@ def scenes():
         "countdown": counting_down(),
         "mig": mig(),
         "lost_and_unified": lost(),
-        "no_gpu": empty("no_gpu", "The driver answers, but this machine has no NVIDIA GPU."),
-        "driver_missing": empty("driver_missing", "No NVIDIA driver here. Cached cells work without one."),
-        "driver_not_loaded": empty(
-            "driver_not_loaded",
-            "The NVIDIA driver is installed but not loaded. Load it, or restart the machine.",
-        ),
-        "driver_mismatch": empty(
-            "driver_mismatch",
-            "The driver was upgraded while the old one is still loaded. Restart the machine, or reload the driver.",
-        ),
-        "driver_hanging": state(
-            status=Status(
-                "driver_hanging",
-                "The driver does not answer. Figures are from before; kernels are not affected by this panel.",
-                NOW - 38.0,
-            ),
-            history=(),
-        ),
-        "starting": empty("starting", "Asking the driver …"),
+        "laptop": laptop(),
+        "elsewhere": elsewhere(),
+        "no_gpu": empty("no_gpu"),
+        "driver_missing": empty("driver_missing"),
+        "driver_not_loaded": empty("driver_not_loaded"),
+        "driver_mismatch": empty("driver_mismatch", "570.86.15 is loaded, 580.95.05 is installed"),
+        "no_permission": empty("no_permission"),
+        "bindings_missing": empty("bindings_missing"),
+        "probe_failed": empty("probe_failed", "it ended with status -11"),
+        "driver_hanging": state(status=status_of(Report("driver_hanging", NOW - 38.0)), history=()),
+        "starting": empty("starting"),
     }
+
+
+if __name__ == "__main__":  # writes the golden files anew
+    folder = Path(__file__).parents[1] / "golden" / "wire"
+    for name, scene in scenes().items():
+        (folder / f"{name}.json").write_text(
+            json.dumps(to_wire(scene), indent=1, ensure_ascii=False) + "\n", "utf-8"
+        )

@@ -119,6 +119,19 @@ def test_one_memory_for_machine_and_gpu(driver, devices):
     assert 0 < gpu["memory_used"] < gpu["memory_total"]
 
 
+@pytest.mark.parametrize("error", ["no_permission", "function_not_found"])
+def test_memory_that_is_refused_is_not_known(driver, devices, clock, error):
+    """Where the driver only refuses to tell, the machine's memory is not passed off as the GPU's, not even later."""
+    driver.gpu()
+    driver.fail("nvmlDeviceGetMemoryInfo", error)
+    driver.fail("nvmlDeviceGetMemoryInfo_v2", error)
+    opened = devices()
+    for _ in range(2):
+        (gpu,) = opened.sample()
+        assert (gpu["memory_used"], gpu["memory_total"], gpu["unified"]) == (None, None, False)
+        clock.now += 2
+
+
 @pytest.mark.parametrize(
     ("error", "state"), [("gpu_is_lost", "lost"), ("reset_required", "reset_required"), ("unknown", "failed")]
 )

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from lean_magic.monitor import versions
 from lean_magic.monitor.probe_client import ProbeClient
 
 pytest.importorskip("pynvml")
@@ -77,6 +78,22 @@ def test_each_failure_to_start_has_its_word(driver, probe, eventually, error, st
     driver.fail("nvmlInitWithFlags", error)
     client = probe()
     assert eventually(lambda: client.report.status == status)
+
+
+def test_the_two_versions_of_a_mismatch(tmp_path):
+    """Where library and module differ, both versions are found: in /proc, and in the name of the library's file."""
+    (tmp_path / "driver" / "nvidia").mkdir(parents=True)
+    (tmp_path / "self").mkdir()
+    assert (versions.loaded(tmp_path), versions.installed(tmp_path)) == (None, None)
+    (tmp_path / "driver" / "nvidia" / "version").write_text(
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build  (dvs-builder@U22)\n"
+        "GCC version:  gcc version 12.3.0 (Ubuntu 12.3.0-1ubuntu1~22.04)\n"
+    )
+    (tmp_path / "self" / "maps").write_text(
+        "7f00-7f01 r-xp 00000000 08:01 1  /usr/lib/libc.so.6\n"
+        "7f02-7f03 r-xp 00000000 08:01 2  /usr/lib/x86_64-linux-gnu/libnvidia-ml.so.580.95.05\n"
+    )
+    assert (versions.loaded(tmp_path), versions.installed(tmp_path)) == ("570.86.15", "580.95.05")
 
 
 def test_no_driver_at_all(probe, eventually, monkeypatch, tmp_path):
