@@ -89,7 +89,7 @@ function total(values: readonly number[]): number {
   return values.reduce((all, one) => all + one, 0);
 }
 
-/** "2 × H100 80GB HBM3" for each model of GPU. */
+/** "2 × H100 80GB" for each model of GPU. */
 export function models(gpus: readonly Gpu[], name: (gpu: Gpu) => string): string[] {
   const names = gpus.map(name);
   const counted = [...new Set(names)].map(one => [names.filter(other => other === one).length, one] as const);

@@ -44,6 +44,14 @@ export function watts(value: Known): string {
   return known(value, power => `${Math.round(power)} W`);
 }
 
+/** Energy in the unit that bills have: 34 Wh, 1.2 kWh. */
+export function energy(joules: Known): string {
+  return known(joules, count => {
+    const hours = count / 3600;
+    return hours < 999.5 ? `≈ ${hours < 9.95 ? hours.toFixed(1) : Math.round(hours)} Wh` : `≈ ${(hours / 1000).toFixed(1)} kWh`;
+  });
+}
+
 export function celsius(value: Known): string {
   return known(value, degrees => `${Math.round(degrees)} °C`);
 }
@@ -87,9 +95,12 @@ export function clock(value: Known): string {
   );
 }
 
-/** A GPU's name without what every name has: "NVIDIA H100 80GB HBM3" is "H100 80GB HBM3". */
+/** What every name has, and how the chip is mounted. */
+const USUAL = /\b(NVIDIA|GeForce|Tesla|GPU|HBM\dE?|SXM\d?)\b/gi;
+
+/** A GPU's name in the few words that tell it from others: "NVIDIA A100-SXM4-80GB" is "A100 80GB". */
 export function gpuName(name: string | null): string {
-  return name ? name.replace(/^NVIDIA\s+(GeForce\s+)?/i, '').replace(/-/g, ' ') : 'GPU';
+  return (name ?? '').replace(/-/g, ' ').replace(USUAL, '').replace(/\s+/g, ' ').trim() || 'GPU';
 }
 
 /** The whole per cent of a part in a whole, within 0 and 100; null where either is not known. */

@@ -13,9 +13,10 @@ import type { IMonitor } from './tokens';
 
 const HOUR = 3600;
 
-/** One that was told: what for, and under which id, so that it can be taken back. */
+/** One that was told: what for, in which words, and under which id, so that it can be taken back. */
 interface ITold {
   readonly what: string;
+  readonly message: string;
   readonly id: string;
 }
 
@@ -55,20 +56,32 @@ export class Notices {
     const countdown = state.countdowns.find(one => one.kernel_id === kernel.kernel_id);
     const what = idlePeriod(kernel) + (countdown ? ' countdown' : '');
     const told = this._told.get(kernel.kernel_id);
+    if (told?.what === what && !countdown) {
+      return;
+    }
+    const message = shortened(
+      countdown ? countdownText(countdown, this._trans) : noticeText(kernel, state.gpus, this._trans)
+    );
     if (told?.what === what) {
+      this._count(kernel, told, message);
       return;
     }
     if (told) {
       Notification.dismiss(told.id);
     }
-    const message = countdown
-      ? countdownText(countdown, this._trans)
-      : noticeText(kernel, state.gpus, this._trans);
-    const id = Notification.emit(shortened(message), countdown ? 'error' : 'warning', {
+    const id = Notification.emit(message, countdown ? 'error' : 'warning', {
       autoClose: false,
       actions: this._choices(kernel, countdown !== undefined)
     });
-    this._told.set(kernel.kernel_id, { what, id });
+    this._told.set(kernel.kernel_id, { what, message, id });
+  }
+
+  /** The time that is left goes down in the notice too. */
+  private _count(kernel: Kernel, told: ITold, message: string): void {
+    if (message !== told.message) {
+      Notification.update({ id: told.id, message });
+      this._told.set(kernel.kernel_id, { ...told, message });
+    }
   }
 
   private _choices(kernel: Kernel, ending: boolean): Notification.IAction[] {

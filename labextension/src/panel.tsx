@@ -74,7 +74,7 @@ export function Page({ monitor, actions, trans }: IPanelProps): JSX.Element {
         {why && <Condition {...why} />}
         {state && link.state !== 'mismatch' && <Savings savings={state.savings} trans={trans} />}
         {state && shown && (
-          <div className={why ? 'jp-LeanMagic-old' : ''}>
+          <div className={why?.tone === 'wrong' ? 'jp-LeanMagic-old' : ''}>
             <Gpus state={state} monitor={monitor} trans={trans} />
             <Notebooks state={state} slot={id => monitor.slot(id)} actions={actions} trans={trans} />
           </div>

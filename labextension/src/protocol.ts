@@ -89,7 +89,7 @@ const gpu = record({
   uuid: text,
   index: number,
   name: text,
-  state: word(['ok', 'lost', 'reset_required', 'failed'], 'failed'),
+  state: word(['ok', 'asleep', 'lost', 'reset_required', 'failed'], 'failed'),
   message: orNull(text),
   utilization: orNull(number),
   memory_used: orNull(number),

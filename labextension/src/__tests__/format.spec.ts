@@ -45,12 +45,24 @@ describe('format', () => {
   });
 
   it.each([
-    ['NVIDIA H100 80GB HBM3', 'H100 80GB HBM3'],
+    ['NVIDIA H100 80GB HBM3', 'H100 80GB'],
+    ['NVIDIA H100 PCIe', 'H100 PCIe'],
+    ['NVIDIA GeForce RTX 4060 Laptop GPU', 'RTX 4060 Laptop'],
     ['NVIDIA GeForce RTX 4090', 'RTX 4090'],
-    ['Tesla V100-SXM2-16GB', 'Tesla V100 SXM2 16GB'],
+    ['Tesla V100-SXM2-16GB', 'V100 16GB'],
     [null, 'GPU']
   ])('shortens %s to %s', (name, text) => {
     expect(format.gpuName(name)).toBe(text);
+  });
+
+  it.each([
+    [null, '—'],
+    [0, '≈ 0.0 Wh'],
+    [22000, '≈ 6.1 Wh'],
+    [123456, '≈ 34 Wh'],
+    [7200000, '≈ 2.0 kWh']
+  ])('says %d joules as on a bill', (joules, text) => {
+    expect(format.energy(joules)).toBe(text);
   });
 
   it('keeps a share within 0 and 100, and does not guess', () => {

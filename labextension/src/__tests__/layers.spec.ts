@@ -15,7 +15,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   icon: [],
   tokens: ['protocol'],
   figures: ['protocol'],
-  components: [...FLOOR, 'figures', 'components'],
+  components: [...FLOOR, 'figures', 'components', 'icon'],
   model: ['protocol', 'tokens'],
   client: ['model', 'protocol', 'tokens'],
   panel: SHOWN,

@@ -54,7 +54,7 @@ describe('figures', () => {
   it('shows each GPU with its load, memory, power and heat', () => {
     show(state('two_gpus_three_kernels'));
     const [first, second] = page.querySelectorAll('.jp-LeanMagic-gpu');
-    for (const text of ['GPU 0', 'H100 80GB HBM3', '412 W', '62 °C', '87 %', '61.4 of 80.0 GiB', '18.6 GiB free']) {
+    for (const text of ['GPU 0', 'H100 80GB', '412 W', '62 °C', '87 %', '61.4 of 80.0 GiB', '18.6 GiB free']) {
       expect(first.textContent).toContain(text);
     }
     expect(second.textContent).toContain('0 %');
@@ -76,9 +76,19 @@ describe('figures', () => {
   it('says of a notebook what it does, holds and costs, and what a restart would cost', () => {
     show(state('idle_warning'));
     const row = page.querySelector('.jp-mod-idle')!.textContent;
-    for (const text of ['embed_corpus.ipynb', '21.8 GiB', 'idle 34 min', '≈ $1.09/h', '≈ $1.06 so far', '9 of 11 cells cached, restart ≈ 40 s']) {
+    for (const text of ['embed_corpus.ipynb', '21.8 GiB', 'idle 34 min', '≈ $1.09/h', '≈ $1.06 so far', '9 of 11 cells cached', 'restart ≈ 40 s']) {
       expect(row).toContain(text);
     }
+  });
+
+  it('shows many GPUs in short, so that all are seen at once', () => {
+    const told = state('two_gpus_three_kernels');
+    const gpus = [0, 1, 2, 3].map(index => ({ ...told.gpus[index % 2], index, uuid: `GPU-${index}` }));
+    show({ ...told, gpus });
+    const [first] = page.querySelectorAll('.jp-LeanMagic-gpu.jp-mod-short');
+    expect(first.textContent).toContain('GPU 0 61.4 of 80.0 GiB412 W62 °C87 %');
+    expect(first.querySelector('.jp-LeanMagic-memory')).toBe(null);
+    expect(page.querySelector('.jp-LeanMagic-header')!.textContent).toContain('4 × H100 80GB');
   });
 
   it('marks a lower bound as one', () => {
@@ -98,7 +108,7 @@ describe('figures', () => {
     show(state('mig'));
     const slices = [...page.querySelectorAll('.jp-LeanMagic-slices > li')].map(one => one.textContent);
     expect(slices).toEqual(['1g.10gb 3.0 of 9.8 GiB6.8 GiB free', '2g.20gb 0.1 of 19.5 GiB19.4 GiB free']);
-    expect(page.querySelector('.jp-LeanMagic-loadNumber')!.textContent).toBe('—');
+    expect(page.textContent).toContain('Cut into 2 slices · its load is not told');
   });
 
   it('says what the cache saved, today and in total', () => {
@@ -119,7 +129,7 @@ describe('conditions', () => {
     show(state(name));
     expect(page.querySelector('.jp-LeanMagic-header')!.textContent).toContain('GPUs');
     const told = state(name).status;
-    expect(page.textContent).toContain(told.state === 'ok' ? 'Notebooks' : told.message);
+    expect(page.textContent).toContain(told.state === 'ok' || name === 'elsewhere' ? 'Notebooks' : told.message);
   });
 
   it.each([
@@ -141,14 +151,25 @@ describe('conditions', () => {
 
   it('says for how long the driver has not answered', () => {
     show(state('driver_hanging'));
-    expect(page.querySelector('.jp-LeanMagic-condition > b')!.textContent).toBe('Driver not answering · 38 s');
+    expect(page.querySelector('.jp-LeanMagic-condition > b')!.textContent).toBe('Driver not answering');
+    expect(page.querySelector('.jp-LeanMagic-length')!.textContent).toBe('38 s');
   });
 
   it('says that kernels elsewhere cannot be seen into', () => {
-    const told = state('two_gpus_three_kernels');
-    const kernels = told.kernels.map(one => ({ ...one, remote: true, gpus: [] }));
-    show({ ...told, gpus: [], kernels });
+    show(state('elsewhere'));
     expect(page.textContent).toContain('Kernels are elsewhere');
+    expect(page.querySelector('details')!.open).toBe(true);
+    expect([...page.querySelectorAll('details li')].map(one => one.textContent)).toEqual([
+      'train_reranker.ipynbrunning',
+      'try it.ipynbidle 4 s'
+    ]);
+  });
+
+  it('lets a GPU sleep, which is no fault', () => {
+    show(state('laptop'));
+    expect(page.querySelector('.jp-LeanMagic-fault.jp-mod-quiet')!.textContent).toContain('powered down');
+    expect(page.textContent).toContain('RTX 4060 Laptop');
+    expect(page.textContent).toContain('No notebook is running.');
   });
 
   it('says that nobody holds a GPU, and folds away who does not', () => {

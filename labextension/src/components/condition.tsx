@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import { clock, duration } from '../format';
+import { gpuIcon } from '../icon';
 import type { State, Status } from '../protocol';
 
 /** How the page stands with the server; the same words as in tokens. */
@@ -15,6 +16,8 @@ export interface ICondition {
   readonly title: string;
   readonly sentence: string;
   readonly tone: 'quiet' | 'wrong';
+  /** For how long it has been so, where that matters. */
+  readonly length?: string;
   /** Whether older figures are still worth showing below it. */
   readonly figures: boolean;
 }
@@ -58,15 +61,18 @@ function lost(state: State | null, link: ILinked, now: number, trans: Translatio
 
 function ofStatus(state: State, trans: TranslationBundle): ICondition | null {
   const { status } = state;
-  if (status.state === 'ok') {
-    return remote(state, trans);
+  // where the kernels are elsewhere, it does not matter that there is no GPU here
+  const away = ['ok', 'no_gpu', 'driver_missing'].includes(status.state) ? remote(state, trans) : null;
+  if (away || status.state === 'ok') {
+    return away;
   }
   const tone = ['starting', 'no_gpu', 'driver_missing'].includes(status.state) ? 'quiet' : 'wrong';
-  return { ...said(title(state, trans), status.message, tone), figures: state.gpus.length > 0 };
+  const hangs = status.state === 'driver_hanging' && status.since !== null;
+  const length = hangs ? duration(state.time - (status.since ?? 0)) : undefined;
+  return { ...said(title(status, trans), status.message, tone), length, figures: state.gpus.length > 0 };
 }
 
-function title({ status, time }: State, trans: TranslationBundle): string {
-  const since = status.since === null ? '' : ` · ${duration(time - status.since)}`;
+function title(status: Status, trans: TranslationBundle): string {
   const titles: Record<Status['state'], string> = {
     ok: '',
     starting: trans.__('Starting…'),
@@ -75,7 +81,7 @@ function title({ status, time }: State, trans: TranslationBundle): string {
     driver_not_loaded: trans.__('Driver not loaded'),
     driver_mismatch: trans.__('Driver and library differ'),
     no_permission: trans.__('No permission'),
-    driver_hanging: trans.__('Driver not answering') + since,
+    driver_hanging: trans.__('Driver not answering'),
     bindings_missing: trans.__('nvidia-ml-py is missing'),
     probe_failed: trans.__('The probe ends again and again')
   };
@@ -88,7 +94,7 @@ function remote(state: State, trans: TranslationBundle): ICondition | null {
     return null;
   }
   const sentence = trans.__('The kernels run on another machine; which GPU memory they hold cannot be seen from here.');
-  return { ...said(trans.__('Kernels are elsewhere'), sentence, 'quiet'), figures: state.gpus.length > 0 };
+  return { ...said(trans.__('Kernels are elsewhere'), sentence, 'quiet'), figures: true };
 }
 
 function said(title: string, sentence: string, tone: ICondition['tone']): ICondition {
@@ -96,10 +102,13 @@ function said(title: string, sentence: string, tone: ICondition['tone']): ICondi
 }
 
 /** A designed page instead of a blank one; above older figures, a band. */
-export function Condition({ title, sentence, tone, figures }: ICondition): JSX.Element {
+export function Condition({ title, sentence, tone, length, figures }: ICondition): JSX.Element {
   return (
     <div className={`jp-LeanMagic-condition jp-mod-${tone} ${figures ? 'jp-mod-band' : ''}`}>
-      <b>{title}</b>
+      {!figures && <gpuIcon.react tag="span" className="jp-LeanMagic-picture" />}
+      {/* the title alone is spoken when it changes: what counts seconds would never be silent */}
+      <b role="status">{title}</b>
+      {length && <span className="jp-LeanMagic-length">{length}</span>}
       <p>{sentence}</p>
     </div>
   );

@@ -19,16 +19,19 @@ export function placesText(kernel: Kernel, gpus: readonly Gpu[], trans: Translat
   return numbers.length ? trans.__('GPU %1', numbers.join(', ')) : trans.__('a GPU');
 }
 
-/** "9 of 11 cells cached, restart ≈ 40 s": what ending the kernel would cost; null where it is not known. */
-export function cachedText(kernel: Kernel, trans: TranslationBundle): string | null {
-  const { cached } = kernel;
+/** "9 of 11 cells cached", "restart ≈ 40 s": what ending the kernel would cost, as far as it is known. */
+export function cachedFacts({ cached }: Kernel, trans: TranslationBundle): string[] {
   if (!cached || !cached.cells) {
-    return null;
+    return [];
   }
   const count = trans.__('%1 of %2 cells cached', cached.hit_cells, cached.cells);
-  return cached.restart_seconds === null
-    ? count
-    : trans.__('%1, restart ≈ %2', count, duration(cached.restart_seconds));
+  const restart = cached.restart_seconds;
+  return restart === null ? [count] : [count, trans.__('restart ≈ %1', duration(restart))];
+}
+
+/** The same in one piece of a sentence; null where it is not known. */
+export function cachedText(kernel: Kernel, trans: TranslationBundle): string | null {
+  return cachedFacts(kernel, trans).join(', ') || null;
 }
 
 /** The whole notice: who, what, for how long, at what cost, and what a restart would take. */
@@ -40,7 +43,8 @@ export function noticeText(kernel: Kernel, gpus: readonly Gpu[], trans: Translat
     placesText(kernel, gpus, trans),
     duration(kernel.idle_seconds)
   );
-  const cost = kernel.idle_cost === null ? '' : ` (${money(kernel.idle_cost)})`;
+  // less than a cent is not worth its place
+  const cost = kernel.idle_cost === null || kernel.idle_cost < 0.005 ? '' : ` (${money(kernel.idle_cost)})`;
   const cached = cachedText(kernel, trans);
   return `${held}${cost}.${cached ? ` ${cached}.` : ''}`;
 }

@@ -5,7 +5,7 @@ import * as React from 'react';
 import { busy, held, idleHolder, load, snoozed } from '../figures';
 import { bytes, clock, duration, money, moneyPerHour, percent } from '../format';
 import type { Countdown, Kernel, State } from '../protocol';
-import { cachedText, heldText, placesText } from './idleNotice';
+import { cachedFacts, heldText, placesText } from './idleNotice';
 import { colour } from './memoryBar';
 import { type IActions, Remedies } from './remedies';
 
@@ -49,7 +49,8 @@ export function KernelRow(props: IKernelRowProps): JSX.Element {
   );
 }
 
-function Name({ kernel, actions, trans }: IKernelRowProps): JSX.Element {
+/** The notebook's name, which opens it; a kernel without one is only named. */
+export function Name({ kernel, actions, trans }: Pick<IKernelRowProps, 'kernel' | 'actions' | 'trans'>): JSX.Element {
   if (kernel.path === null) {
     return <span className="jp-LeanMagic-name jp-LeanMagic-ellipsis">{kernel.name}</span>;
   }
@@ -67,17 +68,20 @@ function Name({ kernel, actions, trans }: IKernelRowProps): JSX.Element {
 
 function Details(props: IKernelRowProps): JSX.Element {
   const { kernel, trans } = props;
-  const cached = cachedText(kernel, trans);
+  const facts = [spent(kernel, trans), ...cachedFacts(kernel, trans)].filter(Boolean);
   return (
     <>
-      <span className="jp-LeanMagic-doing">
+      <span className="jp-LeanMagic-doing jp-LeanMagic-line">
         <Doing {...props} />
       </span>
       <span className="jp-LeanMagic-cost" title={trans.__('An estimate: the share of the GPU that others cannot use')}>
         {moneyPerHour(kernel.cost_per_hour)}
       </span>
-      <span className="jp-LeanMagic-spent">{spent(kernel, trans)}</span>
-      {cached && <span className="jp-LeanMagic-cached">{cached}</span>}
+      <span className="jp-LeanMagic-facts jp-LeanMagic-line">
+        {facts.map(one => (
+          <span key={one}>{one}</span>
+        ))}
+      </span>
     </>
   );
 }

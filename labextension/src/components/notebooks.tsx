@@ -4,7 +4,7 @@ import * as React from 'react';
 import { holders, holds, sum } from '../figures';
 import { bytes, moneyPerHour } from '../format';
 import type { Gpu, Kernel, State } from '../protocol';
-import { activity, KernelRow } from './kernelRow';
+import { activity, KernelRow, Name } from './kernelRow';
 import type { IActions } from './remedies';
 
 export interface INotebooksProps {
@@ -28,7 +28,9 @@ export function Notebooks(props: INotebooksProps): JSX.Element {
           <span title={trans.__('What the notebooks hold costs this much; an estimate')}>{moneyPerHour(cost)}</span>
         )}
       </div>
-      {kernels.length === 0 && <p className="jp-LeanMagic-nobody">{trans.__('No notebook holds GPU memory.')}</p>}
+      {kernels.length === 0 && !state.kernels.some(away) && (
+        <p className="jp-LeanMagic-nobody">{nobody(state, trans)}</p>
+      )}
       <ul ref={list} tabIndex={-1} className="jp-LeanMagic-rows" aria-label={trans.__('Notebooks that hold a GPU')}>
         {kernels.map(kernel => (
           <KernelRow key={kernel.kernel_id} kernel={kernel} slot={slot(kernel.kernel_id)} {...rowProps(props)} />
@@ -38,6 +40,18 @@ export function Notebooks(props: INotebooksProps): JSX.Element {
       <Without {...props} />
     </section>
   );
+}
+
+/** Whether a kernel runs on another machine, where nobody looks. */
+function away(kernel: Kernel): boolean {
+  return kernel.remote && !holds(kernel);
+}
+
+/** Why there are no rows. */
+function nobody({ kernels }: State, trans: TranslationBundle): string {
+  return kernels.length
+    ? trans.__('No notebook holds GPU memory.')
+    : trans.__('No notebook is running. One that uses a GPU appears here.');
 }
 
 function rowProps({ state, actions, trans }: INotebooksProps): Omit<INotebooksProps, 'slot'> {
@@ -77,8 +91,11 @@ function Others({ state, trans }: IOthersProps): JSX.Element | null {
   return (
     <p className="jp-LeanMagic-others" title={trans.__('Programs and users that are no kernel of this server')}>
       <span className="jp-LeanMagic-swatch jp-LeanMagic-colourOther" />
-      <span>
-        {trans.__('Other processes')} · {parts.map(({ gpu, size }) => where(gpu) + bytes(size)).join(' · ')}
+      <span className="jp-LeanMagic-line">
+        <span>{trans.__('Other processes')}</span>
+        {parts.map(({ gpu, size }) => (
+          <span key={gpu.uuid}>{where(gpu) + bytes(size)}</span>
+        ))}
       </span>
     </p>
   );
@@ -96,17 +113,18 @@ function Without({ state, actions, trans }: INotebooksProps): JSX.Element | null
   if (!kernels.length) {
     return null;
   }
-  const summary = trans._n('%1 notebook without GPU memory', '%1 notebooks without GPU memory', kernels.length);
+  const elsewhere = kernels.every(away);
+  const summary = elsewhere
+    ? trans._n('%1 notebook on another machine', '%1 notebooks on another machine', kernels.length)
+    : trans._n('%1 notebook without GPU memory', '%1 notebooks without GPU memory', kernels.length);
   return (
-    <details className="jp-LeanMagic-without">
+    <details className="jp-LeanMagic-without" open={elsewhere}>
       <summary>{summary}</summary>
       <ul>
         {kernels.map(kernel => (
           <li key={kernel.kernel_id}>
-            <button className="jp-LeanMagic-name jp-LeanMagic-ellipsis" onClick={() => actions.open(kernel)}>
-              {kernel.name}
-            </button>
-            <span>{elsewhere(kernel, trans)}</span>
+            <Name kernel={kernel} actions={actions} trans={trans} />
+            <span>{doing(kernel, !elsewhere, trans)}</span>
           </li>
         ))}
       </ul>
@@ -114,6 +132,7 @@ function Without({ state, actions, trans }: INotebooksProps): JSX.Element | null
   );
 }
 
-function elsewhere(kernel: Kernel, trans: TranslationBundle): string {
-  return kernel.remote ? trans.__('on another machine') : activity(kernel, trans);
+function doing(kernel: Kernel, alsoWhere: boolean, trans: TranslationBundle): string {
+  const what = activity(kernel, trans);
+  return alsoWhere && kernel.remote ? `${what} · ${trans.__('on another machine')}` : what;
 }
