@@ -122,6 +122,13 @@ class Peer:
             self.received += len(text)
 
 
+class Alone:
+    """A server without any of this: what its answers take is the machine's doing."""
+
+    name = "a server alone, in the same seconds"
+    options = ("--ServerApp.jpserver_extensions=lean_magic=False",)
+
+
 def started(kind, folder, library, gpus):
     """Start a server over a driver of so many GPUs; return both."""
     driver = Driver(folder / "nvml", library, log=True)
@@ -147,11 +154,18 @@ def load(kind, server, driver, clients, seconds):
         }  # fmt: skip
 
 
-def latency(kind, server, driver, delay, seconds):
-    """Return the milliseconds that `GET /api` takes, while each sample of the driver takes `delay` seconds."""
+def answer(server):
+    """Return the milliseconds that one `GET /api` takes."""
+    began = time.monotonic()
+    urllib.request.urlopen(f"{server.url}/api", timeout=300).read()
+    return 1000 * (time.monotonic() - began)
+
+
+def latency(kind, server, alone, driver, delay, seconds):
+    """Return what `GET /api` takes, here and `alone` by turns, while samples of the driver take `delay` seconds."""
     driver.rules.clear()
     driver.write()
-    waits = []
+    waits = {server: [], alone: []}
     with kind(server, 1):
         time.sleep(3.0)
         if delay:
@@ -159,13 +173,20 @@ def latency(kind, server, driver, delay, seconds):
             driver.write()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            began = time.monotonic()
-            urllib.request.urlopen(f"{server.url}/api", timeout=300).read()
-            waits.append(1000 * (time.monotonic() - began))
-            time.sleep(0.02)
+            for one, taken in waits.items():
+                taken.append(answer(one))
+                time.sleep(0.02)
         driver.rules.clear()
         driver.write()
-    return statistics.median(waits), sorted(waits)[len(waits) * 99 // 100], max(waits)
+    return [
+        (statistics.median(taken), sorted(taken)[len(taken) * 99 // 100], max(taken))
+        for taken in waits.values()
+    ]
+
+
+def javascript(folder):
+    """Return the kilobytes of JavaScript below a folder of an extension of JupyterLab, as they are sent."""
+    return sum(file.stat().st_size for file in Path(folder).rglob("*.js")) / 1000
 
 
 def measured(kind, library, seconds):
@@ -183,18 +204,25 @@ def measured(kind, library, seconds):
                     time.sleep(18 if kind is Ours and not clients else 0)
             finally:
                 server.close()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as empty:
         server, driver = started(kind, Path(folder), library, 1)
+        alone, _ = started(Alone, Path(empty), library, 0)
         try:
             for delay, during, word in (
-                (0, 5, "answers at once"),
-                (0.5, 10, "takes 0.5 s"),
-                (30, 30, "hangs 30 s"),
+                (0, seconds, "answers at once"),
+                (0.5, seconds, "takes 0.5 s"),
+                (30, 35, "hangs 30 s"),
             ):
-                figures = latency(kind, server, driver, delay, during)
-                yield "latency", [kind.name, word, *(f"{figure:.1f} ms" for figure in figures)]
+                for name, figures in zip(
+                    (kind.name, Alone.name), latency(kind, server, alone, driver, delay, during), strict=True
+                ):
+                    yield "latency", [name, word, *(f"{figure:.1f} ms" for figure in figures)]
         finally:
             server.close()
+            alone.close()
+    extensions = Path(sys.prefix) / "share" / "jupyter" / "labextensions"
+    places = {Ours: [ROOT / "lean_magic" / "labextension"], Peer: extensions.glob("*nvdashboard*")}
+    yield "size", [kind.name, f"{sum(map(javascript, places[kind])):.0f} kB"]
 
 
 HEADS = {
@@ -203,6 +231,7 @@ HEADS = {
         "processes started",
     ],
     "latency": ["", "a driver call", "`GET /api`, median", "99 of 100 within", "slowest"],
+    "size": ["", "JavaScript"],
 }  # fmt: skip
 
 
