@@ -1,6 +1,7 @@
 """What a cell did: recorded when it runs, replayed when it is found."""
 
 from lean_magic.effects.attributes import Attributes
+from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
 from lean_magic.effects.live import Live
 from lean_magic.effects.loading import Loading
@@ -19,6 +20,5 @@ def recorders() -> Recorders:
 
     Files come before a change of the working folder, and what is hardest to take back comes last.
     """
-    return Recorders(
-        [Live(), Loading(), Files(), Names(), Attributes(), Process(), Generators(), Mutation(), Output()]
-    )
+    members = [Live(), Loading(), Files(), Names(), Attributes(), Process(), Generators(), Mutation()]
+    return Recorders([*members, Environment(), Output()])

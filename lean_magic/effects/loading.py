@@ -9,6 +9,7 @@ frame of ours into the traceback of a module that fails.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 import types
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk
 from lean_magic.values.origin import is_local
+from lean_magic.values.silence import silence
 
 __all__ = ["Loading"]
 
@@ -52,6 +54,7 @@ class Loading(Recorder):
     def end(self, run: Run) -> Record:
         """Compare. Raises Unstorable naming the module that is other than it was loaded."""
         before = self._before
+        loaded: dict[str, dict[str, str]] = {}
         self.cancel(run)
         for name in before.keys() - sys.modules.keys():
             if isinstance(before[name], types.ModuleType) and is_local(before[name]):
@@ -61,7 +64,21 @@ class Loading(Recorder):
             if is_new and _digests(module) != self._loaded.get(module.__name__):
                 why = "was changed by the cell that loads it first"
                 raise Unstorable(f"module {name}", why, "import it in a cell before")
-        return Record()
+            if is_new and name == module.__name__:
+                loaded[name] = self._loaded[name]
+        return Record(None, loaded)
+
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
+        """Load what the run loaded. Raises Unstorable naming a module that is other each time it is loaded."""
+        del run
+        before = set(sys.modules)
+        undo.callback(_unload, before)
+        with silence():
+            for name, digests in record.effects.items():
+                if name not in before and _digests(importlib.import_module(name)) != digests:
+                    raise Unstorable(
+                        f"module {name}", "is another each time it is loaded", "import it before"
+                    )
 
     def cancel(self, run: Run) -> None:
         """Listen no more."""
@@ -70,6 +87,12 @@ class Loading(Recorder):
             setattr(_BOOTSTRAP, _WORD, self._said)
             self._said = None
         self._before = {}
+
+
+def _unload(before: set[str]) -> None:
+    for name in sys.modules.keys() - before:
+        if is_local(sys.modules[name]):
+            del sys.modules[name]
 
 
 def _digests(module: types.ModuleType) -> dict[str, str]:

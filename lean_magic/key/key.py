@@ -38,6 +38,7 @@ class Key:
     facts: CodeFacts = field(compare=False, repr=False, default_factory=CodeFacts)
     outside: frozenset[str] = frozenset()
     unloaded: bool = False
+    for_loading: frozenset[str] = frozenset()
     pending: frozenset[tuple[str, tuple[str, ...]]] = frozenset()
 
     @property
@@ -67,9 +68,7 @@ def make_key(
     for text, value in (depends or {}).items():
         whole = reach.walk.fingerprint(f"--depends {text}", value)
         reach.sure[f"--depends {text}"] = Part(whole.digest, whole.text)
-    for name, (digest, text) in settings(
-        reach.walk.modules, reach.facts, reach.words | reach.walk.words
-    ).items():
+    for name, (digest, text) in settings(reach.walk.modules, reach.everything()).items():
         reach.sure[name] = Part(digest, text)
     parts = {"code": Part(found.digest)}
     texts = {"python": "{}.{}".format(*sys.version_info[:2]), "format": _VERSION, **(fixed or {})}
@@ -85,6 +84,7 @@ def make_key(
         reach.facts,
         frozenset(reach.outside),
         bool(reach.unloaded),
+        frozenset(reach.for_loading),
         frozenset(reach.pending),
     )
 
@@ -135,19 +135,19 @@ def after_loading(key: Key, found: Analysis, namespace: dict[str, Any], patches:
     reach.follow_imports(found)
     reach.finish()
     reached = {name.partition(".")[0] for name in key.walk.modules | reach.walk.modules}
-    gone = {f"package {name}" for name in key.outside - reached}
+    gone = {f"package {name}" for name in key.outside - reached} | key.for_loading
     parts = {
         name: part for name, part in key.parts.items() if not name.startswith(_BY_STATE) and name not in gone
     }
     reach.facts.merge(key.facts)
     for code in reach.walk.codes:
         reach.facts.merge(facts(code))
-    for name, (digest, text) in settings(reached, reach.facts, reach.words).items():
+    for name, (digest, text) in settings(reached, reach.facts).items():
         parts[name] = Part(digest, text)
     return Key(key.family, {**parts, **reach.sure}, {**key.possible, **reach.possible}, key.walk)
 
 
-_BY_STATE = ("module ", "setting ", "environment ")
+_BY_STATE = ("module ", "setting ")
 
 
 def _text(content: str) -> Part:

@@ -10,15 +10,17 @@ import os
 import sys
 import types
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lean_magic.values.code import Import
+from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
 from lean_magic.values.origin import is_local, origin, path_origin
 from lean_magic.values.silence import silence
 
 __all__ = [
+    "Source",
     "absolute",
     "closure",
     "held_by_modules",
@@ -105,22 +107,30 @@ def _is_object(value: Any) -> bool:
     return not isinstance(value, (*_SETTING_TYPES, types.ModuleType, types.FunctionType, type))
 
 
-def closure(name: str) -> dict[str, str]:
-    """Find every module that importing `name` would load.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A local module that is not loaded: the digest of its source (blind to layout), and what its code says."""
 
-    Gives the digest of the source (blind to layout) for local modules, "" for installed ones.
+    digest: str
+    said: CodeFacts
+
+
+def closure(name: str) -> dict[str, Source | None]:
+    """Find every module that importing `name` would load, or find loaded.
+
+    Gives the source of local ones that are not loaded, None for those that are and for installed ones.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Source | None] = {}
     todo = [name]
     while todo:
         module = todo.pop()
         if module and module not in found:
-            path = _locate(module)
+            path = None if module in sys.modules else _locate(module)
             if path is None or path_origin(str(path)) != "local":
-                found[module.partition(".")[0]] = ""
+                found[module if module in sys.modules else module.partition(".")[0]] = None
                 continue
-            digest, imports = _source(str(path), os.stat(path).st_mtime_ns, os.stat(path).st_size)
-            found[module] = digest
+            source, imports = _source(path.read_bytes(), path.suffix)
+            found[module] = source
             package = module if path.name == "__init__.py" else module.rpartition(".")[0]
             todo += _names(imports, package) + _parents(module)
     return found
@@ -178,19 +188,21 @@ def _locate(module: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and os.path.exists(spec.origin) else None
 
 
-@functools.lru_cache(maxsize=4096)
-def _source(path: str, mtime_ns: int, size: int) -> tuple[str, tuple[Import, ...]]:
-    """Digest one file and list its imports; a file that does not parse counts by its bytes."""
-    del mtime_ns, size
-    content = Path(path).read_bytes()
+@functools.lru_cache(maxsize=1024)
+def _source(content: bytes, suffix: str) -> tuple[Source, tuple[Import, ...]]:
+    """Read one file and list its imports; a file that is no Python, or broken, counts by its bytes."""
     try:
-        tree = ast.parse(content)
+        tree = ast.parse(content) if suffix == ".py" else None
+        code = compile(content, "<module>", "exec", dont_inherit=True) if tree else None
     except (SyntaxError, ValueError):
-        return leaf("bytes", content).hex(), ()
+        tree = code = None
+    if tree is None or code is None:
+        return Source(leaf("bytes", content).hex(), CodeFacts()), ()
     imports = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             imports += [Import(alias.name, 0) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             imports.append(Import(node.module or "", node.level, tuple(alias.name for alias in node.names)))
-    return leaf("source", ast.dump(tree).encode("utf-8", "surrogatepass")).hex(), tuple(imports)
+    digest = leaf("source", ast.dump(tree).encode("utf-8", "surrogatepass")).hex()
+    return Source(digest, facts(code)), tuple(imports)

@@ -26,7 +26,7 @@ from lean_magic.values.origin import origin
 __all__ = ["look_at_filters", "settings", "uses"]
 
 
-def settings(modules: Iterable[str], reached: CodeFacts, texts: set[str]) -> dict[str, tuple[str, str]]:
+def settings(modules: Iterable[str], reached: CodeFacts) -> dict[str, tuple[str, str]]:
     """Give the settings in force: name → (digest, text)."""
     used = uses({name.partition(".")[0] for name in modules} | set(reached.loads), reached)
     found = {f"setting {name}": str(value) for library in used for name, value in _PROBES[library]().items()}
@@ -35,7 +35,6 @@ def settings(modules: Iterable[str], reached: CodeFacts, texts: set[str]) -> dic
         for name, value in _python(reached, bool(modules)).items()
         if value != ""
     }
-    found |= {f"environment {name}": value for name, value in _environment(reached, texts).items()}
     return {name: (leaf("setting", text.encode()).hex(), text[:80]) for name, text in found.items()}
 
 
@@ -256,21 +255,3 @@ _TIME = {
     "today", "asctime", "tzname", "timezone",
 }  # fmt: skip
 _FOLDER = {"getcwd", "getcwdb", "cwd", "abspath", "realpath", "relpath", "resolve", "absolute"}
-
-
-def _environment(reached: CodeFacts, texts: set[str]) -> dict[str, str]:
-    """Give the environment variables that the code may read: by name, or all but the session's own."""
-    said = reached.attributes | set(reached.loads)
-    if not said & {"environ", "getenv", "environb", "getenvb", "expandvars"}:
-        return {}
-    if "os.environ" in reached.opaque:
-        return {name: value for name, value in sorted(os.environ.items()) if not name.startswith(_SESSION)}
-    words = {word for text in reached.strings | texts for word in _WORD.findall(text)}
-    return {name: os.environ[name] for name in sorted(words | reached.strings | texts) if name in os.environ}
-
-
-_WORD = re.compile(r"[^\W\d]\w*")
-# Differ from kernel to kernel and say nothing about the user's work.
-_SESSION = (
-    "PYTHONHASHSEED", "JPY_", "_", "SHLVL", "PWD", "OLDPWD", "TERM", "SSH_", "PYDEVD_", "LEAN_MAGIC_", "IPY", "PS1",
-)  # fmt: skip

@@ -59,10 +59,12 @@ class Reach:
     possible: dict[str, Part] = field(default_factory=dict)
     unloaded: set[str] = field(default_factory=set)
     outside: set[str] = field(default_factory=set)
+    for_loading: set[str] = field(default_factory=set)  # parts that count only while modules are not loaded
     pending: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     facts: CodeFacts = field(default_factory=CodeFacts)
+    loading: CodeFacts = field(default_factory=CodeFacts)  # of modules that the cell will load
     _refs: dict[str, frozenset[Ref]] = field(default_factory=dict)
-    words: set[str] = field(default_factory=set)
+    _found_loaded: set[str] = field(default_factory=set)
     _queue: deque[_Todo] = field(default_factory=deque)
     _done: dict[Ref, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
@@ -93,8 +95,21 @@ class Reach:
         self._drain()
 
     def finish(self) -> None:
-        """Add what follows from all that was reached: versions, and what was set on modules."""
+        """Add what follows from all that was reached: what modules find as they load, versions, patches."""
+        before = set(self.sure)
+        for module in sorted(self._found_loaded):
+            self.walk.spaces.setdefault(module, vars(sys.modules[module]))
+            self._add([Ref(module, "*")], Read(frozenset(), frozenset()))
+        self._drain()
+        self.for_loading = self.sure.keys() - before
         self._packages()
+
+    def everything(self) -> CodeFacts:
+        """Give what all code says that runs: that reached now, and that of modules which the cell will load."""
+        said = CodeFacts()
+        said.merge(self.facts)
+        said.merge(self.loading)
+        return said
 
     # -- the queue -------------------------------------------------------------
 
@@ -155,7 +170,6 @@ class Reach:
             parts[label] = known
         else:
             found = self.walk.fingerprint(label, value)
-            self.words.update(_texts_in(value))
             refs = found.refs
             self._refs[label] = refs
             parts[label] = Part(found.digest, _source(value) or found.text)
@@ -212,9 +226,17 @@ class Reach:
         if origin(path).own and path != "__main__":
             self.walk.spaces.setdefault(path, vars(module))
             self._add([Ref(path, "*")], _as_read(todo))
+        elif path == "__main__":
+            self._notebook(todo)
         elif todo.ref.attrs:
             self.pending.add((module.__name__, todo.ref.attrs))
         self.walk.use_module(path)
+
+    def _notebook(self, todo: _Todo) -> None:
+        """Count a name asked of the notebook as of a module, which is not there; as a whole it is anything."""
+        if not todo.ref.attrs:
+            raise Unresolvable("__main__", "is the whole running session", "name the variables in the code")
+        self._add([Ref("__main__", todo.ref.attrs[0])], Read(frozenset(), frozenset()))
 
     def _import(self, imported: Import, found: Analysis, names: dict[str, str]) -> None:
         """Count what an import statement of the cell brings, loaded or not."""
@@ -249,11 +271,16 @@ class Reach:
         self._imported(name, [(taken,) for taken in names], _as_read(todo))
 
     def _unloaded(self, name: str) -> None:
-        """Count a module that is not loaded yet: a local one by the sources it would load."""
-        for found, digest in modules.closure(name).items():
-            if digest:
+        """Count a module that is not loaded yet: a local one by the sources it would load, and what those find."""
+        for found, source in modules.closure(name).items():
+            if source is not None:
                 self.unloaded.add(name)
-                self.sure[f"module {found}"] = Part(digest, f"source of {found}")
+                self.sure[f"module {found}"] = Part(source.digest, f"source of {found}")
+                self.loading.merge(source.said)
+            elif found == "__main__":
+                raise Unresolvable(f"module {name}", "imports the notebook itself", "pass it what it needs")
+            elif origin(found).own and found in sys.modules:
+                self._found_loaded.add(found)
             else:
                 self._outside(found)
 
@@ -280,15 +307,6 @@ def _as_read(todo: _Todo) -> Read:
 
 def _label(ref: Ref) -> str:
     return ref.name if ref.space == "__main__" else f"{ref.space}.{ref.name}"
-
-
-def _texts_in(value: Any) -> list[str]:
-    """List the texts a value consists of: one, or a few in a collection."""
-    if isinstance(value, str):
-        return [value]
-    if type(value) in (list, tuple, set, frozenset, dict) and len(value) <= 1000:
-        return [item for item in value if isinstance(item, str)]
-    return []
 
 
 def _order(ref: Ref) -> tuple[str, str, tuple[str, ...]]:

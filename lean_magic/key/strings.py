@@ -80,7 +80,7 @@ def names(
     unknown = {
         name for name in reached.texts if name in set(assigned) or not isinstance(namespace.get(name), str)
     }
-    computed = (reached.opaque - {"os.environ"}) | ({"eval"} if unknown else set())
+    computed = reached.opaque | ({"eval"} if unknown else set())
     if computed:
         name = min(computed)
         raise Unresolvable(f"{name}()", "looks up names that only running can tell", "name them in the code")

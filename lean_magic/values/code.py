@@ -25,7 +25,7 @@ _ATTRS = {"LOAD_ATTR", "LOAD_METHOD"}
 _STORES = {"STORE_NAME", "STORE_GLOBAL"}
 _DELETES = {"DELETE_NAME", "DELETE_GLOBAL"}
 _QUERIES = {"query", "eval"}
-_LOOKUPS = {"eval", "exec", "globals", "locals", "vars", "compile", "__import__"}
+_LOOKUPS = {"eval", "exec", "globals", "locals", "vars", "dir", "compile", "__import__"}
 _BRANCHES = {"FOR_ITER", "SEND", "SETUP_FINALLY", "RERAISE"}
 _NAMES_ONE = {"LOAD_CONST", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF"}
 _SKIPPED = {"COPY_FREE_VARS", "CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "NOP", "NOT_TAKEN"}
@@ -128,7 +128,7 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
             _query(found, steps[index + 1 : index + 8])
         found.in_place = found.in_place or name in _IN_PLACE or name.endswith("_")
     else:
-        _read_rest(found, steps, index, step)
+        _read_rest(found, step)
 
 
 def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
@@ -138,19 +138,15 @@ def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
     attribute = _set_attribute(steps, index, len(chain))
     if attribute:
         found.sets.add((name, *chain, attribute))
-    if "environ" in (name, *chain) and not _named_variable(steps, index, (name, *chain)):
-        found.opaque.add("os.environ")
     if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 4]):
         found.opaque.add(name)
     elif name in {"eval", "exec"} and steps[index + 1].opname != "LOAD_CONST":
         found.texts.add(str(steps[index + 1].argval))
 
 
-def _read_rest(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
+def _read_rest(found: CodeFacts, step: dis.Instruction) -> None:
     if step.opname == "IMPORT_FROM":
         found.attributes.add(step.argval)
-        if step.argval == "environ" and steps[index + 1].argval != step.argval:
-            found.opaque.add("os.environ")
     elif step.opname in {"STORE_SUBSCR", "DELETE_SUBSCR"} or (
         step.opname == "BINARY_OP" and step.argrepr.endswith("=")
     ):
@@ -160,6 +156,8 @@ def _read_rest(found: CodeFacts, steps: list[dis.Instruction], index: int, step:
 def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
     """Whether a builtin that looks names up is given anything but a text standing right there."""
     kinds = [step.opname for step in after]
+    if name == "dir":  # without an argument it lists the notebook's names
+        return top and kinds[:1] == ["CALL"] and after[0].arg == 0
     if name in {"globals", "locals", "vars"}:
         if kinds[:1] != ["CALL"]:
             return name == "globals"
@@ -206,20 +204,6 @@ def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:
             break
         chain.append(str(step.argval))
     return tuple(chain)
-
-
-def _named_variable(steps: list[dis.Instruction], index: int, chain: tuple[str, ...]) -> bool:
-    """Whether the environment is asked for one variable, by a text or a variable that holds one."""
-    after = steps[index + len(chain) :]
-    if chain[-1] in {"get", "setdefault", "pop"} or not after:
-        return chain[-1] != "environ"
-    if steps[index - 1].opname in _NAMES_ONE and after[0].opname == "CONTAINS_OP":
-        return True
-    return after[0].opname in _NAMES_ONE and after[1].opname in {
-        "BINARY_SUBSCR",
-        "STORE_SUBSCR",
-        "DELETE_SUBSCR",
-    }
 
 
 def _set_attribute(steps: list[dis.Instruction], index: int, depth: int) -> str:

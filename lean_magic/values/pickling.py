@@ -17,6 +17,7 @@ import contextlib
 import functools
 import io
 import marshal
+import os
 import pickle
 import types
 import typing
@@ -237,6 +238,12 @@ def _fill_plain(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
         object.__setattr__(obj, name, value)
 
 
+def _environment(obj: Any) -> Any:
+    """Write the environment of the process by its name."""
+    name = next((name for name in ("environ", "environb") if getattr(os, name, None) is obj), None)
+    return (getattr, (os, name)) if name else NotImplemented
+
+
 def _dispatcher(obj: Any) -> Any:
     """Take a `functools.singledispatch` apart into the functions it chooses from."""
     made = {"registry", "dispatch", "register", "_clear_cache", "__wrapped__"}
@@ -336,5 +343,6 @@ _REDUCERS: dict[type, Callable[[Writer, Any], Any]] = {
     types.CodeType: Writer.code,
     _Space: Writer.space,
     Plain: Writer.plain,
+    type(os.environ): functools.partial(_ignoring, _environment),
     **{cls: functools.partial(_ignoring, reducer) for cls, reducer in REDUCERS.items()},
 }

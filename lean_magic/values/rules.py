@@ -178,6 +178,13 @@ def _constant(walk: Walk, value: Any) -> bytes:
     return combine("lock", type(value).__qualname__.encode(), b"held" if held else b"free")
 
 
+def _environment(walk: Walk, value: Any) -> bytes:
+    """Digest the environment of the process, of which only what a cell reads counts, as it reads it."""
+    if value is os.environ or value is getattr(os, "environb", None):
+        return leaf("environment", b"text" if value is os.environ else b"bytes")
+    return reduced(walk, value)
+
+
 def _type_variable(walk: Walk, value: Any) -> bytes:
     names = (
         "__name__",
@@ -285,6 +292,7 @@ _RULES: dict[type, Rule] = {
     types.FrameType: _live,
     types.TracebackType: _live,
     weakref.ref: _weak,
+    type(os.environ): _environment,
     typing.TypeVar: _type_variable,
     typing.ParamSpec: _type_variable,
     typing.NewType: _type_variable,

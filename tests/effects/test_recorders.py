@@ -1,5 +1,6 @@
 """Every recorder keeps the contract."""
 
+import contextlib
 import sys
 import textwrap
 from pathlib import Path
@@ -9,6 +10,7 @@ from recorder_contract import RecorderContract, a_run
 
 from lean_magic.effects import recorders
 from lean_magic.effects.attributes import Attributes
+from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
 from lean_magic.effects.live import Live
 from lean_magic.effects.loading import Loading
@@ -106,6 +108,26 @@ class TestProcess(RecorderContract):
         return os.environ.get("LEAN_TEST"), sys.path[-1], decimal.getcontext().prec, warnings.filters[0]
 
 
+class TestEnvironment(RecorderContract):
+    """Variables that are read."""
+
+    cell = "import os\nos.getenv('LEAN_TEST')"
+
+    def make(self):
+        """Return a new recorder."""
+        return Environment()
+
+    def test_a_record_is_put_back(self, quiet, monkeypatch):
+        """There is nothing to put back: what was read must be as it was."""
+        run, recorder = a_run(quiet, self.cell), self.make()
+        recorder.begin(run)
+        exec(self.cell, quiet.ns)
+        record = recorder.end(run)
+        assert self.make().still_holds(record.observed, run) == ""
+        monkeypatch.setenv("LEAN_TEST", "set")
+        assert "environment LEAN_TEST: not set → set" in self.make().still_holds(record.observed, run)
+
+
 class TestGenerators(RecorderContract):
     """Random generators of the process."""
 
@@ -192,7 +214,30 @@ class TestLoading(RecorderContract):
         return Loading()
 
     def test_a_record_is_put_back(self, quiet):
-        """There is nothing to put back: a module that was changed where it was loaded is refused, by name."""
+        """A module that the run loaded is loaded again, and taken out again with the rest of a replay."""
+        run, recorder = a_run(quiet, self.cell), self.make()
+        recorder.begin(run)
+        exec(self.cell, quiet.ns)
+        record = recorder.end(run)
+        del sys.modules["loaded_story"]
+        with contextlib.ExitStack() as undo:
+            self.make().replay(record, run, undo)
+            assert "loaded_story" in sys.modules
+        assert "loaded_story" not in sys.modules
+
+    def test_a_module_that_is_another_each_time_is_refused(self, quiet):
+        """A module that holds something else when it is loaded again is named, and the cell runs."""
+        run, recorder = a_run(quiet, self.cell), self.make()
+        recorder.begin(run)
+        exec(self.cell, quiet.ns)
+        record = recorder.end(run)
+        record.effects["loaded_story"]["STATE"] = "another"
+        del sys.modules["loaded_story"]
+        with contextlib.ExitStack() as undo, pytest.raises(Unstorable, match="loaded_story"):
+            self.make().replay(record, run, undo)
+
+    def test_a_module_changed_by_the_cell_is_refused(self, quiet):
+        """A module that was changed where it was loaded is refused, by name."""
         run, recorder = a_run(quiet, self.cell), self.make()
         recorder.begin(run)
         exec(f"{self.cell}\nloaded_story.STATE.append(1)", quiet.ns)

@@ -150,45 +150,6 @@ def test_settings_of_python(cell, setup, change):
     assert changes(cell, setup, change)
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        "import os\nos.environ['LEAN_WORD']",
-        "import os\nos.environ.get('LEAN_WORD')",
-        "import os\nos.getenv('LEAN_WORD')",
-        "import os\n'LEAN_WORD' in os.environ",
-        "from os import environ\nenviron['LEAN_WORD']",
-        "from os import environ as e\ne['LEAN_WORD']",
-        "from os import getenv as g\ng('LEAN_WORD')",
-        "import os\nos.environ[word]",
-        "import os\n[os.environ.get(w) for w in words]",
-        "import os\nos.environ['LEAN_' + 'wo'.upper() + 'RD']",
-        "import os\nos.path.expandvars('$LEAN_WORD')",
-        "import os\nos.path.expandvars(template)",
-        "import os\ndict(os.environ)",
-        "import os\nsorted(os.environ.items())",
-        "import os\nos.environb[b'LEAN_WORD']",
-        "f()",
-        "g('LEAN_WORD')",
-        "g(word)",
-    ],
-)
-def test_environment_variables(cell):
-    """An environment variable that the cell reads, by whatever name, counts or the cell runs."""
-    setup = (
-        "import os\nword, words, template = 'LEAN_WORD', ['LEAN_WORD'], '$LEAN_WORD'\n"
-        "def f(): return os.environ['LEAN_WORD']\ndef g(name): return os.environ[name]"
-    )
-    assert changes(cell, setup, "os.environ['LEAN_WORD'] = 'other'")
-
-
-def test_other_environment_variables(monkeypatch):
-    """A variable that the cell does not name plays no part."""
-    cell, setup = "import os\nos.environ['LEAN_WORD']", "import os"
-    assert hits(cell, setup, f"{setup}\nos.environ['LEAN_OTHER'] = '1'")
-    monkeypatch.delenv("LEAN_OTHER")
-
-
 def test_settings_of_libraries_not_used():
     """Settings of a library that the cell does not use play no part."""
     import numpy as np
