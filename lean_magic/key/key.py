@@ -20,7 +20,7 @@ from lean_magic.values.fingerprint import combine, fingerprint, leaf
 __all__ = ["Difference", "Key", "after_loading", "difference", "make_key", "possible_after", "possible_now"]
 
 # Raised whenever digests or the meaning of parts change: older entries become plain misses.
-_VERSION = "1"
+_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ and its distribution by version.
 from __future__ import annotations
 
 import abc
+import operator
 import random
 import re
 import sys
@@ -226,12 +227,28 @@ def _installed_class(walk: Walk, cls: type) -> bytes:
         walk.digest(label) + walk.digest(member)
         for base in cls.__mro__
         if not is_own(base)
-        for label, member in list(vars(base).items())
-        if _is_patch(member)
+        for label, member in _patches(base)
     ]
     if found:
         walk.patched[cls] = combine("patched class", name, *found)
     return walk.patched[cls]
+
+
+def _patches(cls: type) -> list[tuple[str, Any]]:
+    """List the members of an installed class that the user wrote; looked at again where a member is another."""
+    held = list(vars(cls).items())
+    if len(held) < _MANY:
+        return [pair for pair in held if _is_patch(pair[1])]
+    members = [member for _, member in held]
+    known, places = _judged.get(cls, ([], []))
+    if len(known) != len(members) or not all(map(operator.is_, known, members)):
+        places = [place for place, member in enumerate(members) if _is_patch(member)]
+        _judged[cls] = (members, places)
+    return [held[place] for place in places]
+
+
+_MANY = 64  # members; pandas' and torch's central classes have hundreds
+_judged: dict[type, tuple[list[Any], list[int]]] = {}
 
 
 def _is_patch(member: Any) -> bool:

@@ -29,7 +29,18 @@ from lean_magic.errors import Unfingerprintable
 from lean_magic.values.describe import describe
 from lean_magic.values.origin import module_of, origin
 
-__all__ = ["Fingerprint", "Ref", "Rule", "Walk", "combine", "fingerprint", "leaf", "on_bytes", "register"]
+__all__ = [
+    "Fingerprint",
+    "Ref",
+    "Rule",
+    "Walk",
+    "combine",
+    "fingerprint",
+    "leaf",
+    "on_bytes",
+    "register",
+    "seen",
+]
 
 # Deep, not endless: frames that a walk may stack before it gives up. Rules call each other from Python
 # alone (no `map`, no generators), since only calls through C use up the stack that a process dies of.
@@ -89,7 +100,7 @@ def leaf(tag: str, content: Any) -> bytes:
     view = memoryview(content).cast("B")
     for start in range(0, len(view), _CHUNK):
         state.update(view[start : start + _CHUNK])
-        _seen(min(_CHUNK, len(view) - start))
+        seen(min(_CHUNK, len(view) - start))
     return state.digest()
 
 
@@ -103,7 +114,8 @@ def on_bytes(show: Callable[[int, int | None], None]) -> Iterator[None]:
         _listeners.pop()
 
 
-def _seen(count: int) -> None:
+def seen(count: int) -> None:
+    """Tell those who listen of `count` more bytes."""
     for listener in _listeners:
         listener[1] += count
         listener[0](listener[1], None)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lean_magic.values.adapters.numpy_dtypes import dtype_rule, elements
+from lean_magic.values.adapters.numpy_dtypes import dtype_rule
+from lean_magic.values.adapters.numpy_elements import digest_of, is_solid
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, bytes_at
 from lean_magic.values.reduced import attributes
@@ -53,11 +54,11 @@ def content(walk: Walk, value: Any) -> bytes:
     """Digest dtype, shape and elements in C order, whatever the strides are."""
     array = np.asarray(value)
     head = dtype_rule(walk, array.dtype) + leaf("shape", str(array.shape).encode())
-    if array.dtype.names is not None:
+    if array.dtype.names is not None and not is_solid(array.dtype):
         return combine("fields", head, *[content(walk, array[name]) for name in array.dtype.names])
     if array.dtype.hasobject or array.dtype.kind == "T":
         return combine("objects", head, walk.digests(walk.keep(array.ravel(order="C").tolist())))
-    return combine("elements", head, leaf("", elements(array)))
+    return combine("elements", head, digest_of(array))
 
 
 def _scalar(walk: Walk, value: np.generic) -> bytes:

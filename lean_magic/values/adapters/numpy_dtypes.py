@@ -8,10 +8,7 @@ import numpy as np
 
 from lean_magic.values.fingerprint import Walk, combine, leaf
 
-__all__ = ["dtype_rule", "elements"]
-
-# Of the 16 bytes of x86's long double, 10 hold the number.
-_LONG = 10 if np.finfo(np.longdouble).nmant == 63 else 0
+__all__ = ["dtype_rule"]
 
 
 def dtype_rule(walk: Walk, value: np.dtype[Any]) -> bytes:
@@ -27,13 +24,3 @@ def dtype_rule(walk: Walk, value: np.dtype[Any]) -> bytes:
 
 def _metadata(value: np.dtype[Any]) -> tuple[Any, ...]:
     return tuple((value.metadata or {}).items())
-
-
-def elements(array: np.ndarray[Any, Any]) -> Any:
-    """Give the elements in C order as bytes."""
-    if not array.size or not array.dtype.itemsize:
-        return b""
-    plain = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    if array.dtype.char in "gG" and _LONG:
-        return np.ascontiguousarray(plain.reshape(-1, np.dtype("g").itemsize)[:, :_LONG])
-    return plain

@@ -7,18 +7,19 @@ configuration, parameters, buffers, submodules and hooks.
 from __future__ import annotations
 
 import copyreg
+import marshal
 from typing import Any
 
 import torch
 
-from lean_magic.values.adapters.torch_content import bytes_of, content, shape_text
+from lean_magic.values.adapters.torch_content import content, digest_of, shape_text
 from lean_magic.values.adapters.torch_graph import spent
 from lean_magic.values.adapters.torch_storage import interval, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.reduced import attributes
 
-__all__ = ["ADAPTER", "bytes_of", "module_content"]
+__all__ = ["ADAPTER", "module_content"]
 
 _GRAPH = "carries an autograd graph, which has no content to compare"
 
@@ -43,14 +44,27 @@ def _hooks(walk: Walk, value: torch.Tensor, name: str) -> bytes:
 def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = frozenset()) -> bytes:
     """Digest a module by all it holds, but for the attributes named in `skip`."""
     walk.mark(value)
-    names = sorted(name for name in vars(value) if name not in _UNSEEN | skip)
-    return combine("module", walk.digest(type(value)), *[_member(walk, vars(value), name) for name in names])
+    held, unseen = vars(value), _UNSEEN | skip
+    # Most of what a module holds are empty dicts for hooks, and a flag or a number.
+    names = sorted(name for name, item in held.items() if name not in unseen and not _is_empty(name, item))
+    plain = [name for name in names if type(held[name]) in _SCALARS]
+    scalars = [piece for name in plain for piece in (name, held[name])]
+    rest = [_member(walk, held, name) for name in names if type(held[name]) not in _SCALARS]
+    return combine("module", walk.digest(type(value)), leaf("flags", marshal.dumps(scalars, 2)), *rest)
+
+
+_SCALARS = frozenset({bool, int, float, type(None)})
+
+
+def _is_empty(name: str, item: Any) -> bool:
+    return not item and isinstance(item, dict) and (name in _TABLES or "hooks" in name)
 
 
 # Set by torch itself, and by libraries on it, when a module is compiled, called or loaded.
 _UNSEEN = frozenset(
     {"_compiled_call_impl", "_is_full_backward_hook", "_is_hf_initialized", "_is_fsdp_managed_module"}
 )
+_TABLES = frozenset({"_parameters", "_buffers", "_modules"})
 _OPTIONS = ("_with_kwargs", "_always_called")
 
 
@@ -63,7 +77,7 @@ def _member(walk: Walk, held: dict[str, Any], name: str) -> bytes:
         places = {key: place for place, key in enumerate(held.get(main, inner))}
         pieces = [walk.digest(places.get(key, -1)) + walk.digest(item) for key, item in inner.items()]
         return combine("hooks", walk.digest(name), *pieces)
-    if name in {"_parameters", "_buffers", "_modules"}:
+    if name in _TABLES:
         return combine(
             "named", walk.digest(name), *[walk.digest(k) + walk.digest(v) for k, v in inner.items()]
         )
@@ -99,7 +113,7 @@ def _held(value: torch.optim.Optimizer, skip: frozenset[str] = frozenset()) -> d
 
 def _generator(walk: Walk, value: torch.Generator) -> bytes:
     walk.mark(value)
-    return combine("torch generator", leaf("", bytes_of(value.get_state())))
+    return combine("torch generator", digest_of(value.get_state()))
 
 
 def _handle(walk: Walk, value: Any) -> bytes:
@@ -113,7 +127,7 @@ def _handle(walk: Walk, value: Any) -> bytes:
 def _storage(walk: Walk, value: Any) -> bytes:
     walk.mark(value)
     whole = torch.empty(0, dtype=torch.uint8, device=value.device).set_(value)
-    return combine("storage", leaf("", bytes_of(whole)))
+    return combine("storage", digest_of(whole))
 
 
 def _named(walk: Walk, value: Any) -> bytes:

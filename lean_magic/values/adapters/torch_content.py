@@ -6,17 +6,28 @@ from typing import Any
 
 import torch
 
+from lean_magic.values.adapters import numpy_elements
 from lean_magic.values.fingerprint import Walk, combine, leaf
 
-__all__ = ["bytes_of", "content", "shape_text"]
+__all__ = ["content", "digest_of", "shape_text"]
 
 
-def bytes_of(value: torch.Tensor) -> Any:
-    """Give the elements in C order as a buffer of bytes on the CPU."""
-    plain = value.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
-    if plain.numel() == 1 and plain.stride(0) != 1:
-        plain = plain.as_strided((1,), (1,))
-    return plain.view(torch.uint8).numpy()
+def digest_of(value: torch.Tensor) -> bytes:
+    """Digest the elements of a dense tensor in C order, where they lie (16 bytes)."""
+    value = value.detach()
+    if value.is_conj() or value.is_neg():
+        value = value.resolve_conj().resolve_neg()
+    return numpy_elements.digest_of(_as_array(value.cpu()))
+
+
+def _as_array(value: torch.Tensor) -> Any:
+    """Give a tensor's memory as an array of words of the same size and strides; numpy lacks some dtypes."""
+    if value.dtype is torch.complex128:
+        return torch.view_as_real(value).numpy()
+    return value.view(_WORDS[value.element_size()]).numpy()
+
+
+_WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def shape_text(value: torch.Tensor) -> str:
@@ -49,7 +60,7 @@ def _elements(walk: Walk, value: torch.Tensor) -> bytes:
     if value.is_quantized:
         return _quantized(walk, value)
     if value.layout is torch.strided:
-        return leaf("", bytes_of(value))
+        return digest_of(value)
     return _sparse(walk, value)
 
 
@@ -66,14 +77,14 @@ def _quantized(walk: Walk, value: torch.Tensor) -> bytes:
             "axis", walk.digest(value.q_per_channel_axis()), *[_piece(walk, one) for one in scales]
         )
     scheme = leaf("", str(value.qscheme()).encode())
-    return combine("quantized", scheme, scale, leaf("", bytes_of(value.int_repr())))
+    return combine("quantized", scheme, scale, digest_of(value.int_repr()))
 
 
 def _sparse(walk: Walk, value: torch.Tensor) -> bytes:
     """Digest a sparse tensor by its indices and values, after uniting what stands at the same place."""
     layout = str(value.layout)
     if layout == "torch._mkldnn":
-        return combine(layout, leaf("", bytes_of(value.to_dense())))
+        return combine(layout, digest_of(value.to_dense()))
     if value.layout is torch.sparse_coo:
         whole = value.coalesce()
         pieces = [whole.indices(), whole.values()]

@@ -1,0 +1,143 @@
+"""The elements of an array in C order, as bytes: read where they lie, or copied out block by block."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from lean_magic.values.tree import tree, tree_of
+
+__all__ = ["digest_of", "is_solid"]
+
+# Of the 16 bytes of x86's long double, 10 hold the number.
+_LONG = 10 if np.finfo(np.longdouble).nmant == 63 else 0
+_WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}  # what numpy copies fastest, bit by bit
+_BLOCK = 1 << 20  # bytes that are copied out at a time
+# Where neighbours in memory are far apart in C order, a block is as wide as lines of the cache are long.
+_WIDE_BLOCK = 8 << 20
+_TILE = 128  # elements along each axis of what is copied at once, so that these lines stay in the cache
+_FEW = (
+    16  # elements of a last axis that is gone through one by one, since numpy's inner loop would be too short
+)
+_COPIERS = 4  # threads that have a block each
+
+
+def digest_of(array: np.ndarray[Any, Any]) -> bytes:
+    """Digest the bytes of an array whose dtype is solid, in C order, whatever its strides are (16 bytes)."""
+    if not array.size or not array.dtype.itemsize:
+        return tree(b"")
+    if array.dtype.char in "gG" and _LONG:
+        return _long(array)
+    if array.flags.c_contiguous:
+        return tree(array.reshape(-1).view(np.uint8))
+    word = array.dtype.itemsize
+    plain = _merged(array.view(_WORDS.get(word, f"V{word}")))
+    room = _WIDE_BLOCK if _is_turned(plain) else _BLOCK
+    # A block for each thread, which lives as long as the threads do.
+    own = threading.local()
+
+    def read(start: int, end: int) -> Iterator[Any]:
+        if not hasattr(own, "buffer"):
+            own.buffer = np.empty(min(room // word, plain.size), plain.dtype)
+        for block in _blocks(plain, start // word, end // word, max(room // word, 1)):
+            yield _copied(block, own.buffer)
+
+    return tree_of(plain.nbytes, read, word, _COPIERS)
+
+
+def is_solid(dtype: np.dtype[Any]) -> bool:
+    """Whether every byte of an element is content: no gaps, no references, no padding of long doubles."""
+    if dtype.subdtype is not None:
+        return is_solid(dtype.subdtype[0])
+    if dtype.fields is None:
+        return not dtype.hasobject and dtype.kind != "T" and not (dtype.char in "gG" and _LONG)
+    end = 0
+    for offset, inner in sorted((field[1], field[0]) for field in dtype.fields.values()):
+        if offset != end or not is_solid(inner):
+            return False
+        end = offset + inner.itemsize
+    return end == int(dtype.itemsize)
+
+
+def _long(array: np.ndarray[Any, Any]) -> bytes:
+    """Digest long doubles by the bytes that hold their numbers."""
+    word = np.dtype("g").itemsize
+    parts = array.dtype.itemsize // word
+
+    def read(start: int, end: int) -> Iterator[Any]:
+        del start, end
+        for block in _blocks(_merged(array), 0, array.size, _BLOCK // array.dtype.itemsize):
+            plain = np.ascontiguousarray(block).reshape(-1).view(np.uint8)
+            yield np.ascontiguousarray(plain.reshape(-1, word)[:, :_LONG]).reshape(-1)
+
+    return tree_of(array.size * parts * _LONG, read, array.size * parts * _LONG)
+
+
+def _merged(array: Any) -> Any:
+    """Give the same elements in as few axes as their strides allow."""
+    shape: list[int] = []
+    strides: list[int] = []
+    for size, stride in zip(array.shape, array.strides, strict=True):
+        if size == 1:
+            continue
+        if strides and strides[-1] == size * stride:
+            shape[-1] *= size
+            strides[-1] = stride
+        else:
+            shape.append(size)
+            strides.append(stride)
+    return np.lib.stride_tricks.as_strided(
+        array, shape or (1,), strides or (array.itemsize,), writeable=False
+    )
+
+
+def _is_turned(array: Any) -> bool:
+    """Whether neighbours in memory are not neighbours in C order."""
+    return bool(abs(array.strides[-1]) > min(map(abs, array.strides)))
+
+
+def _blocks(array: Any, start: int, end: int, room: int) -> Iterator[Any]:
+    """Cut elements `start` to `end` in C order into views of at most `room` elements each."""
+    if array.ndim == 1:
+        for first in range(start, end, room):
+            yield array[first : min(first + room, end)]
+        return
+    inner = array.size // len(array)
+    while start < end:
+        row, skip = divmod(start, inner)
+        if skip or end - start < inner or inner > room:
+            last = min(end, (row + 1) * inner)
+            yield from _blocks(array[row], skip, skip + last - start, room)
+            start = last
+        else:
+            rows = min(end - start, room) // inner
+            yield array[row : row + rows]
+            start += rows * inner
+
+
+def _copied(block: Any, buffer: Any) -> Any:
+    """Copy a block into a buffer; give the bytes that it fills."""
+    target = buffer[: block.size].reshape(block.shape)
+    if block.ndim > 1 and block.shape[-1] <= _FEW:
+        for last in range(block.shape[-1]):
+            np.copyto(target[..., last], block[..., last])
+    elif block.ndim > 1 and _is_turned(block):
+        _copy_tiles(target, block)
+    else:
+        np.copyto(target, block)
+    return target.reshape(-1).view(np.uint8)
+
+
+def _copy_tiles(target: Any, block: Any) -> None:
+    """Copy tile by tile, each long only in the direction in which memory runs."""
+    nearest = min(range(block.ndim), key=lambda axis: abs(block.strides[axis]))
+    grid = [1 if axis == nearest else -(-size // _TILE) for axis, size in enumerate(block.shape)]
+    for place in np.ndindex(*grid):
+        tile = tuple(
+            slice(None) if axis == nearest else slice(at * _TILE, (at + 1) * _TILE)
+            for axis, at in enumerate(place)
+        )
+        np.copyto(target[tile], block[tile])
