@@ -8,6 +8,7 @@ from lean_magic._version import __version__
 
 if TYPE_CHECKING:
     from lean_magic.calls import cached
+    from lean_magic.items.mapped import cached_map
     from lean_magic.outcome import Bypass, Hit, Miss, Outcome
     from lean_magic.shutdown_hooks import on_shutdown
 
@@ -17,6 +18,7 @@ __all__ = [
     "Miss",
     "__version__",
     "cached",
+    "cached_map",
     "last_outcome",
     "load_ipython_extension",
     "on_shutdown",
@@ -61,6 +63,10 @@ def __getattr__(name: str) -> Any:
         from lean_magic.calls import cached
 
         return cached
+    if name == "cached_map":
+        from lean_magic.items.mapped import cached_map
+
+        return cached_map
     if name == "on_shutdown":
         from lean_magic.shutdown_hooks import on_shutdown
 

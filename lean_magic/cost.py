@@ -7,10 +7,12 @@ The prices are for orientation; who knows their own gives that.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["PRICES", "Price", "dollars", "electricity", "per_hour", "share"]
+__all__ = ["PRICES", "Price", "dollars", "electricity", "per_hour", "share", "this_gpu"]
 
 _HOUR = 3600.0  # seconds
 _USABLE = 2 << 30  # bytes: with less than that left over, a GPU is of no use to anybody else
@@ -83,6 +85,12 @@ def share(held: int | None, total: int | None, free: int | None, held_by_all: in
 def dollars(seconds: float, per_hour: float | None) -> float | None:
     """Return what `seconds` cost at `per_hour` US dollars an hour; None where the price is not known."""
     return None if per_hour is None else seconds * per_hour / _HOUR
+
+
+def this_gpu() -> str | None:
+    """Return the driver's name for the GPU that this process uses already; looking takes none into use."""
+    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
+    return str(cuda.get_device_name()) if cuda is not None and cuda.is_initialized() else None
 
 
 def _words(text: str) -> set[str]:

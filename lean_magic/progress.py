@@ -18,9 +18,12 @@ __all__ = ["progress"]
 
 
 @contextlib.contextmanager
-def progress(label: str, after: float = 0.5) -> Iterator[Callable[[int, int | None], None]]:
-    """Give a function to call with (bytes done, bytes in all or None); it shows a bar after `after` seconds."""
-    bar = _Bar(label, after)
+def progress(label: str, after: float = 0.5, unit: str = "B") -> Iterator[Callable[[int, int | None], None]]:
+    """Give a function to call with (done, in all or None), in bytes or another `unit`.
+
+    It shows a bar after `after` seconds.
+    """
+    bar = _Bar(label, after, unit)
     try:
         yield bar.update
     finally:
@@ -28,8 +31,9 @@ def progress(label: str, after: float = 0.5) -> Iterator[Callable[[int, int | No
 
 
 class _Bar:
-    def __init__(self, label: str, after: float) -> None:
+    def __init__(self, label: str, after: float, unit: str) -> None:
         self._label = label
+        self._unit = unit
         self._show_at = time.perf_counter() + after
         self._start = time.perf_counter()
         self._last = 0.0
@@ -42,7 +46,7 @@ class _Bar:
             return
         self._last = now
         if self._bar is None and not self._text:
-            self._bar = _tqdm(self._label, total)
+            self._bar = _tqdm(self._label, total, self._unit)
             self._text = self._bar is None
         if self._bar is not None:
             self._bar.total = total
@@ -52,10 +56,16 @@ class _Bar:
 
     def _write(self, done: int, total: int | None, elapsed: float) -> None:
         left = (
-            f" of {size(total)}, {duration(elapsed * (total - done) / done)} left" if total and done else ""
+            f" of {self._said(total)}, {duration(elapsed * (total - done) / done)} left"
+            if total and done
+            else ""
         )
-        sys.stderr.write(f"\r{self._label} {size(done)}{left}".ljust(79))
+        pace = f", {done / elapsed:,.0f} {self._unit}/s" if self._unit != "B" else ""
+        sys.stderr.write(f"\r{self._label} {self._said(done)}{left}{pace}".ljust(79))
         sys.stderr.flush()
+
+    def _said(self, count: int) -> str:
+        return size(count) if self._unit == "B" else f"{count:,}"
 
     def close(self) -> None:
         if self._bar is not None:
@@ -65,7 +75,7 @@ class _Bar:
             sys.stderr.flush()
 
 
-def _tqdm(label: str, total: int | None) -> Any:
+def _tqdm(label: str, total: int | None, unit: str) -> Any:
     if importlib.util.find_spec("tqdm") is None:
         return None
     import warnings
@@ -73,4 +83,4 @@ def _tqdm(label: str, total: int | None) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tqdm asks for ipywidgets where there are none
         from tqdm.auto import tqdm
-    return tqdm(total=total, desc=label, unit="B", unit_scale=True, leave=False)
+    return tqdm(total=total, desc=label, unit=unit, unit_scale=unit == "B", leave=False)

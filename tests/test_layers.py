@@ -30,7 +30,7 @@ FLOW = {
     "planner": BELOW_FLOW | {"display", "history"},
     "turn": BELOW_FLOW | {"history"},
     "runner": BELOW_FLOW | {"history", "planner", "turn"},
-    "interception": {"runner"},
+    "interception": {"runner", "items"},
     "kernel_report": {"ledger"},
     "without_shell": set(),
 }
@@ -39,6 +39,7 @@ FACES = {"lean": BELOW_FACES | {"views"}, "cli": BELOW_FACES | {"lean"}}
 FACES["views"] = {"store", "ledger", "kernel_report"}  # it shows what they know, and never runs a cell
 FACES["calls"] = {"runner", "turn", "without_shell"}
 FACES["magic"] = BELOW_FLOW | set(FLOW) | set(FACES)
+FACES["items"] = BELOW_FLOW | {"calls", "runner"}
 FACES["monitor"] = {"store", "ledger"}  # the server never opens a payload, and knows no kernel from inside
 ABOVE_FLOOR = MATTER | MEANING | FLOW | FACES
 ROOMS = FLOOR | {room: allowed | set(FLOOR) for room, allowed in ABOVE_FLOOR.items()}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lean_magic.effects import widgets
+from lean_magic.effects.contents import is_ours
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 
@@ -109,7 +110,7 @@ class Output(Recorder):
     # -- noting --------------------------------------------------------------------
 
     def _wrote(self, name: str, text: str) -> None:
-        if self._muted or not text:
+        if self._muted or not text or is_ours():
             return
         last = self._events[-1] if self._events else [""]
         if last[:2] == ["stream", name]:
@@ -118,6 +119,8 @@ class Output(Recorder):
             self._events.append(["stream", name, str(text)])
 
     def _published(self, data: Any, metadata: Any = None, *_: Any, **options: Any) -> None:
+        if is_ours():  # a line or a bar of ours is no output of the cell's
+            return
         told = {name: options[name] for name in ("transient", "update") if options.get(name)}
         self._events.append(["display", dict(data), dict(metadata or {}), told])
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from lean_magic.values import Walk
 
-__all__ = ["Record", "Recorder", "Recorders", "Run"]
+__all__ = ["Record", "Recorder", "Recorders", "Run", "include_in_open"]
 
 
 @dataclass(slots=True)
@@ -134,6 +134,14 @@ class Recorders:
     def _close(self) -> None:
         if self in _open:
             _open.remove(self)
+
+
+def include_in_open(name: str, record: Record) -> None:
+    """Let the recorders called `name` of all cells that run now take over what is used but was done earlier."""
+    for cell in _open:
+        for recorder in cell.members:
+            if recorder.name == name:
+                recorder.include(record)
 
 
 _open: list[Recorders] = []  # of cells that run now, the outermost first

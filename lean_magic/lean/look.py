@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -108,18 +107,12 @@ def price(settings: LeanMagic) -> tuple[float | None, str]:
     """Return dollars an hour, and a sentence on where they come from: the user's own, else a list price."""
     if settings.price_per_hour:
         return settings.price_per_hour, f"at ${settings.price_per_hour:g} an hour"
-    gpu = _gpu()
+    gpu = cost.this_gpu()
     listed = cost.per_hour(gpu)
     if listed is None:
         return None, ""
     remedy = "`%config LeanMagic.price_per_hour = …` sets your own"
     return listed, f"at ${listed:g} an hour, a list price of this kernel's {gpu}; {remedy}"
-
-
-def _gpu() -> str | None:
-    """Return the driver's name for the GPU that this kernel uses already; looking takes none into use."""
-    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
-    return str(cuda.get_device_name()) if cuda is not None and cuda.is_initialized() else None
 
 
 def config(place: Place, request: Request) -> Page:

@@ -1,0 +1,337 @@
+"""One call of a cached map: who computes → which items are known → compute the others → put all together."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from lean_magic.calls import runner
+from lean_magic.effects import files
+from lean_magic.errors import Damaged, LeanMagicError, UsageError
+from lean_magic.items import batches, care, parallel, told
+from lean_magic.items.batches import Computing, Doubt
+from lean_magic.items.canary import chosen
+from lean_magic.items.collection import Collection, collect
+from lean_magic.items.columns import Differs, Part, assemble
+from lean_magic.items.digests import digest_items
+from lean_magic.items.identity import Identity, identify
+from lean_magic.items.index import Index, first_of, group, index_of
+from lean_magic.items.choices import Choices, MapPlan
+from lean_magic.items.rows import part_of, read
+from lean_magic.items.told import Tally
+from lean_magic.items.watch import Watch, count_as_read, paths_of
+from lean_magic.items.writer import Writer
+from lean_magic.key import difference
+from lean_magic.progress import progress
+from lean_magic.store.segments import Segments
+from lean_magic.words import duration
+
+__all__ = ["Call"]
+
+_TRIES = 5  # to read what other processes evict or pack together meanwhile
+_DOUBTED = "earlier results differ from what it computes"
+
+
+class Call:
+    """One call: the items, who computes, and where each item is."""
+
+    identity: Identity
+    home: Segments
+    keys: Any
+    index: Index
+    rows: Any
+
+    def __init__(self, choices: Choices, items: Any, options: Mapping[str, Any]) -> None:
+        self.map = choices
+        self.given = items
+        self.options = dict(options)
+        self.runner = runner()
+        self.items: Collection = collect(items)
+        self.tally = Tally(len(self.items))
+        self.failed: dict[int, BaseException] = {}
+
+    # -- what the verbs ask ------------------------------------------------------------
+
+    def run(self, *, keep: bool) -> Any:
+        """Give the result for all items."""
+        if not len(self.items) or self.runner.settings.is_off:
+            return self._plain()
+        try:
+            with files.unwatched():
+                self.look()
+                doubt = self.home.doubt
+        except UsageError:
+            raise
+        except LeanMagicError as error:
+            return self._plain(str(error))
+        if doubt:
+            return self._plain(f"{doubt}; .forget() starts anew")
+        try:
+            return self._answer(keep)
+        except Doubt as doubted:
+            return self._doubted(
+                f"item {doubted.item:,}: {doubted.how}" if doubted.item >= 0 else doubted.how
+            )
+        except Differs as error:
+            return self._doubted(str(error))
+
+    def plan(self) -> MapPlan:
+        """Look only. Raises LeanMagicError where nothing can be cached."""
+        with files.unwatched():
+            self.look()
+            missing = np.flatnonzero(self.rows < 0)
+            unique = len(first_of(self.keys[missing])[0])
+            pace = care.pace(self.home, self.index, self.map.label) if unique else 0.0
+        count = -(-unique // self.map.batch_size)
+        seconds = None if pace is None else pace * unique
+        found = len(self.rows) - len(missing)
+        reason = self._reason() if not found else ""
+        return MapPlan(len(self.rows), found, len(missing), unique, count, seconds, reason)
+
+    def verify(self, count: int) -> int:
+        """Compute some known items again. Raises UsageError, AssertionError."""
+        with files.unwatched():
+            self.look()
+        known = np.flatnonzero(self.rows >= 0)
+        if not len(known):
+            raise UsageError(
+                "cached_map: verify() found none of these items; call the function on them first"
+            )
+        places = known[chosen(known, count)]
+        work = self._work(keep=False)
+        try:
+            for start in range(0, len(places), self.map.batch_size):
+                some = places[start : start + self.map.batch_size]
+                batches.look_again(work, some, len(some))
+        except Doubt as doubted:
+            raise AssertionError(f"{self.map.label}: item {doubted.item:,}: {doubted.how}") from None
+        return len(places)
+
+    # -- looking -------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Find out who computes, and which items are known. Raises LeanMagicError."""
+        self.identity = self.identify()
+        self.home = Segments(self.runner.settings.folder, self.identity.digest)
+        with progress("looking items up", self.runner.settings.progress_after, " items") as show:
+            self.keys = digest_items(self.items.values, self.identity.seed, self.identity.by_name, show)
+        self.find()
+
+    def identify(self) -> Identity:
+        """Find out who computes."""
+        function, patches = self.map.function, self.runner.planner.patches
+        return identify(function, self.options, self.map.version, self.map.ignore, patches)
+
+    def find(self) -> None:
+        """Look all items up in what is stored now."""
+        self.index = index_of(self.home, self.identity)
+        self.rows = self.index.find(self.keys)
+
+    def _stored(self, places: Any) -> list[Any]:
+        """Give the results of known items."""
+        with files.unwatched():
+            if (self.rows[places] < 0).any():
+                self.find()
+            found: list[Any] = [None] * len(places)
+            for segment, some in group(self.index.segments_of(self.rows[places])):
+                rows = self.rows[places[some]] - self.index.start(segment)
+                values = read(self.index.places[segment], rows).values()
+                for place, value in zip(some.tolist(), values, strict=True):
+                    found[place] = value
+        return found
+
+    # -- answering ------------------------------------------------------------------------
+
+    def _answer(self, keep: bool) -> Any:
+        """Compute what is missing and put all together; again where files vanish meanwhile."""
+        self._count_found()
+        work = self._work(keep=keep)
+        for left in reversed(range(_TRIES)):
+            missing = np.flatnonzero(self.rows < 0)
+            if len(missing):
+                self._compute(work, missing)
+            try:
+                with files.unwatched():
+                    result = self._together(work)
+            except Damaged:
+                if not left:
+                    raise
+                with files.unwatched():
+                    self.find()
+            else:
+                self._finish(work)
+                return result
+        raise AssertionError
+
+    def _count_found(self) -> None:
+        known = self.rows[self.rows >= 0]
+        self.tally.found = len(known)
+        observed = set()
+        for segment, some in group(self.index.segments_of(known)):
+            self.tally.saved += self.index.places[segment].seconds * len(some)
+            observed.add(self.index.places[segment].observed)
+        for text in observed:
+            count_as_read(text)
+        if not len(known):
+            with files.unwatched():
+                self.tally.reason = self._reason()
+
+    def _reason(self) -> str:
+        return self.index.stale or care.reason(self.home, self.identity, self.map.label)
+
+    def _compute(self, work: Computing, missing: Any) -> None:
+        firsts, _ = first_of(self.keys[missing])
+        self.tally.repeats = len(missing) - len(firsts)
+        known = np.flatnonzero(self.rows >= 0)
+        done = False
+        try:
+            with self._showing(len(firsts)) as show:
+                self._in_batches(work, missing[firsts], known, show)
+            done = True
+        finally:
+            with files.unwatched():
+                work.writer.close()
+                if not done:
+                    self._stopped(work, len(firsts))
+                self.find()
+
+    def _in_batches(self, work: Computing, places: Any, known: Any, show: Callable[..., None]) -> None:
+        canaries = self.map.canaries
+        if parallel.workers() == 1:
+            tasks = batches.tasks_for(places, known, self.map.batch_size, canaries)
+            batches.compute(work, tasks, show, canaries)
+            return
+        # What is not known yet cannot be compared while it is computed elsewhere: it is afterwards.
+        tasks = batches.tasks_for(places, known, self.map.batch_size, canaries if len(known) else 0)
+        lent = parallel.Lent(
+            work.function, self.options, self.identity.to_send(), self.home.root, dict(work.writer.meta),
+            work.writer.device, work.keep,
+        )  # fmt: skip
+        while tasks:
+            tasks = parallel.compute(work, tasks, show, lent)
+            with files.unwatched():
+                self.find()
+            tasks = [task for task in tasks if (self.rows[task.places] < 0).any()]
+        good = places[self.rows[places] >= 0]
+        if canaries and not len(known) and len(good) >= batches.FEW:
+            batches.look_again(work, good, canaries)
+
+    @contextmanager
+    def _showing(self, count: int) -> Iterator[Callable[..., None]]:
+        """Show a bar with the items that are to be computed; no cell counts it as its output."""
+        many = -(-count // self.map.batch_size)
+        label = f"{self.map.label}: {self.tally.found:,} found, {many:,} batches"
+        with progress(label, self.runner.settings.progress_after, " items") as update:
+
+            def show(done: int, total: int | None) -> None:
+                with files.unwatched():
+                    update(done, total)
+
+            yield show
+
+    def _work(self, *, keep: bool) -> Computing:
+        device = self.identity.device
+        meta = care.meta(self.map, self.identity)
+        return Computing(
+            function=self.map.function,
+            options=self.options,
+            name=self.identity.name,
+            items=self.items,
+            keys=self.keys,
+            watch=Watch(self.identity, *paths_of(self.items.values)),
+            writer=Writer(self.home, meta, "" if device is None else str(device)),
+            stored=self._stored,
+            tolerance=self.map.tolerance,
+            keep=keep,
+        )
+
+    def _together(self, work: Computing) -> Any:
+        """Put the result together from segments, and from what could not be stored."""
+        found = np.flatnonzero(self.rows >= 0)
+        parts: list[Part] = []
+        for segment, some in group(self.index.segments_of(self.rows[found])):
+            to = found[some]
+            parts.append(part_of(self.index.places[segment], self.rows[to] - self.index.start(segment), to))
+        parts += work.writer.parts(self._held)
+        if sum(len(part.to) for part in parts) < len(self.rows) and not work.failed:
+            raise Damaged(f"items vanished from {self.home.folder} while they were read")
+        if not parts:
+            raise next(iter(work.failed.values()))
+        return assemble(parts, len(self.rows), self.identity.device)
+
+    def _held(self, keys: Any) -> tuple[Any, Any]:
+        missing = np.flatnonzero(self.rows < 0)
+        rows = Index.of(keys).find(self.keys[missing])
+        return missing[rows >= 0], rows[rows >= 0]
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def _finish(self, work: Computing) -> None:
+        tally = self.tally
+        tally.computed, tally.batches, tally.spent = work.computed, work.batches, work.seconds
+        tally.failed, self.failed = len(work.failed), work.failed
+        notes = [f"not stored: {work.writer.failed}"] if work.writer.failed else []
+        with files.unwatched():
+            if work.writer.stored:
+                tally.stored = sum(care.size_of(self.home, name) for name in work.writer.written)
+                notes += self._after_storing(work)
+            told.record(self.runner, tally, self.map.label, self.identity.digest)
+            tally.notes = tuple(notes)
+            told.show(self.runner, tally.line(told.per_hour(self.runner)), quiet=self.map.quiet)
+
+    def _after_storing(self, work: Computing) -> list[str]:
+        """Let the items be found later on, and keep the folder in order; gives what the line should say."""
+        loaded = self.identity.after_loading(self.runner.planner.patches)
+        if loaded and loaded != self.identity.digest:
+            Segments(self.home.root, loaded).link(self.identity.digest)
+        care.pack(self.home, self.index, work.writer.meta)
+        care.evict(self.runner, self.tally.stored)
+        return [] if loaded or self.tally.found else self._changes_itself()
+
+    def _changes_itself(self) -> list[str]:
+        """Say so if the function changes what it depends on: what it has just stored is then not found again."""
+        try:
+            now = self.identify()
+        except LeanMagicError:
+            return []
+        if now.digest == self.identity.digest:
+            return []
+        names = [one.name for one in difference(self.identity.parts, now.parts)][:3]
+        remedy = ", ".join(f'"{name}"' for name in names)
+        told = ", ".join(f"`{name}`" for name in names)
+        return [
+            f"it changes {told} as it runs, so these will not be found again; ignore=[{remedy}] leaves that out"
+        ]
+
+    def _stopped(self, work: Computing, count: int) -> None:
+        """Say what was kept when the function raised or was interrupted."""
+        self.tally.computed, self.tally.spent, self.tally.found = work.computed, work.seconds, 0
+        told.record(self.runner, self.tally, self.map.label, self.identity.digest)
+        left = count - work.writer.stored
+        line = f"◌ stopped · {work.writer.stored:,} of {count:,} computed and kept; the next call computes the other {left:,}"
+        told.show(self.runner, line, quiet=self.map.quiet)
+
+    def _doubted(self, how: str) -> Any:
+        """Take back what this call stored, believe nothing of this function from now on, and just run it."""
+        warnings.warn(
+            f"{self.map.label} gives other results than before for the same item, or they depend on what else is in "
+            f"the batch ({how}); nothing was stored, and it runs on all items without the cache",
+            stacklevel=5,
+        )
+        with files.unwatched():
+            self.home.distrust(_DOUBTED)
+        return self._plain(_DOUBTED)
+
+    def _plain(self, why: str = "") -> Any:
+        """Call the function as if there were no cache."""
+        started = time.perf_counter()
+        result = self.map.function(self.items.whole, **self.options)
+        if why:
+            took = duration(time.perf_counter() - started)
+            told.show(self.runner, f"○ ran {took}, not cached: {why}", quiet=self.map.quiet)
+        return result

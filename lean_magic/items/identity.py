@@ -1,0 +1,222 @@
+"""Who computes: a function, all that it reaches and the options that matter → a digest.
+
+It is the key of a cell that reads the function and its options, so a changed weight, prompt, dimension or
+line of code is another function. Where and how fast it computes is no part of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lean_magic.effects import Run
+from lean_magic.errors import Unfingerprintable
+from lean_magic.items.digests import looks_at_names
+from lean_magic.key import (
+    Analysis,
+    Key,
+    Patches,
+    after_loading,
+    analyse,
+    make_key,
+    possible_after,
+    possible_now,
+)
+from lean_magic.key.reach import Part
+from lean_magic.values import Walk, fingerprint
+from lean_magic.values.fingerprint import combine, leaf
+
+__all__ = ["Identity", "identify", "name_of", "unwrapped"]
+
+_FORMAT = b"1"  # raised whenever keys or segments change their meaning: older items are then not found
+_FUNCTION, _OPTION = "mapped function", "option "
+
+# Options and variables of these names say where and how fast a function computes, not what.
+_NUMBERS = frozenset({"batch_size", "chunk_size", "num_workers", "n_jobs", "num_proc", "prefetch_factor"})
+_FLAGS = frozenset(
+    {"show_progress_bar", "show_progress", "progress_bar", "progress", "verbose", "disable_tqdm"}
+)
+_DEVICES = frozenset({"device", "target_device"})
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A function as the cache knows it; `seed` is what items are digested with, `device` where tensors go."""
+
+    digest: str
+    name: str
+    parts: Mapping[str, Part]
+    run: Run
+    by_name: bool = False
+    device: Any = None
+    key: Key | None = None
+    found: Analysis | None = None
+    plain: Mapping[str, str] = field(default_factory=dict)  # what `plain_now` gave, where there is no key
+
+    @property
+    def seed(self) -> int:
+        """64 bits of the digest."""
+        return int(self.digest[:16], 16)
+
+    def plain_now(self) -> Mapping[str, str]:
+        """Digest the plain values of libraries that the function may read, now that it has run."""
+        if self.key is None:
+            return self.plain
+        return {name: part.digest for name, part in possible_after(self.key).items()}
+
+    def to_send(self) -> Identity:
+        """Give what a worker needs of it, without the objects that were digested."""
+        return replace(self, plain=self.plain_now(), key=None, found=None, device=None)
+
+    def possible_now(self, name: str) -> str:
+        """Digest a plain value of a library as it is now; see `key.possible_now`."""
+        return "" if self.key is None else possible_now(self.key, name)
+
+    def after_loading(self, patches: Patches) -> str:
+        """Give the digest this function has now that local modules it imports are loaded, "" if the same."""
+        if self.key is None or self.found is None:
+            return ""
+        loaded = after_loading(self.key, self.found, _namespace(), patches)
+        return "" if loaded is None else _digest(loaded.digest)
+
+
+def name_of(function: Any) -> str:
+    """Name a function as its author does."""
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def unwrapped(function: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Take the options out of a `functools.partial`, so that they count one by one."""
+    kept = dict(options)
+    while type(function) is functools.partial and not function.args and not vars(function):
+        function, kept = function.func, {**function.keywords, **kept}
+    return function, kept
+
+
+def identify(
+    function: Callable[..., Any],
+    options: Mapping[str, Any],
+    version: Any = None,
+    ignore: tuple[str, ...] = (),
+    patches: Patches | None = None,
+) -> Identity:
+    """Find out who computes. Raises Unfingerprintable or Unresolvable, naming what stands in the way."""
+    function, options = unwrapped(function, options)
+    counted = {name: value for name, value in options.items() if not _is_neutral(name, value)}
+    if version is not None:
+        return _by_version(function, counted, version)
+    skipped = {*ignore, *(name for name, value in _namespace().items() if _is_neutral(name, value))}
+    names = {_FUNCTION: function, **{_OPTION + name: value for name, value in counted.items()}}
+    with _bound(names):
+        found = analyse(
+            [ast.fix_missing_locations(ast.Expr(ast.Tuple([_load(name) for name in names], _LOAD)))]
+        )
+        try:
+            key = make_key(found, _namespace(), ignore=tuple(skipped), patches=patches)
+        except Unfingerprintable as error:
+            raise Unfingerprintable(name_of(function), error.why, _remedy(error)) from error
+    return Identity(
+        _digest(key.digest),
+        name_of(function),
+        {name.removeprefix(_OPTION): part for name, part in key.parts.items()},
+        _run(key),
+        looks_at_names(key.facts, key.walk.codes),
+        _device(key.walk, options),
+        key,
+        found,
+    )
+
+
+def _remedy(error: Unfingerprintable) -> str:
+    return f"{error.remedy or 'make it inside the function'}, or give cached_map a version="
+
+
+def _by_version(function: Any, counted: Mapping[str, Any], version: Any) -> Identity:
+    """Trust the user's word for all that the function reaches."""
+    told = {"version": version, **{_OPTION + name: value for name, value in counted.items()}}
+    parts = {name: Part(fingerprint(value, name)) for name, value in told.items()}
+    where = f"{getattr(function, '__module__', '')}.{name_of(function)}"
+    pieces = (leaf(name, part.digest.encode()) for name, part in sorted(parts.items()))
+    digest = combine("version", leaf("", where.encode()), *pieces).hex()
+    return Identity(_digest(digest), name_of(function), parts, _bare(), by_name=True)
+
+
+def _digest(key: str) -> str:
+    return combine("map", _FORMAT, key.encode()).hex()
+
+
+def _load(name: str) -> ast.expr:
+    return ast.Name(name, _LOAD)
+
+
+_LOAD = ast.Load()
+_binding = threading.RLock()
+
+
+def _namespace() -> dict[str, Any]:
+    return vars(sys.modules["__main__"])
+
+
+@contextlib.contextmanager
+def _bound(names: Mapping[str, Any]) -> Iterator[None]:
+    """Bind names that no code can use, for the time of a key; one thread at a time."""
+    space = _namespace()
+    with _binding:
+        space.update(names)
+        try:
+            yield
+        finally:
+            for name in names:
+                space.pop(name, None)
+
+
+def _is_neutral(name: str, value: Any) -> bool:
+    if name in _NUMBERS:
+        return value is None or type(value) is int
+    if name in _FLAGS:
+        return value is None or type(value) in (bool, int)
+    return name in _DEVICES and (value is None or _is_device(value))
+
+
+def _is_device(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.device):
+        return True
+    kind, _, number = value.partition(":") if isinstance(value, str) else ("", "", "")
+    return kind in {"cpu", "cuda", "mps", "xpu"} and (not number or number.isdecimal())
+
+
+def _device(walk: Walk, options: Mapping[str, Any]) -> Any:
+    """Find where the function's model is, or where it is asked to compute; None if that cannot be told."""
+    for value in options.values():
+        if value is not None and _is_device(value) and value in {options.get(name) for name in _DEVICES}:
+            return value
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    tensors = (value for value in walk.objects if isinstance(value, torch.Tensor))
+    return next((tensor.device for tensor in tensors), None)
+
+
+def _run(key: Key) -> Run:
+    """Say what the recorder of files has to know about the function."""
+    return Run(
+        shell=None,
+        namespace={},
+        walk=Walk(),
+        strings=frozenset(key.facts.strings) | key.walk.texts | key.walk.words,
+        constants=frozenset(key.facts.strings),
+        words=frozenset(key.facts.attributes) | frozenset(key.facts.loads),
+        packages=frozenset(name.partition(".")[0] for name in key.walk.modules) | key.outside,
+        modules=frozenset(name.partition(" ")[2] for name in key.parts if name.startswith("module ")),
+    )
+
+
+def _bare() -> Run:
+    return Run(shell=None, namespace={}, walk=Walk())

@@ -1,0 +1,101 @@
+"""What a function reads besides its items: files, folders, plain values of libraries.
+
+They are seen only while it runs, as for a cell; items are believed as long as they are the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from lean_magic.effects import Files, files
+from lean_magic.effects.recorder import Record, include_in_open
+from lean_magic.errors import Unstorable
+from lean_magic.items.identity import Identity
+
+__all__ = ["Watch", "count_as_read", "paths_of"]
+
+_MOST = 1000  # files that a function may read besides its items
+_seen: dict[
+    str, dict[str, Any]
+] = {}  # of functions that have computed in this process: they keep what they read
+
+
+class Watch:
+    """Watches one function compute. `observed` is JSON; `refused` says why nothing can be stored, or ""."""
+
+    def __init__(self, identity: Identity, items: frozenset[str], texts: frozenset[str]) -> None:
+        self._identity = identity
+        self._items = items  # paths that are items, so that their content counts already
+        self._texts = texts
+        self._run = identity.run
+        self.refused = ""
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """Watch one batch."""
+        recorder, run = Files(), self._run
+        recorder.begin(run)
+        try:
+            yield
+        finally:
+            recorder.cancel(run)
+        with files.unwatched():
+            try:
+                self._take(recorder.end(run).observed)
+            except Unstorable as error:
+                self.refused = str(error)
+        # What the code's texts name has been looked at; from now on only what is opened counts.
+        self._run = replace(run, strings=frozenset(), constants=frozenset(), packages=frozenset())
+
+    @property
+    def observed(self) -> dict[str, Any]:
+        """What items computed so far were made with."""
+        return {
+            "files": _seen.get(self._identity.digest),
+            "key": dict(self._identity.plain_now()),
+        }
+
+    def _take(self, observed: dict[str, Any]) -> None:
+        named = self._texts & observed["files"].keys()
+        if named:
+            self.refused = (
+                f"it reads files that its items name as texts, such as {min(named)}; "
+                "give it pathlib.Path objects, which count by what the files hold"
+            )
+        own = {name: known for name, known in observed["files"].items() if name not in self._items}
+        before = _seen.get(self._identity.digest) or {"files": {}, "folders": {}, "packages": {}}
+        merged = {part: {**before[part], **observed[part]} for part in ("folders", "packages")}
+        merged |= {"files": {**before["files"], **own}, "at": observed["at"]}
+        if not (merged["files"] or merged["folders"] or merged["packages"]):
+            return
+        if len(merged["files"]) > _MOST:
+            self.refused = f"it reads more than {_MOST:,} files besides its items"
+        else:
+            # The time belongs to what was looked at now; without anything new nothing changes.
+            same = all(merged[part] == before[part] for part in ("files", "folders", "packages"))
+            _seen[self._identity.digest] = before if same else merged
+
+
+def paths_of(values: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """Give the paths among items as the recorder of files spells them, and the texts that could be paths."""
+    if not isinstance(values, list):
+        return frozenset(), frozenset()
+    paths = frozenset(os.path.normpath(one) for one in values if isinstance(one, os.PathLike))
+    texts = frozenset(
+        os.path.normpath(one)
+        for one in values
+        if type(one) is str and 0 < len(one) < 1000 and "\n" not in one and "\0" not in one
+    )
+    return paths, texts
+
+
+def count_as_read(observed: str) -> None:
+    """Let a cached cell around this call depend on what found items were made with, given as JSON."""
+    read = json.loads(observed).get("files")
+    if read:
+        include_in_open("files", Record(read, {}, None))
