@@ -50,6 +50,7 @@ def test_the_public_names():
         "Miss",
         "__version__",
         "cached",
+        "cached_map",
         "last_outcome",
         "load_ipython_extension",
         "on_shutdown",

@@ -186,7 +186,7 @@ class Caught(contextlib.AbstractContextManager["Caught"]):
         self._ours = ours
         self.error: BaseException | None = None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> bool:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
         self.error = error
         if not self._keep or kind is None or not issubclass(kind, Exception):
             return False

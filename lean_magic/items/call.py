@@ -16,15 +16,15 @@ from lean_magic.errors import Damaged, LeanMagicError, UsageError
 from lean_magic.items import batches, care, parallel, told
 from lean_magic.items.batches import Computing, Doubt
 from lean_magic.items.canary import chosen
+from lean_magic.items.choices import Choices, MapPlan
 from lean_magic.items.collection import Collection, collect
 from lean_magic.items.columns import Differs, Part, assemble
 from lean_magic.items.digests import digest_items
 from lean_magic.items.identity import Identity, identify
 from lean_magic.items.index import Index, first_of, group, index_of
-from lean_magic.items.choices import Choices, MapPlan
 from lean_magic.items.rows import part_of, read
 from lean_magic.items.told import Tally
-from lean_magic.items.watch import Watch, count_as_read, paths_of
+from lean_magic.items.watch import Watch, count_as_read
 from lean_magic.items.writer import Writer
 from lean_magic.key import difference
 from lean_magic.progress import progress
@@ -157,7 +157,7 @@ class Call:
                 self._compute(work, missing)
             try:
                 with files.unwatched():
-                    result = self._together(work)
+                    result = self.together(work.writer.parts(self._held), work.failed)
             except Damaged:
                 if not left:
                     raise
@@ -243,25 +243,25 @@ class Call:
             name=self.identity.name,
             items=self.items,
             keys=self.keys,
-            watch=Watch(self.identity, *paths_of(self.items.values)),
+            watch=Watch(self.identity, self.items.values),
             writer=Writer(self.home, meta, "" if device is None else str(device)),
             stored=self._stored,
             tolerance=self.map.tolerance,
             keep=keep,
         )
 
-    def _together(self, work: Computing) -> Any:
+    def together(self, held: list[Part], failed: Mapping[int, BaseException]) -> Any:
         """Put the result together from segments, and from what could not be stored."""
         found = np.flatnonzero(self.rows >= 0)
         parts: list[Part] = []
         for segment, some in group(self.index.segments_of(self.rows[found])):
             to = found[some]
             parts.append(part_of(self.index.places[segment], self.rows[to] - self.index.start(segment), to))
-        parts += work.writer.parts(self._held)
-        if sum(len(part.to) for part in parts) < len(self.rows) and not work.failed:
+        parts += held
+        if sum(len(part.to) for part in parts) < len(self.rows) and not failed:
             raise Damaged(f"items vanished from {self.home.folder} while they were read")
         if not parts:
-            raise next(iter(work.failed.values()))
+            raise next(iter(failed.values()))
         return assemble(parts, len(self.rows), self.identity.device)
 
     def _held(self, keys: Any) -> tuple[Any, Any]:
@@ -313,7 +313,8 @@ class Call:
         self.tally.computed, self.tally.spent, self.tally.found = work.computed, work.seconds, 0
         told.record(self.runner, self.tally, self.map.label, self.identity.digest)
         left = count - work.writer.stored
-        line = f"◌ stopped · {work.writer.stored:,} of {count:,} computed and kept; the next call computes the other {left:,}"
+        kept = f"{work.writer.stored:,} of {count:,} computed and kept"
+        line = f"◌ stopped · {kept}; the next call computes the other {left:,}"
         told.show(self.runner, line, quiet=self.map.quiet)
 
     def _doubted(self, how: str) -> Any:

@@ -1,4 +1,4 @@
-"""Items that are known already, computed once more: does the function still give what is stored?
+"""Items that are known already, computed once more, to see whether the function still gives what is stored.
 
 A difference beyond rounding means that the function is not what the cache takes it for, or that its results
 depend on what else is in the batch.
@@ -31,17 +31,16 @@ def differs(stored: Any, now: Any, tolerance: float | None = None) -> str:
     """Say how two results of one item differ, or ""; `tolerance` is a part of the largest number."""
     if is_tensor(stored):
         return _tensors(stored, now, tolerance)
-    if type(stored) is not type(now):
-        return f"stored {_brief(stored)}, computed {_brief(now)}"
-    if isinstance(stored, (list, tuple)):
-        return _members(stored, now, tolerance)
-    if isinstance(stored, dict):
-        if list(stored) != list(now):
-            return f"stored {_brief(list(stored))}, computed {_brief(list(now))}"
-        return _members(list(stored.values()), list(now.values()), tolerance)
-    if isinstance(stored, (np.ndarray, np.generic, float, complex)):
-        return _numbers(np.asarray(stored), np.asarray(now), tolerance)
-    return "" if stored == now else f"stored {_brief(stored)}, computed {_brief(now)}"
+    if type(stored) is type(now):
+        if isinstance(stored, (list, tuple)):
+            return _members(stored, now, tolerance)
+        if isinstance(stored, dict) and list(stored) == list(now):
+            return _members(list(stored.values()), list(now.values()), tolerance)
+        if isinstance(stored, (np.ndarray, np.generic, float, complex)):
+            return _numbers(np.asarray(stored), np.asarray(now), tolerance)
+        if stored == now:
+            return ""
+    return f"stored {_brief(stored)}, computed {_brief(now)}"
 
 
 def _tensors(stored: Any, now: Any, tolerance: float | None) -> str:
@@ -49,9 +48,12 @@ def _tensors(stored: Any, now: Any, tolerance: float | None) -> str:
         return f"stored {_brief(stored)}, computed {_brief(now)}"
     if tolerance is None and stored.is_floating_point():
         tolerance = TOLERANCES.get(stored.element_size(), 2e-2)
-    whole = [one.detach().cpu() for one in (stored, now)]
-    wide = [one.double() if one.is_floating_point() else one for one in whole]
-    return _numbers(*(one.resolve_conj().numpy() for one in wide), tolerance)
+    return _numbers(_wide(stored), _wide(now), tolerance)
+
+
+def _wide(value: Any) -> Any:
+    plain = value.detach().cpu().resolve_conj()
+    return (plain.double() if plain.is_floating_point() else plain).numpy()
 
 
 def _members(stored: Any, now: Any, tolerance: float | None) -> str:

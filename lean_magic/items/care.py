@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lean_magic._version import __version__
-from lean_magic.effects import files
-from lean_magic.errors import Damaged, LeanMagicError, StoreError
+from lean_magic.errors import Damaged, LeanMagicError
+from lean_magic.items.choices import Choices
 from lean_magic.items.columns import Batch, joined
 from lean_magic.items.identity import Identity
-from lean_magic.items.index import Index, Place, index_of
-from lean_magic.items.choices import Choices
+from lean_magic.items.index import Index, Place
 from lean_magic.items.rows import blocks_of, read
-from lean_magic.items.writer import rows_for
 from lean_magic.key import difference
 from lean_magic.key.reach import Part
-from lean_magic.store import Lease, Leases, eviction
+from lean_magic.store import Leases, eviction
 from lean_magic.store.segments import Segment, Segments, maps
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ A batch is of the kind that was given, as far as that can be: an array stays an 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,6 +67,14 @@ class _Polars(_Listed):
         return self.whole.gather(np.asarray(places, np.int64))
 
 
+class _Tensor(_Array):
+    def __init__(self, whole: Any) -> None:
+        super().__init__(whole, list(whole.detach().cpu()))
+
+    def take(self, places: Any) -> Any:
+        return self.whole[list(map(int, places))]
+
+
 def collect(items: Any) -> Collection:
     """Take what the user gave. Raises UsageError for what is one item, or none."""
     if isinstance(items, (str, bytes, bytearray, dict)) or not isinstance(items, Iterable):
@@ -74,32 +82,22 @@ def collect(items: Any) -> Collection:
         raise UsageError(
             f"cached_map: takes a list or column of items, not one {kind}; put it into a list: [x]"
         )
-    if isinstance(items, np.ndarray):
+    if isinstance(items, np.ndarray) or is_tensor(items):
         return _from_array(items)
-    if is_tensor(items):
-        if not items.ndim:
-            raise UsageError("cached_map: takes a list or column of items, not a tensor without a dimension")
-        return _Tensor(items)
-    home = module_of(type(items)).partition(".")[0]
-    if home == "pandas":
-        return _from_pandas(items)
-    if home == "polars" and hasattr(items, "gather"):
-        return _Polars(items, items.to_list())
-    if home == "pyarrow" and hasattr(items, "to_pylist"):
-        return _Listed(items, items.to_pylist())
+    column = _COLUMNS.get(module_of(type(items)).partition(".")[0])
+    if column is not None:
+        return column(items)
     if type(items) is tuple:
         return _Tupled(items, list(items))
-    return _Listed(items, items) if type(items) is list else _fresh(items)
-
-
-def _fresh(items: Any) -> Collection:
-    values = list(items)  # a generator is used up by this, so the list stands for it from now on
+    values = items if type(items) is list else list(items)  # a generator is used up by this
     return _Listed(values, values)
 
 
 def _from_array(items: Any) -> Collection:
     if not items.ndim:
         raise UsageError("cached_map: takes a list or column of items, not an array without a dimension")
+    if is_tensor(items):
+        return _Tensor(items)
     plain = type(items) is np.ndarray and items.dtype.kind in "biufcmM"
     return _Array(items, items if plain else items.tolist() if items.ndim == 1 else list(items))
 
@@ -110,9 +108,18 @@ def _from_pandas(items: Any) -> Collection:
     return _Pandas(items, items.tolist()) if hasattr(items, "iloc") else _Listed(items, items.tolist())
 
 
-class _Tensor(_Array):
-    def __init__(self, whole: Any) -> None:
-        super().__init__(whole, list(whole.detach().cpu()))
+def _from_polars(items: Any) -> Collection:
+    if not hasattr(items, "gather"):
+        raise UsageError("cached_map: takes one column of a table, or a list of its rows, not a table")
+    return _Polars(items, items.to_list())
 
-    def take(self, places: Any) -> Any:
-        return self.whole[list(map(int, places))]
+
+def _from_arrow(items: Any) -> Collection:
+    return _Listed(items, items.to_pylist())
+
+
+_COLUMNS: dict[str, Callable[[Any], Collection]] = {
+    "pandas": _from_pandas,
+    "polars": _from_polars,
+    "pyarrow": _from_arrow,
+}

@@ -275,7 +275,7 @@ def _whole(parts: Sequence[Part], count: int, number: int) -> Any:
 
 
 def _others(parts: Sequence[Part], count: int) -> Any:
-    left = np.ones(count, np.bool_)
+    left: Any = np.ones(count, np.bool_)
     for part in parts:
         left[part.to] = False
     return left
@@ -303,7 +303,7 @@ def _tensor(whole: Any, tree: Any, device: Any) -> Any:
 
 
 def _objects(values: list[Any]) -> Any:
-    found = np.empty(len(values), object)
+    found: Any = np.empty(len(values), object)
     for place, value in enumerate(values):
         found[place] = value
     return found

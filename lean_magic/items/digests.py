@@ -34,7 +34,7 @@ def digest_items(
 
     Raises Unfingerprintable, naming the item, UsageError for a path that is no file.
     """
-    keys = np.empty((len(values), 2), np.uint64)
+    keys: Any = np.empty((len(values), 2), np.uint64)
     for start in range(0, len(values), _STEP):
         piece = values[start : start + _STEP]
         found = _rows(piece, seed) if isinstance(piece, np.ndarray) else _list(piece, start, seed, by_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import sys
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lean_magic.effects import Files
+from lean_magic.effects.files import Files
 from lean_magic.errors import Damaged, NotPrivate
 from lean_magic.items.identity import Identity
 from lean_magic.store.segments import Segment, Segments
@@ -63,10 +64,10 @@ class Index:
 
     places: list[Place] = field(default_factory=list)
     stale: str = ""  # why items that are there do not count
-    _high: Any = None
+    _high: Any = None  # first halves of all keys, sorted; with their second halves, and their rows
     _low: Any = None
     _rows: Any = None
-    _starts: Any = None
+    _starts: Any = None  # of the segments, in rows
 
     @property
     def count(self) -> int:
@@ -75,10 +76,10 @@ class Index:
 
     def find(self, keys: Any) -> Any:
         """Give the row of each key among all segments, -1 where there is none."""
-        rows = np.full(len(keys), -1, np.int64)
+        rows: Any = np.full(len(keys), -1, np.int64)
         if not self.count:
             return rows
-        at = np.searchsorted(self._high, keys[:, 0])
+        at: Any = np.searchsorted(self._high, keys[:, 0])
         at[at == len(self._high)] = 0
         same = self._high[at] == keys[:, 0]
         right = same & (self._low[at] == keys[:, 1])
@@ -230,7 +231,7 @@ def group(numbers: Any) -> Iterator[tuple[int, Any]]:
         order = np.argsort(numbers, kind="stable")
         ordered = numbers[order]
     edges = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), len(ordered)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         yield int(ordered[begin]), np.arange(begin, end) if order is None else order[begin:end]
 
 
@@ -238,11 +239,11 @@ def first_of(keys: Any) -> tuple[Any, Any]:
     """Give where each different key first stands, in order, and for each key the number of its first one."""
     order = np.lexsort((keys[:, 1], keys[:, 0]))
     ordered = keys[order]
-    new = np.ones(len(keys), np.bool_)
+    new: Any = np.ones(len(keys), np.bool_)
     new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
     firsts = order[new]  # lexsort is stable, so the first of equal keys comes first
-    rank = np.empty(len(firsts), np.int64)
+    rank: Any = np.empty(len(firsts), np.int64)
     rank[np.argsort(firsts, kind="stable")] = np.arange(len(firsts))
-    numbers = np.empty(len(keys), np.int64)
+    numbers: Any = np.empty(len(keys), np.int64)
     numbers[order] = rank[np.cumsum(new) - 1]
     return np.sort(firsts), numbers

@@ -99,9 +99,9 @@ class CachedMap:
 
         Gives the number of rows. Raises UsageError for another kind of file or results that do not fit it.
         """
-        from lean_magic.items import export
+        from lean_magic.items.export import export
 
-        return export.export(self.choices, path, items, options)
+        return export(self.choices, path, items, options)
 
     def __reduce__(self) -> Any:
         """Be compared and stored as the function and the options it was made with."""

@@ -6,6 +6,7 @@ torch tensors: each under a tag of one letter. Anything else is refused.
 
 from __future__ import annotations
 
+import ast
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -110,30 +111,24 @@ def _load(data: memoryview, at: int) -> tuple[Any, int]:
     tag, at = bytes(data[at : at + 1]), at + 1
     if tag in _CONSTANTS:
         return _CONSTANTS[tag], at
-    if tag == b"f":
-        return _FLOAT.unpack_from(data, at)[0], at + 8
-    if tag == b"c":
-        return complex(*_COMPLEX.unpack_from(data, at)), at + 16
     if tag in _READERS:
         piece, at = _bytes(data, at)
         return _READERS[tag](piece), at
-    if tag in b"ltd" and tag:
-        return _load_many(tag, data, at)
-    if tag == b"r":
-        name, at = _bytes(data, at)
-        array, at = _load(data, at)
-        return to_torch(array, str(name, "ascii")), at
-    if tag in b"ag" and tag:
-        return _load_array(tag, data, at)
-    raise ValueError(f"tag {tag!r}")
+    return _LOADERS[tag](tag, data, at)
 
 
-_CONSTANTS = {b"N": None, b"T": True, b"F": False}
-_READERS: dict[bytes, Callable[[memoryview], Any]] = {
-    b"i": lambda piece: int.from_bytes(piece, "little", signed=True),
-    b"s": lambda piece: str(piece, "utf-8", "surrogatepass"),
-    b"b": bytes,
-}
+def _load_float(_: bytes, data: memoryview, at: int) -> tuple[Any, int]:
+    return _FLOAT.unpack_from(data, at)[0], at + 8
+
+
+def _load_complex(_: bytes, data: memoryview, at: int) -> tuple[Any, int]:
+    return complex(*_COMPLEX.unpack_from(data, at)), at + 16
+
+
+def _load_tensor(_: bytes, data: memoryview, at: int) -> tuple[Any, int]:
+    name, at = _bytes(data, at)
+    array, at = _load(data, at)
+    return to_torch(array, str(name, "ascii")), at
 
 
 def _bytes(data: memoryview, at: int) -> tuple[memoryview, int]:
@@ -164,6 +159,21 @@ def _load_array(tag: bytes, data: memoryview, at: int) -> tuple[Any, int]:
     return (array[()] if tag == b"g" else array), at
 
 
+_CONSTANTS = {b"N": None, b"T": True, b"F": False}
+_READERS: dict[bytes, Callable[[memoryview], Any]] = {
+    b"i": lambda piece: int.from_bytes(piece, "little", signed=True),
+    b"s": lambda piece: str(piece, "utf-8", "surrogatepass"),
+    b"b": bytes,
+}
+_LOADERS: dict[bytes, Callable[[bytes, memoryview, int], tuple[Any, int]]] = {
+    b"f": _load_float,
+    b"c": _load_complex,
+    b"r": _load_tensor,
+    **dict.fromkeys((b"l", b"t", b"d"), _load_many),
+    **dict.fromkeys((b"a", b"g"), _load_array),
+}
+
+
 # -- dtypes, and torch -------------------------------------------------------------------
 
 
@@ -174,8 +184,6 @@ def dtype_text(dtype: Any) -> str:
 
 def dtype_from(text: str) -> Any:
     """Read a dtype that `dtype_text` spelled. Raises ValueError, TypeError."""
-    import ast
-
     return np.lib.format.descr_to_dtype(ast.literal_eval(text))
 
 

@@ -26,7 +26,7 @@ from lean_magic.items.batches import Caught, Computing, Task
 from lean_magic.items.collection import collect
 from lean_magic.items.columns import Batch
 from lean_magic.items.identity import Identity
-from lean_magic.items.watch import Watch, paths_of
+from lean_magic.items.watch import Watch
 from lean_magic.items.writer import Writer
 from lean_magic.store.folder import new_file
 from lean_magic.store.payload import open_own
@@ -173,7 +173,7 @@ def _worked(
         name=lent.identity.name,
         items=collect(items),
         keys=keys,
-        watch=Watch(lent.identity, *paths_of(list(items) if isinstance(items, tuple) else items)),
+        watch=Watch(lent.identity, items),
         writer=writer,
         stored=lambda _: [],
         keep=lent.keep,
@@ -260,7 +260,8 @@ def _taken(ticket: Ticket) -> Lent | None:
     if ticket.gpus > 1:
         _choose_gpu(ticket)
     _loaded.clear()  # of an earlier call: one model at a time
-    _loaded[ticket.token] = lent = pickle.loads(data)
+    lent: Lent = pickle.loads(data)
+    _loaded[ticket.token] = lent
     return lent
 
 

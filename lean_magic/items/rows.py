@@ -6,7 +6,9 @@ end, right into the result; other calls read the stretches that they need.
 
 from __future__ import annotations
 
+import itertools
 import math
+import types
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -24,10 +26,9 @@ __all__ = ["blocks_of", "part_of", "read"]
 
 def blocks_of(keys: Any, batch: Batch) -> dict[str, Any]:
     """Give the blocks of a segment that holds a batch."""
-    blocks = {"keys": np.ascontiguousarray(keys, np.uint64).reshape(-1).view(np.uint8) if len(keys) else b""}
+    blocks: dict[str, Any] = {"keys": np.ascontiguousarray(keys, np.uint64).tobytes()}
     for number, column in enumerate(batch.columns):
-        for name, block in zip((f"{number}", f"{number}.ends"), column.blocks(), strict=False):
-            blocks[name] = block
+        blocks |= dict(zip((f"{number}", f"{number}.ends"), column.blocks(), strict=False))
     return blocks
 
 
@@ -86,7 +87,9 @@ class _reading:  # noqa: N801  reads like the function it stands for
     def __enter__(self) -> Reader:
         return self._opened.__enter__()
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
         self._opened.__exit__(kind, error, trace)
         if isinstance(error, Damaged):
             with suppress(OSError):
@@ -124,5 +127,5 @@ def _stretches(rows: Any, gap: int) -> Iterator[tuple[Any, int, int]]:
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     edges = [0, *(np.flatnonzero(np.diff(ordered) > gap) + 1).tolist(), len(ordered)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         yield order[begin:end], int(ordered[begin]), int(ordered[end - 1])

@@ -78,7 +78,7 @@ def show(runner: Runner, line: str, *, quiet: bool) -> None:
 
 def record(runner: Runner, tally: Tally, label: str, name: str) -> None:
     """Write what was found and what was computed into the ledger."""
-    now = {"time": time.time(), "label": label, "family": "items", "key": name, "entry": name}
+    now: dict[str, Any] = {"time": time.time(), "label": label, "family": "items", "key": name, "entry": name}
     lines = []
     if tally.found:
         lines.append(Record(**now, outcome="hit", saved=tally.saved))

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from lean_magic.effects import Files, files
+from lean_magic.effects import files
+from lean_magic.effects.files import Files
 from lean_magic.effects.recorder import Record, include_in_open
 from lean_magic.errors import Unstorable
 from lean_magic.items.identity import Identity
 
-__all__ = ["Watch", "count_as_read", "paths_of"]
+__all__ = ["Watch", "count_as_read"]
 
 _MOST = 1000  # files that a function may read besides its items
 _seen: dict[
@@ -25,25 +26,35 @@ _seen: dict[
 ] = {}  # of functions that have computed in this process: they keep what they read
 
 
+class _Reads(Files):
+    """The recorder of a cell's files, for one batch."""
+
+    @property
+    def saw_nothing(self) -> bool:
+        """Whether no file was opened or changed and no folder listed."""
+        return not (self._read or self._written or self._listed)
+
+
 class Watch:
     """Watches one function compute. `observed` is JSON; `refused` says why nothing can be stored, or ""."""
 
-    def __init__(self, identity: Identity, items: frozenset[str], texts: frozenset[str]) -> None:
+    def __init__(self, identity: Identity, items: Any) -> None:
         self._identity = identity
-        self._items = items  # paths that are items, so that their content counts already
-        self._texts = texts
+        self._items = items  # a list, if there may be paths among them: their content counts already
         self._run = identity.run
         self.refused = ""
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
         """Watch one batch."""
-        recorder, run = Files(), self._run
+        recorder, run = _Reads(), self._run
         recorder.begin(run)
         try:
             yield
         finally:
             recorder.cancel(run)
+        if recorder.saw_nothing and run is not self._identity.run:
+            return
         with files.unwatched():
             try:
                 self._take(recorder.end(run).observed)
@@ -61,13 +72,14 @@ class Watch:
         }
 
     def _take(self, observed: dict[str, Any]) -> None:
-        named = self._texts & observed["files"].keys()
+        paths, texts = _paths(self._items) if observed["files"] else (set[str](), set[str]())
+        named = texts & observed["files"].keys()
         if named:
             self.refused = (
                 f"it reads files that its items name as texts, such as {min(named)}; "
                 "give it pathlib.Path objects, which count by what the files hold"
             )
-        own = {name: known for name, known in observed["files"].items() if name not in self._items}
+        own = {name: known for name, known in observed["files"].items() if name not in paths}
         before = _seen.get(self._identity.digest) or {"files": {}, "folders": {}, "packages": {}}
         merged = {part: {**before[part], **observed[part]} for part in ("folders", "packages")}
         merged |= {"files": {**before["files"], **own}, "at": observed["at"]}
@@ -81,16 +93,16 @@ class Watch:
             _seen[self._identity.digest] = before if same else merged
 
 
-def paths_of(values: Any) -> tuple[frozenset[str], frozenset[str]]:
+def _paths(values: Any) -> tuple[set[str], set[str]]:
     """Give the paths among items as the recorder of files spells them, and the texts that could be paths."""
-    if not isinstance(values, list):
-        return frozenset(), frozenset()
-    paths = frozenset(os.path.normpath(one) for one in values if isinstance(one, os.PathLike))
-    texts = frozenset(
+    if not isinstance(values, (list, tuple)):
+        return set(), set()
+    paths = {os.path.normpath(one) for one in values if isinstance(one, os.PathLike)}
+    texts = {
         os.path.normpath(one)
         for one in values
         if type(one) is str and 0 < len(one) < 1000 and "\n" not in one and "\0" not in one
-    )
+    }
     return paths, texts
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lean_magic import cost
 from lean_magic.lean.page import Column, Page, Table, Text, cut
-from lean_magic.lean.place import ID, entries, first_line, use_of
+from lean_magic.lean.place import ID, entries, first_line, mapped, use_of
 from lean_magic.lean.request import VERBS
 from lean_magic.ledger import totals
 from lean_magic.words import age, duration, size
@@ -17,7 +17,7 @@ from lean_magic.words import age, duration, size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lean_magic.lean.place import Place
+    from lean_magic.lean.place import Mapped, Place
     from lean_magic.lean.request import Request
     from lean_magic.ledger import Totals
     from lean_magic.settings import LeanMagic
@@ -42,13 +42,37 @@ def ls(place: Place, request: Request) -> Page:
     """List the entries whose label, code or id has the TEXT in it, newest first."""
     text = request.operand.casefold()
     found = [entry for entry in entries(place) if _has(entry, text)]
+    items = mapped(place, text)
+    if items and not found:
+        return Page([_items(place, items)])
     if not found:
         having = f" with {request.operand!r} in it" if text else ""
         return Page([Text(f"no entry{having} in {place.store.root}")])
     shown = found if "--all" in request.options else found[:_SHOWN]
     columns = [Column("entry"), *(Column(name, number=True) for name in ("made", "size", "took", "hits"))]
     table = Table([*columns, Column("id", code=True)], _rows(place, shown), bend=0)
-    return Page([table, Text(_count(place, found, shown))])
+    return Page([table, Text(_count(place, found, shown)), *([_items(place, items)] if items else [])])
+
+
+def _items(place: Place, found: Sequence[Mapped]) -> Table:
+    """List the functions whose items are kept apart."""
+    known, now = place.uses(), time.time()
+    heads = ("last made", "size", "took", "items", "files", "calls")
+    rows = [
+        [
+            cut(one.label, _NAME),
+            age(now - one.created),
+            size(one.size),
+            duration(one.seconds),
+            f"{one.items:,}",
+            f"{one.segments:,}",
+            f"{known[one.name].hits if one.name in known else 0:,}",
+            one.name[:ID],
+        ]
+        for one in found
+    ]
+    columns = [Column("items of"), *(Column(name, number=True) for name in heads), Column("id", code=True)]
+    return Table(columns, rows, bend=0)
 
 
 def _has(entry: Manifest, text: str) -> bool:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lean_magic.errors import UsageError
+from lean_magic.errors import Damaged, UsageError
 from lean_magic.lean.request import nearest
 from lean_magic.store.eviction import Use, uses
+from lean_magic.store.segments import Segments, maps
 
 if TYPE_CHECKING:
     from lean_magic.ledger import Ledger
     from lean_magic.settings import LeanMagic
     from lean_magic.store import LocalStore, Manifest
 
-__all__ = ["ID", "Place", "called", "entries", "first_line", "use_of"]
+__all__ = ["ID", "Mapped", "Place", "called", "entries", "first_line", "mapped", "use_of"]
 
 ID = 8  # hex digits of an id that are shown
 
@@ -36,6 +39,45 @@ class Place:
 def entries(place: Place) -> list[Manifest]:
     """Return every entry, newest first. Raises StoreError."""
     return sorted(place.store.list(), key=lambda entry: entry.created, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """The items of one function: how many, in how many segments, their bytes, and the seconds they took."""
+
+    name: str
+    label: str
+    items: int
+    segments: int
+    size: int
+    seconds: float
+    created: float  # the newest, in seconds since the epoch
+
+
+def mapped(place: Place, text: str = "") -> list[Mapped]:
+    """Return the functions that have items, newest first, or those with `text` in their label. Raises StoreError."""
+    found = [_mapped(home) for home in maps(place.store.root)]
+    return sorted(
+        (one for one in found if one.items and (text in one.label.casefold() or one.name.startswith(text))),
+        key=lambda one: one.created,
+        reverse=True,
+    )
+
+
+def _mapped(home: Segments) -> Mapped:
+    metas = []
+    for name in home.names():
+        with suppress(Damaged):
+            metas.append(home.open(name).meta)
+    return Mapped(
+        name=home.name,
+        label=str(metas[-1]["label"]) if metas else "",
+        items=sum(int(meta["count"]) for meta in metas),
+        segments=len(metas),
+        size=home.size(),
+        seconds=math.fsum(float(meta["seconds"]) for meta in metas),
+        created=max((float(meta["created"]) for meta in metas), default=0.0),
+    )
 
 
 def use_of(entry: Manifest, known: dict[str, Use]) -> Use:

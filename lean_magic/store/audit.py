@@ -19,6 +19,7 @@ from lean_magic.store.folder import (
 )
 from lean_magic.store.manifest import FORMAT, format_of
 from lean_magic.store.payload import verify
+from lean_magic.store.segments import Segments, maps, strays
 from lean_magic.store.store import unusable
 from lean_magic.store.trust import require_private
 
@@ -42,7 +43,24 @@ def check(root: Path, *, fix: bool, age: float) -> Findings:
                 findings.append(f"{paths[0].relative_to(root)}: {what}" + (" (removed)" if fix else ""))
                 if fix:
                     _remove(paths)
-    return findings
+    return findings + [sentence for home in maps(root) for sentence in _items(home, fix=fix, age=age)]
+
+
+def _items(home: Segments, *, fix: bool, age: float) -> Iterator[str]:
+    """Check the segments of a map, and what crashes left beside them."""
+    wrong = [(path, "left by a crash") for path in strays(home, age)]
+    try:
+        for name in home.names():
+            try:
+                home.open(name).verify()
+            except (Damaged, NotPrivate) as error:
+                wrong.append((home.folder / name, str(error)))
+    except NotPrivate:
+        return  # told already
+    for path, what in wrong:
+        yield f"{path.relative_to(home.root)}: {what}" + (" (removed)" if fix else "")
+        if fix:
+            _remove([path])
 
 
 def _strangers(root: Path) -> Findings:

@@ -18,19 +18,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lean_magic.errors import StoreError
+from lean_magic.errors import Damaged, StoreError
 from lean_magic.store.folder import MANIFEST, PAYLOAD, SEAL, key_folder
+from lean_magic.store.segments import Segments, maps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from lean_magic.store.local import LocalStore
     from lean_magic.store.manifest import Manifest
     from lean_magic.store.payload import Progress
 
-__all__ = ["Candidate", "Use", "candidates", "carry_out", "plan", "prune", "uses", "worth"]
+__all__ = ["ITEMS", "Candidate", "Use", "candidates", "carry_out", "plan", "prune", "uses", "worth"]
 
 HALF_LIFE = 7 * 86_400.0  # seconds without use after which an entry is worth half
+ITEMS = "items"  # the family of segments, which is no digest
 _LEAST = 1e-9  # seconds: a run that took no measurable time
 
 
@@ -107,7 +109,27 @@ def _moment(value: Any) -> float | None:
 
 def candidates(store: LocalStore, known: Mapping[str, Use], pinned: Collection[str] = ()) -> list[Candidate]:
     """Return every entry of a store as a candidate; `pinned` are labels that stay. Raises StoreError."""
-    return [_candidate(store, manifest, known, manifest.label in pinned) for manifest in store.list()]
+    entries = [_candidate(store, manifest, known, manifest.label in pinned) for manifest in store.list()]
+    return entries + [one for home in maps(store.root) for one in _segments(home, known, pinned)]
+
+
+def _segments(home: Segments, known: Mapping[str, Use], pinned: Collection[str]) -> Iterator[Candidate]:
+    """Give the segments of a map as candidates; its uses count for each of them."""
+    for name in home.names():
+        with suppress(Damaged, OSError):
+            segment = home.open(name)
+            meta, use = segment.meta, known.get(home.name, Use(0.0))
+            yield Candidate(
+                entry=name,
+                family=ITEMS,
+                key=home.name,
+                size=segment.path.stat().st_size,
+                seconds=float(meta["seconds"]),
+                created=float(meta["created"]),
+                last_used=max(use.last, float(meta["created"])),
+                hits=use.hits,
+                pinned=meta.get("label") in pinned,
+            )
 
 
 def _candidate(store: LocalStore, manifest: Manifest, known: Mapping[str, Use], pinned: bool) -> Candidate:
@@ -159,6 +181,11 @@ def carry_out(
 
 def _delete(store: LocalStore, entry: Candidate) -> bool:
     """Delete one entry; gives whether it was still there."""
+    if entry.family == ITEMS:
+        home = Segments(store.root, entry.key)
+        there = (home.folder / entry.entry).exists()
+        home.remove([entry.entry])
+        return there
     found = [manifest for manifest in store.get(entry.family, entry.key) if manifest.entry == entry.entry]
     for manifest in found:
         store.delete(manifest)

@@ -35,6 +35,7 @@ from lean_magic.store.folder import (
 )
 from lean_magic.store.manifest import Manifest, Payload, require_name
 from lean_magic.store.payload import PayloadWriter, Progress, Seal, read_seal, seal_of, verify
+from lean_magic.store.segments import maps
 from lean_magic.store.store import Manifests, Writer, unusable
 from lean_magic.store.trust import make_private, require_own, require_private
 
@@ -133,8 +134,8 @@ class LocalStore:
         return audit.check(self.root, fix=fix, age=age)
 
     def size(self) -> int:
-        """Return the bytes of all entries, with their manifests and whatever else lies beside them."""
-        total = 0
+        """Return the bytes of all entries and segments, and of whatever else lies beside them."""
+        total = sum(home.size() for home in maps(self.root))
         for folder in self._key_folders():
             for file in files_in(folder):
                 with suppress(FileNotFoundError):

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from lean_magic.errors import Damaged, LeanMagicError
-from lean_magic.store.folder import files_in, folders_in, mark, new_file
+from lean_magic.store.folder import DAY, files_in, folders_in, mark, new_file
 from lean_magic.store.manifest import require_name
 from lean_magic.store.payload import open_own
 from lean_magic.store.store import unusable
@@ -37,7 +37,18 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-__all__ = ["CHUNK", "SEGMENT", "Block", "Reader", "Segment", "Segments", "encode", "in_words", "maps"]
+__all__ = [
+    "CHUNK",
+    "SEGMENT",
+    "Block",
+    "Reader",
+    "Segment",
+    "Segments",
+    "encode",
+    "in_words",
+    "maps",
+    "strays",
+]
 
 SEGMENT = ".seg"
 CHUNK = 1 << 18  # bytes that have a digest of their own
@@ -70,6 +81,12 @@ class Segment:
         """Open the file for several reads. Raises Damaged if it is gone or not ours."""
         with open_own(self.path) as file:
             yield Reader(self, file)
+
+    def verify(self) -> None:
+        """Read every byte. Raises Damaged if they are not what was written."""
+        with self.opened() as reader:
+            for name in self.blocks:
+                reader.read(name)
 
 
 class Reader:
@@ -242,6 +259,13 @@ class Segments:
         names = [entry.name for entry in files_in(self.folder) if entry.name.endswith(_SAME)]
         return [Segments(self.root, name.removesuffix(_SAME)) for name in names]
 
+    def newest(self) -> Segment | None:
+        """Open the newest segment that can be read; None if there is none."""
+        for name in reversed(self.names()):
+            with suppress(Damaged):
+                return self.open(name)
+        return None
+
     @property
     def doubt(self) -> str:
         """Why no item of this map is believed any more, or ""."""
@@ -276,6 +300,17 @@ class Segments:
 def maps(root: Path) -> list[Segments]:
     """List all maps that have items in the cache folder `root`. Raises StoreError."""
     return [Segments(root, folder.name) for folder in folders_in(Path(os.path.realpath(root)) / "items")]
+
+
+def strays(home: Segments, age: float = DAY) -> list[Path]:
+    """Return what crashes left in a map's folder: files half written, or lent to workers, for `age` seconds."""
+    found = []
+    for entry in files_in(home.folder):
+        if entry.name.endswith(".tmp") or entry.name.startswith("lent-"):
+            with suppress(FileNotFoundError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > age:
+                    found.append(Path(entry.path))
+    return found
 
 
 @contextmanager
