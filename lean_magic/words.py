@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["age", "duration", "size"]
+__all__ = ["age", "duration", "gib", "size"]
+
+_GIB, _MIB = 1 << 30, 1 << 20
 
 
 def duration(seconds: float) -> str:
@@ -26,6 +28,12 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" or count >= 9.95 else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def gib(count: float) -> str:
+    """Say an amount of memory in powers of 1024, as drivers and allocators count it: "38.0 GiB", "512 MiB"."""
+    # 1023.6 MiB would round to 1024 MiB
+    return f"{count / _MIB:.0f} MiB" if count < _GIB - _MIB / 2 else f"{count / _GIB:.1f} GiB"
 
 
 def age(seconds: float) -> str:

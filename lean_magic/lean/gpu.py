@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lean_magic.lean.page import Block, Column, Page, Table, Text
-from lean_magic.views.card import gib, gpu_name, restart
+from lean_magic.views.card import gpu_name, restart
 from lean_magic.views.chart import money
 from lean_magic.views.figures import figures
+from lean_magic.words import gib
 
 if TYPE_CHECKING:
     from lean_magic.lean.place import Place

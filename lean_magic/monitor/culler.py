@@ -20,7 +20,7 @@ from lean_magic.errors import UsageError
 from lean_magic.monitor.kernels import Kernels
 from lean_magic.monitor.protocol import Countdown, Kernel, State
 from lean_magic.monitor.sampler import Sampler
-from lean_magic.words import size
+from lean_magic.words import gib
 
 __all__ = ["Busy", "Culler", "Outcome"]
 
@@ -169,7 +169,7 @@ def _sentence(what: str, freed: int | None) -> str:
     if freed is None:
         return f"{what}."
     return (
-        f"{what}; {size(freed)} of GPU memory are free again."
+        f"{what}; {gib(freed)} of GPU memory are free again."
         if freed
         else f"{what}; it freed no GPU memory."
     )

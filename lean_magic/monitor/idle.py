@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from lean_magic.cost import dollars
 from lean_magic.monitor.protocol import Guard, Verdict
-from lean_magic.words import duration, size
+from lean_magic.words import duration, gib
 
 __all__ = ["Judgement", "Observation", "Track", "follow", "judge"]
 
@@ -183,9 +183,10 @@ def _nothing_held(now: Observation) -> str:
 
 
 def _held(now: Observation, idle: float, spent: float | None) -> str:
-    held = sum(memory or 0 for memory in now.memory.values())
+    least = "at least " if None in now.memory.values() else ""
+    held = least + gib(sum(memory or 0 for memory in now.memory.values()))
     money = "" if spent is None else f" (about ${spent:.2f})"
     doubt = (
         "" if now.certain and now.utilization is not None else "; whether it works cannot be told for sure"
     )
-    return f"holds {size(held)} and has been idle for {duration(idle)}{money}{doubt}"
+    return f"holds {held} and has been idle for {duration(idle)}{money}{doubt}"

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from lean_magic import cost
 from lean_magic.views.chart import line, money
 from lean_magic.views.figures import Figures, Gpu
-from lean_magic.words import duration
+from lean_magic.words import duration, gib
 
-__all__ = ["Saved", "card", "gib", "gpu_name", "restart"]
+__all__ = ["Saved", "card", "gpu_name", "restart"]
 
 _LONGEST, _SHORTEST = 300.0, 30.0  # seconds that a line shows
-_GIB, _MIB = 1 << 30, 1 << 20
 _KEPT = '<i class="lm-swatch lm-kept"></i>'
 _GIVES_BACK = 'title="torch.cuda.empty_cache() gives it back"'
 
@@ -28,12 +27,6 @@ class Saved:
     today: float = 0.0
     total: float = 0.0
     per_hour: float | None = None
-
-
-def gib(count: float) -> str:
-    """Say a size in powers of 1024, as drivers and allocators count memory: "38.0 GiB", "512 MiB"."""
-    # 1023.6 MiB would round to 1024 MiB
-    return f"{count / _MIB:.0f} MiB" if count < _GIB - _MIB / 2 else f"{count / _GIB:.1f} GiB"
 
 
 def gpu_name(gpu: Gpu) -> str:

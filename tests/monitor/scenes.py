@@ -130,7 +130,7 @@ def holder(**changes):
         idle_seconds=2040.0,
         idle_since=NOW - 2040.0,
         verdict="warn",
-        reason="holds 23.4 GB and has been idle for 34 min (about $0.62)",
+        reason="holds 21.8 GiB and has been idle for 34 min (about $0.62)",
         cost_per_hour=1.09,
         cost=1.06,
         idle_cost=0.62,
@@ -243,7 +243,7 @@ def lost():
 def counting_down():
     """Return an automatic stop that is on its way, beside a pinned and a snoozed kernel."""
     stop = holder(
-        verdict="stop", reason="holds 23.4 GB and has been idle for 1 h 1 min (about $1.11)", idle_seconds=3660.0,
+        verdict="stop", reason="holds 21.8 GiB and has been idle for 1 h 1 min (about $1.11)", idle_seconds=3660.0,
         idle_since=NOW - 3660.0, idle_cost=1.11,
     )  # fmt: skip
     countdown = Countdown(EMBED, "embed_corpus.ipynb", NOW + 240.0, 240.0, stop.reason)

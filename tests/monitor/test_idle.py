@@ -60,7 +60,7 @@ def test_stopping_is_off_unless_asked_for():
 def test_the_sentence():
     """The reason says what is held, for how long, and what it cost."""
     told = judge(tracked(quiet(2040)), GUARD, cost_per_hour=1.09)
-    assert told.reason == "holds 4.3 GB and has been idle for 34 min (about $0.62)"
+    assert told.reason == "holds 4.0 GiB and has been idle for 34 min (about $0.62)"
     assert (told.idle_seconds, told.idle_since) == (2040, START)
 
 

@@ -96,7 +96,7 @@ def test_shutting_down_frees_the_right_memory(server, notebooks, eventually):
     assert eventually(lambda: server.row(one.id)["gpus"] and server.row(two.id)["gpus"])
     status, told = server.post(one.id, "shutdown")
     assert (status, told["freed"], told["finished"]) == (200, 3 * GIB, True)
-    assert told["message"] == "one.ipynb is shut down; 3.2 GB of GPU memory are free again."
+    assert told["message"] == "one.ipynb is shut down; 3.0 GiB of GPU memory are free again."
     assert server.row(one.id) is None
     assert server.row(two.id)["gpus"][0]["memory_used"] == GIB
     assert server.state()["gpus"][0]["memory_used"] == GIB
@@ -161,6 +161,41 @@ def test_giving_back_cache(server, notebooks):
     assert server.post(one.id, "release")[0] == 409
 
 
+TORCH = """
+import sys, types
+class cuda:
+    reserved, allocated = [{reserved}, {allocated}]
+    is_initialized = is_available = staticmethod(lambda: True)
+    device_count = staticmethod(lambda: 1)
+    memory_reserved = staticmethod(lambda index: cuda.reserved)
+    memory_allocated = staticmethod(lambda index: cuda.allocated)
+    get_device_properties = staticmethod(lambda index: types.SimpleNamespace(uuid="{uuid}"))
+    @staticmethod
+    def empty_cache():
+        cuda.reserved = cuda.allocated
+        hold(0, cuda.reserved)
+sys.modules["torch"] = types.SimpleNamespace(cuda=cuda)
+hold(0, cuda.reserved)
+"""
+
+
+def test_what_is_given_back_is_read_from_the_driver(server, world, notebooks, eventually):
+    """Cache that can be given back stands in the row; afterwards it is free in the driver, and the kernel goes on."""
+    _, _, uuids = world
+    one = notebooks("cache.ipynb")
+    one.run(TORCH.format(reserved=5 * GIB, allocated=2 * GIB, uuid=uuids[0].removeprefix("GPU-")))
+    one.run("kept = 'as it was'")
+    assert eventually(lambda: server.row(one.id)["releasable_bytes"] == 3 * GIB)
+    assert eventually(lambda: [held["memory_used"] for held in server.row(one.id)["gpus"]] == [5 * GIB])
+    status, told = server.post(one.id, "release")
+    assert (status, told["freed"], told["message"]) == (
+        200, 3 * GIB, "cache.ipynb gave back its cache; 3.0 GiB of GPU memory are free again."
+    )  # fmt: skip
+    assert eventually(lambda: server.row(one.id)["releasable_bytes"] == 0)
+    assert server.row(one.id)["gpus"][0]["memory_used"] == 2 * GIB
+    assert one.run("print(kept)") == "as it was\n"
+
+
 def test_a_restart_keeps_the_row(server, notebooks, eventually):
     """After a restart a kernel's row tells of the new process alone: nothing held, nothing reported."""
     one = notebooks("again.ipynb")
@@ -218,7 +253,7 @@ def test_an_idle_holder_is_noticed(server, notebooks, eventually):
     one = notebooks("idle.ipynb")
     one.run(f"hold(0, {3 * GIB})")
     assert eventually(lambda: server.row(one.id)["verdict"] == "notice", 40)
-    assert "holds 3.2 GB and has been idle for" in server.row(one.id)["reason"]
+    assert "holds 3.0 GiB and has been idle for" in server.row(one.id)["reason"]
 
 
 ROUTES = [

@@ -7,11 +7,12 @@ import pytest
 
 from lean_magic.ledger import Record
 from lean_magic.views import rows
-from lean_magic.views.card import Saved, card, gib, restart
+from lean_magic.views.card import Saved, card, restart
 from lean_magic.views.chart import bars, line, money
 from lean_magic.views.contents import Contents, Day, Item
 from lean_magic.views.figures import Figures, Gpu
 from lean_magic.views.style import SHEET
+from lean_magic.words import gib
 
 FIRST = datetime.date(2026, 5, 1)
 
