@@ -169,9 +169,7 @@ def _sentence(what: str, freed: int | None) -> str:
     if freed is None:
         return f"{what}."
     return (
-        f"{what}; {gib(freed)} of GPU memory are free again."
-        if freed
-        else f"{what}; it freed no GPU memory."
+        f"{what}; {gib(freed)} of GPU memory are free again." if freed else f"{what}; it freed no GPU memory."
     )
 
 

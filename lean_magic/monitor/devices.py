@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lean_magic.monitor.slice_loads import SliceLoads
+
 __all__ = ["Devices", "Stale", "status_of"]
 
 _MUTE = 600.0  # seconds that a figure is not asked for after the driver said it has none
@@ -62,6 +64,7 @@ class Devices:
         self._pci = sys_folder / "bus" / "pci" / "devices"
         self._found: list[_Device] = []
         self._opened = 0.0
+        self._slice_loads = SliceLoads(nvml)
 
     def open(self) -> None:
         """Start the driver's interface and find the GPUs."""
@@ -72,6 +75,7 @@ class Devices:
 
     def close(self) -> None:
         """End the driver's interface."""
+        self._slice_loads.forget()
         self._nvml.nvmlShutdown()
 
     def sample(self) -> list[dict[str, Any]]:
@@ -207,28 +211,35 @@ class Devices:
     def _slices(self, device: _Device) -> list[dict[str, Any]]:
         nvml = self._nvml
         count = self._ask(device, "slices", nvml.nvmlDeviceGetMaxMigDeviceCount, device.handle) or 0
+        told = count and self._ask(device, "slice loads", self._slice_loads.is_told, device.handle)
         found = []
         for index in range(count):
             try:
                 handle = nvml.nvmlDeviceGetMigDeviceHandleByIndex(device.handle, index)
-                found.append(self._slice(device, handle, nvml.nvmlDeviceGetUUID(handle)))
+                found.append(self._slice(device, handle, nvml.nvmlDeviceGetUUID(handle), bool(told)))
             except nvml.NVMLError as error:
                 if error.value != _NOT_FOUND:  # a place where no instance is
                     self._refused(device, f"slice {index}", error.value)
         return found
 
-    def _slice(self, device: _Device, handle: Any, uuid: str) -> dict[str, Any]:
+    def _slice(self, device: _Device, handle: Any, uuid: str, has_load: bool) -> dict[str, Any]:
         nvml = self._nvml
         memory = self._ask(device, f"memory {uuid}", nvml.nvmlDeviceGetMemoryInfo, handle)
         shape = self._ask(device, f"shape {uuid}", nvml.nvmlDeviceGetAttributes_v2, handle)
         name = self._ask(device, f"name {uuid}", nvml.nvmlDeviceGetName, handle)
+        instance = self._ask(device, f"gi {uuid}", nvml.nvmlDeviceGetGpuInstanceId, handle)
+        ask = self._slice_loads.load
+        known = has_load and instance is not None
         return {
             "uuid": uuid,
             "name": (name or "MIG").rpartition("MIG ")[2],
-            "gpu_instance": self._ask(device, f"gi {uuid}", nvml.nvmlDeviceGetGpuInstanceId, handle),
+            "gpu_instance": instance,
             "compute_instance": self._ask(device, f"ci {uuid}", nvml.nvmlDeviceGetComputeInstanceId, handle),
             "memory_used": memory and _told(nvml, memory.used),
             "memory_total": memory and _told(nvml, memory.total),
+            "utilization": self._ask(device, f"load {uuid}", ask, device.handle, uuid, instance)
+            if known
+            else None,
             "share": shape and shape.gpuInstanceSliceCount / 7,
             "processes": self._processes(device, handle, uuid),
         }

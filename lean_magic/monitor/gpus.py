@@ -70,7 +70,7 @@ def _slice(told: Mapping[str, Any]) -> Slice:
         name=told["name"],
         gpu_instance=told["gpu_instance"],
         compute_instance=told["compute_instance"],
-        utilization=None,
+        utilization=told["utilization"],
         memory_used=told["memory_used"],
         memory_total=told["memory_total"],
         share=told["share"],

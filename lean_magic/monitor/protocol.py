@@ -88,7 +88,7 @@ class Slice:
     name: str
     gpu_instance: int | None
     compute_instance: int | None
-    utilization: float | None  # per cent; the driver rarely tells
+    utilization: float | None  # per cent; told from Hopper on
     memory_used: int | None
     memory_total: int | None
     share: float | None

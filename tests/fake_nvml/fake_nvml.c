@@ -6,8 +6,8 @@
  *   regime all|zero|mixed|own   which numbers of processes the driver tells in a container (see numbers_of)
  *   offset 100000               what is added to a process's number to make its number on the host
  *   log 1                       every call appends its name to FILE.calls
- *   gpu uuid=… name=A_B total=… used=… reserved=… util=… power=… limit=… temp=… energy=… mig=0
- *   slice gpu=0 uuid=… name=… gi=1 ci=0 total=… used=… shares=1
+ *   gpu uuid=… name=A_B total=… used=… reserved=… util=… power=… limit=… temp=… energy=… mig=0 gpm=0
+ *   slice gpu=0 uuid=… name=… gi=1 ci=0 total=… used=… shares=1 util=0
  *   proc gpu=0 pid=… mem=… sm=… gi=-1 foreign=0 graphics=0
  *   error name=nvmlDeviceGetPowerUsage gpu=-1 code=3
  *   delay name=nvmlDeviceGetUtilizationRates gpu=-1 seconds=0.5
@@ -31,8 +31,8 @@ enum { OK, UNINITIALIZED, INVALID_ARGUMENT, NOT_SUPPORTED, NOT_FOUND = 6, INSUFF
 enum { GPUS = 16, SLICES = 64, PROCS = 256, RULES = 64 };
 typedef unsigned long long u64;
 typedef unsigned int u32;
-typedef struct { char uuid[96], name[96]; u64 total, used, reserved, energy; int util, power, limit, temp, mig; } Gpu;
-typedef struct { char uuid[96], name[96]; u64 total, used; int gpu, gi, ci, shares; } Slice;
+typedef struct { char uuid[96], name[96]; u64 total, used, reserved, energy; int util, power, limit, temp, mig, gpm; } Gpu;
+typedef struct { char uuid[96], name[96]; u64 total, used; int gpu, gi, ci, shares, util; } Slice;
 typedef struct { int gpu, pid, gi, sm, foreign, graphics; u64 mem; } Proc;
 typedef struct { char name[64]; int gpu, code; double seconds; } Rule;
 static struct {
@@ -88,11 +88,13 @@ static void read_line(const char *line) {
         g->reserved = number(line, "reserved", 0); g->energy = number(line, "energy", 0);
         g->util = number(line, "util", 0); g->power = number(line, "power", 0); g->limit = number(line, "limit", 0);
         g->temp = number(line, "temp", 0); g->mig = number(line, "mig", 0);
+        g->gpm = number(line, "gpm", 0);
     } else if (!strncmp(line, "slice ", 6) && S.slices < SLICES) {
         Slice *s = &S.slice[S.slices++];
         field(line, "uuid", s->uuid, sizeof s->uuid); name_of(line, s->name, sizeof s->name);
         s->gpu = number(line, "gpu", 0); s->gi = number(line, "gi", 0); s->ci = number(line, "ci", 0);
         s->total = number(line, "total", 0); s->used = number(line, "used", 0); s->shares = number(line, "shares", 1);
+        s->util = number(line, "util", 0);
     } else if ((!strncmp(line, "error ", 6) || !strncmp(line, "delay ", 6)) && S.rules < RULES) {
         Rule *r = &S.rule[S.rules++];
         field(line, "name", r->name, sizeof r->name);
@@ -338,5 +340,29 @@ CALL(nvmlDeviceGetAttributes_v2, void *h, Attributes *out) {
     if (slice < 0) return NOT_SUPPORTED;
     *out = (Attributes){.gpu_shares = S.slice[slice].shares, .compute_shares = S.slice[slice].shares,
                         .megabytes = S.slice[slice].total >> 20};
+    return OK;
+}
+
+/* Counters of instances: a reading is the load at its moment, and so is what lies between two. */
+typedef struct { int util; } Reading;
+typedef struct { u32 id; int code; double value; const char *names[3]; } Metric;
+typedef struct { u32 version, count; Reading *before, *after; Metric metric[]; } Metrics;
+CALL(nvmlGpmQueryDeviceSupport, void *h, u32 *out) { BEGIN(h); if (out[0] != 1) return 25; out[1] = g->gpm; return OK; }
+CALL(nvmlGpmSampleAlloc, Reading **out) { ENTER(-1); *out = calloc(1, sizeof **out); return OK; }
+CALL(nvmlGpmSampleFree, Reading *reading) { ENTER(-1); free(reading); return OK; }
+CALL(nvmlGpmMigSampleGet, void *h, u32 gi, Reading *out) {
+    BEGIN(h);
+    if (!g->gpm || !g->mig) return NOT_SUPPORTED;
+    for (int i = 0; i < S.slices; i++)
+        if (S.slice[i].gpu == gpu_of(h) && S.slice[i].gi == (int)gi) { out->util = S.slice[i].util; return OK; }
+    return NOT_FOUND;
+}
+CALL(nvmlGpmMetricsGet, Metrics *out) {
+    ENTER(-1);
+    if (out->version != 1 || !out->before) return INVALID_ARGUMENT;
+    for (u32 i = 0; i < out->count; i++) {
+        out->metric[i].code = out->metric[i].id == 1 ? OK : NOT_SUPPORTED;
+        out->metric[i].value = out->after->util;
+    }
     return OK;
 }

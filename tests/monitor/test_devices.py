@@ -164,6 +164,25 @@ def test_a_gpu_that_comes_makes_all_stale(driver, devices):
         opened.sample()
 
 
+def test_slices_tell_their_load_where_the_gpu_can(driver, devices):
+    """From Hopper on each instance tells its own load, from the second sample on; an older GPU's are not known."""
+    driver.gpu(name="NVIDIA H100 80GB HBM3", mig=1, gpm=1)
+    driver.gpu(name="NVIDIA A100-SXM4-80GB", mig=1)
+    for gpu in (0, 1):
+        driver.slice(gpu=gpu, gi=7, util=61)
+        driver.slice(gpu=gpu, gi=3)
+    opened = devices()
+    loads = [[one["utilization"] for gpu in opened.sample() for one in gpu["mig"]] for _ in range(3)]
+    assert loads == [[None] * 4, [61, 0, None, None], [61, 0, None, None]]
+    driver.fail("nvmlGpmMigSampleGet", "not_supported")
+    driver.write()
+    assert [one["utilization"] for one in opened.sample()[0]["mig"]] == [None, None]
+    driver.log = True
+    driver.write()
+    opened.close()
+    assert driver.calls().count("nvmlGpmSampleFree") == 2
+
+
 def test_slices(driver, devices, sleepers):
     """Of a cut GPU each instance tells its memory and its processes; the whole tells no load."""
     child = sleepers()

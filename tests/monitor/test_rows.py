@@ -149,7 +149,7 @@ def test_prices_can_be_set():
 def test_slices_are_places():
     """Of a cut GPU each instance is a place with its share of the price; the whole is none."""
     one = {
-        "uuid": "s", "name": "1g.10gb", "gpu_instance": 1, "compute_instance": 0, "memory_used": GIB,
+        "uuid": "s", "name": "1g.10gb", "gpu_instance": 1, "utilization": None, "compute_instance": 0, "memory_used": GIB,
         "memory_total": 10 * GIB, "share": 1 / 7,
     }  # fmt: skip
     where = places(Gpus(LeanMagicServer(price_per_hour=7.0)).show([told_of(mig=[one])], 0.0))
