@@ -105,6 +105,7 @@ def load(shell: Any) -> None:
     runner = Runner(shell, settings)
     interception = Interception(shell, runner)
     interception.install()
+    runner.notice_earlier()
     shell.register_magics(CachedMagics(shell, runner))
     setattr(shell, _ATTRIBUTE, interception)
     files.install_hook()

@@ -23,6 +23,7 @@ from lean_magic.key import (
     look_at_filters,
     make_key,
     possible_now,
+    registering,
 )
 from lean_magic.key.reach import Part as KeyPart
 from lean_magic.ledger import Ledger
@@ -32,6 +33,7 @@ from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
 from lean_magic.values.fingerprint import on_bytes
+from lean_magic.values.owners import SETTERS
 
 __all__ = ["Cell", "Plan", "Planner"]
 
@@ -95,21 +97,22 @@ class Planner:
         """Look through a cell that is not cached for what later cells depend on unseen."""
         names = {getattr(node, "attr", getattr(node, "id", "")) for node in _walk(nodes)}
         look_at_filters(names)
+        self.patches.registrations.note(nodes, self.shell.user_ns)
         sets = (
             isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) for node in _walk(nodes)
         )
-        if names & {"setattr", "delattr"} or any(sets):
-            self.patches.note(analyse(nodes).facts.sets, self.shell.user_ns)
+        hidden = not SETTERS.isdisjoint(names)
+        if hidden or any(sets):
+            self.patches.note(analyse(nodes).facts.sets, self.shell.user_ns, hidden=hidden)
 
     def plan(self, cell: Cell) -> Plan | Bypass | None:
         """Find out what a cell depends on and whether an entry answers for it.
 
         None means that there is nothing to say: the cell does not compile, and Python will tell.
         """
-        if cell.options.off or self.settings.is_off:
-            return Bypass("caching is switched off")
-        if not cell.nodes:
-            return Bypass("the cell is empty")
+        off = cell.options.off or self.settings.is_off
+        if off or not cell.nodes:
+            return Bypass("caching is switched off" if off else "the cell is empty")
         try:
             found = analyse(cell.nodes, cell.quiet)
         except SyntaxError:
@@ -122,8 +125,14 @@ class Planner:
         run = self._context(cell, found, key)
         plan = Plan(found, key, run, recorders=recorders())
         if cell.options.refresh:
-            return replace(plan, reasons=("--refresh",))
-        return self.search(plan, cell)
+            plan = replace(plan, reasons=("--refresh",))
+        return self.registers(key) or (plan if plan.reasons else self.search(plan, cell))
+
+    def registers(self, key: Key) -> Bypass | None:
+        """Say that a cell registers something with a library, which no replay can do again."""
+        call = registering(key.facts.loads, self.shell.user_ns)
+        said = f"`{call}()` hangs something into a library; call it in a cell of its own"
+        return Bypass(said) if call else None
 
     def _key(self, cell: Cell, found: Analysis) -> Key:
         namespace = self.shell.user_ns

@@ -82,6 +82,12 @@ class Runner:
         """Look through a cell that is not cached for what later cells depend on unseen."""
         self._attempt(self.planner.notice, nodes)
 
+    def notice_earlier(self) -> None:
+        """Look through the cells that ran before the extension was loaded."""
+        for text in list(self.shell.user_ns.get("In", []))[1:]:
+            with contextlib.suppress(SyntaxError, ValueError):
+                self.notice(ast.parse(text).body)
+
     async def run(self, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
         """Run or replay one cell; `execute` runs it as IPython would. Gives whether it raised."""
         started = time.perf_counter()
@@ -92,7 +98,10 @@ class Runner:
             with files.unwatched():
                 plan = self._attempt(self.plan, cell)
             with self._turn(plan, cell) as plan:
-                return await self._follow(plan, cell, execute, started)
+                raised = await self._follow(plan, cell, execute, started)
+            with files.unwatched():
+                self.notice(cell.nodes)
+            return raised
 
     async def _follow(
         self, plan: Any, cell: Cell, execute: Callable[[], Awaitable[bool]], started: float
@@ -203,6 +212,8 @@ class Runner:
             records = plan.recorders.end(plan.run)
         if cell.options.readonly:
             return Bypass("--readonly: looked up, not stored")
+        if registers := self.planner.registers(plan.key):
+            return registers  # with a library that the cell has imported
         graph = codec.encode(
             {name: record.values for name, record in records.items()},
             live_objects(plan, self.shell.user_ns, records),

@@ -12,7 +12,8 @@ from typing import Any
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
-from lean_magic.values.owners import owners
+from lean_magic.values.origin import origin
+from lean_magic.values.owners import SETTERS, home_of, owners
 
 __all__ = ["Attributes"]
 
@@ -30,11 +31,13 @@ class Attributes(Recorder):
         self._set: dict[tuple[str, str, str], Any] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._absent: set[str] = set()
+        self._owners: list[tuple[Any, dict[str, Any]]] = []
 
     def begin(self, run: Run) -> None:
         """Take down what each name and attribute stands for now."""
         self._spaces = {name: dict(space) for name, space in run.walk.spaces.items() if name != "__main__"}
         self._set = dict(_attributes(run))
+        self._owners = [(owner, dict(vars(owner))) for owner in _in_reach(run)]
         registers = any(word.startswith("register_") and word.endswith(_REGISTERS) for word in run.words)
         self._absent = {name for name in run.packages if registers and name not in sys.modules}
         self._classes = _classes(run.packages - self._absent) if registers else {}
@@ -53,6 +56,7 @@ class Attributes(Recorder):
         for cls, members in self._classes.items():
             for name, value in _difference(members, vars(cls)):
                 changed[cls.__module__, cls.__qualname__, name] = value
+        changed |= self._unnamed()
         observed: list[Any] = []
         for place, value in _attributes(run):
             if place not in self._set or self._set[place] is not value:
@@ -66,10 +70,19 @@ class Attributes(Recorder):
             )
         return Record(observed, sorted(map(list, changed)), changed)
 
+    def _unnamed(self) -> dict[tuple[str, str, str], Any]:
+        """Collect what was set by computed names."""
+        found: dict[tuple[str, str, str], Any] = {}
+        for owner, members in self._owners:
+            qualname = "" if isinstance(owner, types.ModuleType) else owner.__qualname__
+            for name, value in _difference(members, vars(owner)):
+                found[home_of(owner), qualname, name] = value
+        return found
+
     def cancel(self, run: Run) -> None:
         """Let the old values go."""
         del run
-        self._spaces, self._classes = {}, {}
+        self._spaces, self._classes, self._owners = {}, {}, []
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare the attributes that the run may have left alone."""
@@ -89,6 +102,18 @@ class Attributes(Recorder):
                 owner = getattr(owner, step)
             undo.callback(_set, owner, attribute, vars(owner).get(attribute, _GONE))
             _set(owner, attribute, value)
+
+
+def _in_reach(run: Run) -> Iterator[Any]:
+    """Give the modules and classes of others that code may set attributes on without naming both."""
+    if SETTERS.isdisjoint(run.words):
+        return
+    named = (run.namespace.get(name) for name in run.reads)
+    found = [owner for owner in named if isinstance(owner, (types.ModuleType, type))]
+    found += [owner for owner, attribute in owners(run.sets, run.namespace) if attribute == "*"]
+    for owner in {id(owner): owner for owner in found}.values():
+        if not origin(home_of(owner)).own:
+            yield owner
 
 
 def _classes(packages: Iterable[str]) -> dict[type, dict[str, Any]]:
@@ -118,6 +143,8 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 def _attributes(run: Run) -> Iterator[tuple[tuple[str, str, str], Any]]:
     """Resolve what the code sets on installed modules and on importable classes."""
     for owner, attribute in owners(run.sets, run.namespace):
+        if attribute == "*":
+            continue
         if isinstance(owner, types.ModuleType):
             yield (owner.__name__, "", attribute), vars(owner).get(attribute, _GONE)
         elif owner.__module__ != "__main__":

@@ -86,7 +86,8 @@ def _numpy() -> dict[str, Any]:
     if module is None or not hasattr(module, "get_printoptions"):
         return {}
     printing = {f"print {name}": value for name, value in module.get_printoptions().items()}
-    return printing | {f"error {name}": value for name, value in module.geterr().items()}
+    calls = {"call": module.geterrcall(), "buffer": module.getbufsize()}
+    return printing | calls | {f"error {name}": value for name, value in module.geterr().items()}
 
 
 def _numpy_defaults() -> dict[str, Any]:
@@ -99,7 +100,13 @@ def _put_numpy(name: str, value: Any) -> None:
     import numpy as np
 
     kind, _, option = name.partition(" ")
-    np.set_printoptions(**{option: value}) if kind == "print" else np.seterr(**{option: value})
+    put: dict[str, Callable[[Any], Any]] = {
+        "print": lambda wanted: np.set_printoptions(**{option: wanted}),
+        "error": lambda wanted: np.seterr(**{option: wanted}),
+        "call": np.seterrcall,
+        "buffer": np.setbufsize,
+    }
+    put[kind](value)
 
 
 def _torch() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lean_magic.key.key import (
 from lean_magic.key.modules import held_by_modules
 from lean_magic.key.patches import Patches
 from lean_magic.key.process import look_at_filters
+from lean_magic.key.registrations import registering
 from lean_magic.key.source import Analysis, analyse
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "make_key",
     "possible_after",
     "possible_now",
+    "registering",
 ]

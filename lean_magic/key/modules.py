@@ -16,7 +16,7 @@ from typing import Any
 
 from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
-from lean_magic.values.origin import is_local, origin, path_origin
+from lean_magic.values.origin import is_local, path_origin
 from lean_magic.values.silence import silence
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "absolute",
     "closure",
     "held_by_modules",
-    "is_patch",
     "is_plain",
     "load_plain",
     "plain_at",
@@ -46,14 +45,6 @@ def absolute(imported: Import, package: str) -> str:
 def is_plain(value: Any) -> bool:
     """Whether a module's attribute is a plain value, which its functions may set: an option, a constant."""
     return isinstance(value, _SETTING_TYPES)
-
-
-def is_patch(owner: types.ModuleType, value: Any) -> bool:
-    """Whether a module's attribute is code that somebody else put there."""
-    if not isinstance(value, (types.FunctionType, type)):
-        return False
-    home = origin(str(value.__module__))
-    return home.own and origin(owner.__name__).package != home.package
 
 
 def plain_at(module: str, chain: Sequence[str]) -> tuple[str, Any] | None:

@@ -8,16 +8,19 @@ reaches the package.
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lean_magic.key.registrations import Registrations
 from lean_magic.values.origin import origin
-from lean_magic.values.owners import owners
+from lean_magic.values.owners import home_of, is_patch, owners
 
 __all__ = ["Patches"]
 
 _ABSENT = "<no such attribute>"
+_PLAIN = (bool, int, float, complex, str, bytes, tuple, type(None))
 
 
 class Patches:
@@ -25,26 +28,52 @@ class Patches:
 
     def __init__(self) -> None:
         self._places: dict[tuple[str, str], tuple[Any, str]] = {}
+        self._hidden = False
+        self.registrations = Registrations()
 
-    def note(self, sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -> None:
-        """Note the assignments that some code makes: (name, attribute, …, attribute set)."""
+    def note(
+        self, sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any], *, hidden: bool = False
+    ) -> None:
+        """Note the assignments that some code makes: (name, attribute, …, attribute set).
+
+        `hidden` tells that it may make more of them, through `setattr` or the like: from then on the
+        modules of a package are looked through for code that is not its own.
+        """
+        self._hidden = self._hidden or hidden
         for owner, attribute in owners(sets, namespace):
-            if not origin(_home(owner)).own:
+            if not origin(home_of(owner)).own:
                 self._places[_label(owner), attribute] = (owner, attribute)
 
     def of(self, packages: Iterable[str]) -> Iterator[tuple[str, Any]]:
         """Give the present values of attributes set on these top-level packages."""
         wanted = set(packages)
         for (label, name), (owner, attribute) in sorted(self._places.items()):
-            if _home(owner).partition(".")[0] in wanted:
-                yield f"{label}.{name}", getattr(owner, attribute, _ABSENT)
-
-
-def _home(owner: Any) -> str:
-    return owner.__name__ if isinstance(owner, types.ModuleType) else str(owner.__module__)
+            if home_of(owner).partition(".")[0] in wanted:
+                value = _all_set(owner) if attribute == "*" else getattr(owner, attribute, _ABSENT)
+                yield f"{label}.{name}", value
+        yield from self.registrations.of(wanted)
+        if self._hidden:
+            yield from _foreign(wanted)
 
 
 def _label(owner: Any) -> str:
     return (
         owner.__name__ if isinstance(owner, types.ModuleType) else f"{owner.__module__}.{owner.__qualname__}"
     )
+
+
+def _all_set(owner: Any) -> dict[str, Any]:
+    """Give what may have been set on an owner under any name."""
+    members = [(name, value) for name, value in vars(owner).items() if not name.startswith("__")]
+    return {
+        name: value for name, value in sorted(members) if isinstance(value, _PLAIN) or is_patch(owner, value)
+    }
+
+
+def _foreign(packages: set[str]) -> Iterator[tuple[str, Any]]:
+    """Give what in the loaded modules of these packages is code of the user's."""
+    for name, module in sorted(sys.modules.items()):
+        if name.partition(".")[0] in packages and isinstance(module, types.ModuleType):
+            for label, value in list(vars(module).items()):
+                if not isinstance(value, _PLAIN) and not label.startswith("__") and is_patch(module, value):
+                    yield f"{name}.{label}", value

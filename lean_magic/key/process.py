@@ -15,12 +15,13 @@ import os
 import re
 import sys
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from lean_magic.values.code import CodeFacts
-from lean_magic.values.fingerprint import leaf
+from lean_magic.values.fingerprint import fingerprint, leaf
 from lean_magic.values.origin import origin
 
 __all__ = ["look_at_filters", "settings", "uses"]
@@ -29,13 +30,24 @@ __all__ = ["look_at_filters", "settings", "uses"]
 def settings(modules: Iterable[str], reached: CodeFacts) -> dict[str, tuple[str, str]]:
     """Give the settings in force: name → (digest, text)."""
     used = uses({name.partition(".")[0] for name in modules} | set(reached.loads), reached)
-    found = {f"setting {name}": str(value) for library in used for name, value in _PROBES[library]().items()}
+    found = {
+        f"setting {name}": _spelled(value) for library in used for name, value in _PROBES[library]().items()
+    }
     found |= {
         f"setting {name}": str(value)
         for name, value in _python(reached, bool(modules)).items()
         if value != ""
     }
     return {name: (leaf("setting", text.encode()).hex(), text[:80]) for name, text in found.items()}
+
+
+def _spelled(value: Any) -> str:
+    """Spell a setting; functions by what they say, not by where they lie."""
+    if isinstance(value, dict) and any(map(callable, value.values())):
+        return str({name: _spelled(item) for name, item in value.items()})
+    return (
+        f"{value.__qualname__} {fingerprint(value)}" if isinstance(value, types.FunctionType) else str(value)
+    )
 
 
 def uses(packages: set[str], reached: CodeFacts) -> list[str]:
@@ -93,6 +105,7 @@ def _numpy() -> dict[str, Any]:
         if value != _PRINT.get(name)
     }
     errors = {name: value for name, value in np.geterr().items() if value != _ERRORS[name]}
+    errors |= {"call": np.geterrcall()} if np.geterrcall() is not None else {}
     return now | {f"numpy.errstate[{name!r}]": value for name, value in errors.items()}
 
 
@@ -173,9 +186,17 @@ def _python(reached: CodeFacts, libraries: bool) -> dict[str, Any]:
     found |= _interpreter(words)
     if words & _TIME:
         found["time zone"] = (time.tzname, time.timezone)
+    if words & {"umask", "st_mode"}:
+        found["umask"] = _umask()
     if words & _FOLDER:
         found["working folder"] = os.getcwd()
     return found
+
+
+def _umask() -> int:
+    mask = os.umask(0o77)
+    os.umask(mask)
+    return mask
 
 
 def _interpreter(words: set[str]) -> dict[str, Any]:

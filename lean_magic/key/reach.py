@@ -24,6 +24,7 @@ from lean_magic.values import Ref, Walk
 from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
 from lean_magic.values.origin import origin, package_version
+from lean_magic.values.owners import SETTERS, is_patch
 
 __all__ = ["Part", "Reach"]
 
@@ -218,7 +219,7 @@ class Reach:
         self.walk.use_module(owner.__name__)
         if modules.is_plain(value):
             self._part(f"{owner.__name__}.{name}", value, todo, self.possible)
-        elif modules.is_patch(owner, value):
+        elif is_patch(owner, value):
             self._part(f"{owner.__name__}.{name}", value, todo, self.sure)
 
     def _whole(self, todo: _Todo, module: types.ModuleType, path: str) -> None:
@@ -291,7 +292,8 @@ class Reach:
     # -- the end --------------------------------------------------------------------
 
     def _packages(self) -> None:
-        self.patches.note(self.facts.sets, self.namespace)
+        words = self.facts.attributes | self.facts.loads.keys()
+        self.patches.note(self.facts.sets, self.namespace, hidden=not SETTERS.isdisjoint(words))
         for package in sorted({name.partition(".")[0] for name in self.walk.modules} | self.walk.standard):
             for label, value in self.patches.of([package]):
                 self._part(label, value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)

@@ -48,7 +48,7 @@ def refuse(reached: CodeFacts) -> None:
     frames = (said | reached.strings) & _FRAMES
     if frames:
         raise Unresolvable(min(frames), "looks into the caller's variables", "pass them as arguments")
-    if {"getpass", "getch"} & said:
+    if {"getpass", "getch"} & reached.attributes or () in reached.loads.get("getpass", ()):
         raise Unresolvable("getpass()", "asks the person at the keyboard", "ask in a cell of its own")
     loads = said & {"load", "loads", "Unpickler", "read_pickle"}
     if (

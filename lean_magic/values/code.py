@@ -207,12 +207,14 @@ def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:
 
 
 def _set_attribute(steps: list[dis.Instruction], index: int, depth: int) -> str:
-    """Name the attribute that is set or deleted on what a name stands for, or ""."""
+    """Name the attribute that is set or deleted on what a name stands for, "*" for a computed one, or ""."""
     after = steps[index + depth + 1] if index + depth + 1 < len(steps) else steps[index]
     if after.opname in {"STORE_ATTR", "DELETE_ATTR"}:
         return str(after.argval)
-    called = index and steps[index - 1].argval in {"setattr", "delattr"} and after.opname == "LOAD_CONST"
-    return str(after.argval) if called else ""
+    called = index and steps[index - 1].argval in {"setattr", "delattr"}
+    if not called:
+        return ""
+    return str(after.argval) if after.opname == "LOAD_CONST" else "*"
 
 
 def _import(steps: list[dis.Instruction], index: int, module: str) -> Import:

@@ -1,0 +1,79 @@
+"""Calls that hang something into a library: `csv.register_dialect(…)`, `mimetypes.add_type(…)`, `tqdm.pandas()`.
+
+Where a library keeps what is registered with it nobody can tell, and often it is C. So what was
+registered in this session, with the values it was given, counts for every cell that reaches the
+library, and a cell that registers something runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from lean_magic.values.origin import module_of, origin
+
+__all__ = ["Registrations", "registering"]
+
+_REGISTERS = re.compile(
+    r"(un)?register(?!_parametrization)(?!_\w+_(accessor|namespace)$)\w*"
+    r"|addLevelName|add_(type|constructor|representer|\w*resolver)|install_opener"
+)
+_OF_CLASSES = re.compile(r"pandas")  # tqdm's
+_EVERYWHERE = {"codecs"}  # what every text may use
+
+
+class Registrations:
+    """What the cells of one session registered with libraries."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def note(self, nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> None:
+        """Note the registrations that a cell makes, with the values they were given."""
+        for node in (inner for outer in nodes for inner in ast.walk(outer)):
+            home = _home(_chain(node.func), namespace) if isinstance(node, ast.Call) else ""
+            if home:
+                names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)})
+                values = {name: namespace[name] for name in names if name in namespace}
+                given = {name: one for name, one in values.items() if not isinstance(one, types.ModuleType)}
+                self._calls.setdefault(home, {})[ast.unparse(node)] = given
+
+    def of(self, packages: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """Give what was registered with these top-level packages."""
+        for home in sorted(self._calls.keys() & ({*packages} | _EVERYWHERE)):
+            yield f"registered with {home}", self._calls[home]
+
+
+def registering(loads: Mapping[str, Iterable[tuple[str, ...]]], namespace: Mapping[str, Any]) -> str:
+    """Name the first call of some code that registers something with a library, or ""."""
+    chains = ([name, *chain] for name, found in sorted(loads.items()) for chain in sorted(found))
+    return next((".".join(chain) for chain in chains if _home(chain, namespace)), "")
+
+
+def _chain(node: ast.expr) -> list[str]:
+    """Spell `a.b.c`; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        before = _chain(node.value)
+        return [*before, node.attr] if before else []
+    return [node.id] if isinstance(node, ast.Name) else []
+
+
+def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
+    """Name the package of a library with which a call of `a.b.c` registers something, or ""."""
+    if not chain or not (_REGISTERS.fullmatch(chain[-1]) or _OF_CLASSES.fullmatch(chain[-1])):
+        return ""
+    owner: Any = None
+    value = namespace.get(chain[0])
+    for name in chain[1:]:
+        owner, value = (
+            value,
+            getattr(value, name, None) if isinstance(value, (types.ModuleType, type)) else None,
+        )
+    if value is None or (isinstance(owner, type) != bool(_OF_CLASSES.fullmatch(chain[-1]))):
+        return ""
+    home = owner.__name__ if isinstance(owner, types.ModuleType) else module_of(owner or value)
+    package = home.partition(".")[0]
+    return "" if origin(home).own or package == "builtins" else package.lstrip("_")
