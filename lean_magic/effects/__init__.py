@@ -1,5 +1,6 @@
 """What a cell did: recorded when it runs, replayed when it is found."""
 
+from lean_magic.effects.asks import Asks
 from lean_magic.effects.attributes import Attributes
 from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
@@ -20,5 +21,5 @@ def recorders() -> Recorders:
 
     Files come before a change of the working folder, and what is hardest to take back comes last.
     """
-    members = [Live(), Loading(), Files(), Names(), Attributes(), Process(), Generators(), Mutation()]
+    members = [Live(), Loading(), Asks(), Files(), Names(), Attributes(), Process(), Generators(), Mutation()]
     return Recorders([*members, Environment(), Output()])

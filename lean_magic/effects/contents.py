@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 import time
 from collections.abc import Iterator
 
+import platformdirs
 import xxhash
 
-__all__ = ["TICK", "digest_of", "is_ours", "stat_of", "unwatched"]
+__all__ = ["TICK", "digest_of", "ignored", "is_ours", "stat_of", "unwatched"]
 
 TICK = 2_000_000_000  # ns: coarser than any file system's clock
+_SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/")
 _known: dict[tuple[str, int, int, int, int], str] = {}
 
 
@@ -58,3 +61,18 @@ _ours = threading.local()
 def is_ours() -> bool:
     """Whether what this thread does now is our own work."""
     return getattr(_ours, "works", False)
+
+
+def ignored(name: str) -> bool:
+    """Whether a path is no file of the user's: devices, and what Python and matplotlib keep for themselves."""
+    absolute = os.path.abspath(name)
+    if os.path.basename(absolute).startswith("lean-magic-"):
+        return True  # what this kernel tells the sidebar about itself
+    cached = absolute.endswith(".pyc") or f"{os.sep}__pycache__" in absolute or absolute.startswith(_caches())
+    return cached or (absolute.startswith(_SYSTEM) and not absolute.startswith("/dev/shm/"))
+
+
+@functools.lru_cache(maxsize=1)
+def _caches() -> tuple[str, ...]:
+    homes = (platformdirs.user_cache_path("matplotlib"), platformdirs.user_config_path("matplotlib"))
+    return tuple(map(str, homes))

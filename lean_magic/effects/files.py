@@ -8,23 +8,20 @@ covered by the paths that the cell's strings name.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import sys
 import time
 from collections.abc import Iterable
 from typing import Any
 
-import platformdirs
-
 from lean_magic.effects import unseen
-from lean_magic.effects.contents import TICK, digest_of, is_ours, stat_of, unwatched
+from lean_magic.effects.contents import TICK, digest_of, ignored, is_ours, stat_of, unwatched
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.written import kind_of, left_at, put_back
 from lean_magic.errors import Unstorable
 from lean_magic.values.origin import package_version, path_origin
 
-__all__ = ["Files", "install_hook", "unwatched"]
+__all__ = ["Files", "install_hook", "is_written", "unwatched"]
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = {
@@ -43,7 +40,6 @@ _CHANGES = {
 }
 _LINKS = {"os.link", "os.symlink"}  # leave their first path as it is
 _FOLDERS = {"os.listdir", "os.scandir"}
-_SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/")
 _UNKNOWN: list[Any] = ["", -1, -1, -1, -1]  # observed where a file could not be read: equal to none
 
 _watching: list[Files] = []
@@ -153,7 +149,7 @@ class Files(Recorder):
     def opened(self, path: str, *, writing: bool, keeping: bool) -> None:
         """Note one file that Python opens; `keeping` tells that writing does not start from nothing."""
         name = self._name(path)
-        if _ignored(name):
+        if ignored(name):
             return
         if writing:
             self._write(name, matters=keeping or name in self._read)
@@ -164,7 +160,7 @@ class Files(Recorder):
         """Note paths that are renamed, removed or made, or whose mode or times are set."""
         for path in paths:
             name = self._name(path)
-            if _ignored(name):
+            if ignored(name):
                 continue
             for inner in _below(name) if event == "shutil.rmtree" else ():
                 self._write(inner, matters=False)
@@ -189,7 +185,7 @@ class Files(Recorder):
 
     def listed(self, path: str) -> None:
         """Note a folder that is listed."""
-        if not _ignored(name := self._name(path)) and name not in self._listed:
+        if not ignored(name := self._name(path)) and name not in self._listed:
             with unwatched():
                 self._listed[name] = self._entries(name)
 
@@ -211,7 +207,10 @@ class Files(Recorder):
     def end(self, run: Run) -> Record:
         """Digest what was read, keep what was written. Raises Unstorable for what cannot be put back."""
         self.cancel(run)
-        self._written |= unseen.written(self._folders)
+        run.unseen.update(unseen.written(self._folders) - self._written)
+        self._written |= run.unseen
+        run.written.update(self._written)
+        run.listed.update(self._listed)
         for name in unseen.named(run):
             if name not in self._written:
                 self._named(os.path.normpath(name), deep=unseen.reads_folders(run))
@@ -241,7 +240,7 @@ class Files(Recorder):
             self._read.setdefault(name, stat_of(name))
             return
         self._listed.setdefault(name, self._entries(name))
-        for inner in unseen.files_below(name) if deep else ():
+        for inner in unseen.files_below(name) if deep and not ignored(name) else ():
             self._read.setdefault(inner, stat_of(inner))
 
     def _module_files(self, run: Run) -> Iterable[str]:
@@ -303,19 +302,9 @@ class Files(Recorder):
         put_back(record.effects, record.values, undo)
 
 
-def _ignored(name: str) -> bool:
-    """Whether a path is no file of the user's: devices, and what Python and matplotlib keep for themselves."""
-    absolute = os.path.abspath(name)
-    if os.path.basename(absolute).startswith("lean-magic-"):
-        return True  # what this kernel tells the sidebar about itself
-    cached = absolute.endswith(".pyc") or f"{os.sep}__pycache__" in absolute or absolute.startswith(_caches())
-    return cached or (absolute.startswith(_SYSTEM) and not absolute.startswith("/dev/shm/"))
-
-
-@functools.lru_cache(maxsize=1)
-def _caches() -> tuple[str, ...]:
-    homes = (platformdirs.user_cache_path("matplotlib"), platformdirs.user_config_path("matplotlib"))
-    return tuple(map(str, homes))
+def is_written(name: str) -> bool:
+    """Whether the cell that runs now wrote to a path."""
+    return any(name in files._written for files in _watching)  # noqa: SLF001  its own module
 
 
 def _package_of(path: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lean_magic.effects import widgets
+from lean_magic.effects.asks import without_our_frames
 from lean_magic.effects.contents import is_ours
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
@@ -131,6 +132,7 @@ class Output(Recorder):
         self._events.append(["result", value, {}, {}])
 
     def _showed_error(self, *_: Any, **__: Any) -> None:
+        without_our_frames(sys.exc_info()[1])
         self._failed = True
 
     def _formatted(self, data: Any, metadata: Any = None) -> None:

@@ -38,6 +38,9 @@ class Run:
     words: frozenset[str] = frozenset()
     packages: frozenset[str] = frozenset()
     modules: frozenset[str] = frozenset()
+    written: set[str] = field(default_factory=set)  # paths, as far as known
+    unseen: set[str] = field(default_factory=set)  # those of them that only looking around has shown
+    listed: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)

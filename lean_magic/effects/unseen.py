@@ -23,27 +23,21 @@ _LIBRARIES = {
     "transformers", "sentence_transformers", "torchaudio", "torchvision", "tokenizers", "lance", "rasterio",
 }  # fmt: skip
 _WRITES = ("write_", "sink_", "save", "to_parquet", "to_feather", "to_hdf", "imwrite", "File", "dump")
-_ASKS = {
-    "exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "islink", "access", "stat", "lstat", "getsize",
-    "getmtime", "samefile",
-}  # fmt: skip
 _DOTS = {".", "..", "./", "../", "/"}  # in data these are signs; only code that says one means a folder
 _MOST = 2000  # files looked at below a folder
 
 
 def named(run: Run) -> Iterator[str]:
-    """Give the paths that the texts of a cell name: those that exist, and absent ones it asks about."""
+    """Give the paths that the texts of a cell name, those that exist."""
     hidden = bool(run.packages & _LIBRARIES)
-    asks = bool(run.words & _ASKS)
     for text in sorted(run.strings):
         if not 0 < len(text) < 1000 or "\0" in text or "\n" in text:
             continue
         if text in _DOTS and not (hidden and text in run.constants):
             continue
-        plain = hidden or asks or "." in text or os.sep in text
-        if plain and (os.path.lexists(text) or (asks and not text.isspace())):
+        if (hidden or "." in text or os.sep in text) and os.path.lexists(text):
             yield text
-        elif hidden and glob.has_magic(text):
+        elif hidden and glob.has_magic(text) and os.path.dirname(text) != os.sep:
             yield os.path.dirname(text) or "."
             yield from glob.glob(text)
     if hidden:

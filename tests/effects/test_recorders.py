@@ -1,6 +1,7 @@
 """Every recorder keeps the contract."""
 
 import contextlib
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from recorder_contract import RecorderContract, a_run
 
 from lean_magic.effects import recorders
+from lean_magic.effects.asks import Asks
 from lean_magic.effects.attributes import Attributes
 from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
@@ -106,6 +108,34 @@ class TestProcess(RecorderContract):
         import warnings
 
         return os.environ.get("LEAN_TEST"), sys.path[-1], decimal.getcontext().prec, warnings.filters[0]
+
+
+class TestAsks(RecorderContract):
+    """Questions about files."""
+
+    cell = "import os\nos.path.exists('there.txt')"
+
+    def make(self):
+        """Return a new recorder."""
+        return Asks()
+
+    def test_a_record_is_put_back(self, quiet, tmp_path):
+        """There is nothing to put back: what was asked must have the same answer."""
+        run, recorder = a_run(quiet, self.cell), self.make()
+        recorder.begin(run)
+        exec(self.cell, quiet.ns)
+        record = recorder.end(run)
+        assert self.make().still_holds(record.observed, run) == ""
+        (tmp_path / "there.txt").write_text("now it is")
+        assert "there.txt" in self.make().still_holds(record.observed, run)
+
+    def test_the_functions_are_what_they_were(self, quiet):
+        """Whoever looks at `os.stat` after a cell finds the one that was there."""
+        before = os.stat, set(os.supports_dir_fd)
+        recorder, run = self.make(), a_run(quiet, self.cell)
+        recorder.begin(run)
+        recorder.cancel(run)
+        assert (os.stat, set(os.supports_dir_fd)) == before
 
 
 class TestEnvironment(RecorderContract):
