@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -78,6 +77,8 @@ def show_line(shell: Any, line: str) -> None:
 
 
 def _rich(shell: Any, line: str, kind: str = "status") -> dict[str, str]:
+    import html
+
     rich = f'<div class="lean-magic-{kind} tex2jax_ignore mathjax_ignore" style="{_STYLE}">{html.escape(line)}</div>'
     return {"text/plain": line, "text/html": rich} if hasattr(shell, "kernel") else {"text/plain": line}
 

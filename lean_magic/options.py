@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from dataclasses import dataclass, replace
 from typing import Any
@@ -82,6 +81,8 @@ def _require_expression(text: str) -> None:
 
 
 def _unknown(name: str) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, [*FLAGS, *VALUES], n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join([*VALUES, *FLAGS])}"
     return f"%%cached: no option {name}; {hint}"

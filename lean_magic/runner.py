@@ -29,7 +29,7 @@ from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.planner import Cell, Plan, Planner
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
-from lean_magic.store import LocalStore, Manifest, Part, eviction
+from lean_magic.store import LocalStore, Manifest, Part
 from lean_magic.turn import alone, wait
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
@@ -236,6 +236,8 @@ class Runner:
         self._stored += 1
         if self._stored % _LOOK_EVERY:
             return
+        from lean_magic.store import eviction
+
         store, budget = self.store, self.settings.budget
         if store.size() > budget:
             # A little below, so that not every store has to make room again.

@@ -16,7 +16,8 @@ PACKAGE = ROOT / "lean_magic"
 HEAVY = ["numpy", "pandas", "polars", "torch", "ipywidgets", "pynvml", "jupyter_server", "IPython"]
 # Files in adapters/ are imported only where their library is there.
 ADAPTERS = {
-    "numpy_": "numpy", "numpy_dtypes": "numpy", "pandas_": "pandas", "polars_": "polars", "scipy_": "scipy",
+    "numpy_": "numpy", "numpy_dtypes": "numpy", "numpy_elements": "numpy",
+    "pandas_": "pandas", "polars_": "polars", "scipy_": "scipy",
     "sklearn_": "sklearn", "tokenizers_": "tokenizers", "torch_": "torch", "torch_content": "torch",
     "torch_graph": "torch", "torch_storage": "torch", "transformers_": "transformers",
     "sentence_transformers_": "sentence_transformers",
@@ -88,6 +89,36 @@ def test_no_room_brings_a_large_library(name):
     large = [one for one in HEAVY if one not in {"IPython", "ipywidgets"}]
     source = f"import sys, joblib\nbefore = set(sys.modules)\nimport {name}\n"
     source += f"print(*[one for one in {large} if one in sys.modules and one not in before])"
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        [sys.executable, "-c", source], env=variables, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == []
+
+
+# Of Python's own, those that take longest to import, and that a shell without a kernel does without.
+SLOW = [
+    "asyncio",
+    "ssl",
+    "multiprocessing",
+    "concurrent.futures",
+    "email",
+    "importlib.metadata",
+    "difflib",
+    "ctypes",
+]
+
+
+def test_loading_the_extension_is_light():
+    """`%load_ext lean_magic` imports nothing heavy, not even of Python's own, that the shell had not imported."""
+    source = f"""
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+before = set(sys.modules)
+shell.run_line_magic("load_ext", "lean_magic")
+print(*[name for name in {[*HEAVY, *SLOW, "joblib"]} if name in sys.modules and name not in before])
+"""
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
     told = subprocess.run(
         [sys.executable, "-c", source], env=variables, capture_output=True, text=True, check=True

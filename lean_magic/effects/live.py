@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import multiprocessing
 import sys
 import threading
 from typing import Any
@@ -46,16 +44,21 @@ class Live(Recorder):
 
 def _running() -> set[Any]:
     found: set[Any] = {thread for thread in threading.enumerate() if thread.is_alive()}
-    if "multiprocessing.process" in sys.modules:
-        found |= set(multiprocessing.active_children())
-    with contextlib.suppress(RuntimeError):  # outside an event loop there are no tasks
-        found |= {task for task in asyncio.all_tasks() if not task.done()}
+    # Who has not loaded these has started nothing with them.
+    processes: Any = sys.modules.get("multiprocessing.process")
+    tasks: Any = sys.modules.get("asyncio.tasks")
+    if processes is not None:
+        found |= set(processes.active_children())
+    if tasks is not None:
+        with contextlib.suppress(RuntimeError):  # outside an event loop there are no tasks
+            found |= {task for task in tasks.all_tasks() if not task.done()}
     return found
 
 
 def _harmless(left: Any) -> bool:
     """Whether it is a daemon thread of an installed library (a progress bar's clock, a pool's feeder)."""
-    if isinstance(left, asyncio.Task):
+    tasks: Any = sys.modules.get("asyncio.tasks")
+    if tasks is not None and isinstance(left, tasks.Task):
         return False
     target = getattr(left, "_target", None)
     home = getattr(target, "__module__", None) or type(left).__module__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -179,6 +178,8 @@ _KINDS = {"package", "module", "setting", "environment", "file", "generator", "-
 
 def _changed_lines(what: str, before: str, now: str) -> str:
     """Name the first changed line."""
+    import difflib
+
     lines = difflib.ndiff(before.splitlines(), now.splitlines())
     changed = [line for line in lines if line[:2] in {"- ", "+ "} and line[2:].strip()]
     removed = next((line[2:].strip() for line in changed if line[0] == "-"), "")

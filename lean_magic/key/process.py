@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import decimal
 import functools
-import importlib.metadata
 import locale
 import logging
 import os
@@ -63,6 +62,8 @@ def uses(packages: set[str], reached: CodeFacts) -> list[str]:
 @functools.lru_cache(maxsize=256)
 def _requirements(package: str) -> frozenset[str]:
     """Name the packages that a distribution says it is built on (extras left out)."""
+    import importlib.metadata  # which brings the parser of mails along
+
     try:
         lines = importlib.metadata.requires(package) or []
     except importlib.metadata.PackageNotFoundError:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lean_magic.errors import Damaged, LeanMagicError, NotPrivate
-from lean_magic.store import audit
 from lean_magic.store.folder import (
     DAY,
     MANIFEST,
@@ -41,6 +40,8 @@ from lean_magic.store.trust import make_private, require_own, require_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lean_magic.store import audit
 
 __all__ = ["LocalStore"]
 
@@ -131,6 +132,8 @@ class LocalStore:
 
         Files in the making look like leftovers of a crash: what changed in the last `age` seconds is left.
         """
+        from lean_magic.store import audit
+
         return audit.check(self.root, fix=fix, age=age)
 
     def size(self) -> int:

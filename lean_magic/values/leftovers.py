@@ -5,10 +5,10 @@ Each comes back as over. What is not over yet is refused, by name and with a rem
 
 from __future__ import annotations
 
-import concurrent.futures
 import functools
 import io
 import os
+import sys
 import threading
 import types
 import typing
@@ -20,7 +20,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.code_rules import importable
 from lean_magic.values.tracebacks import retraced, steps
 
-__all__ = ["REDUCERS", "closed_file", "exception"]
+__all__ = ["REDUCERS", "closed_file", "exception", "late_reducer"]
 
 
 def closed_file(obj: Any) -> Any:
@@ -133,7 +133,7 @@ def _make_shut_down(kind: Callable[[int], Any], workers: int) -> Any:
     return pool
 
 
-def _future(obj: concurrent.futures.Future[Any]) -> Any:
+def _future(obj: Any) -> Any:
     if not obj.done():
         raise Unstorable("Future", "is not done", "wait for it in the cell")
     if obj.cancelled():
@@ -143,7 +143,9 @@ def _future(obj: concurrent.futures.Future[Any]) -> Any:
 
 
 def _make_future(result: Any, error: BaseException | None, cancelled: bool) -> Any:
-    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    from concurrent.futures import Future
+
+    future: Future[Any] = Future()
     if cancelled:
         future.cancel()
         future.set_running_or_notify_cancel()
@@ -190,6 +192,19 @@ def _refuse(obj: Any) -> Any:
     raise Unstorable(type(obj).__name__, f"is a live {type(obj).__name__}", "keep only its result")
 
 
+def late_reducer(cls: type) -> Callable[[Any], Any] | None:
+    """Find how pools and futures are taken apart; None for any other class."""
+    place = _LATE.get(cls.__name__)
+    known = place is not None and getattr(sys.modules.get(place[0]), cls.__name__, None) is cls
+    return place[1] if place is not None and known else None
+
+
+# Of modules that are not loaded for this: whoever has such an object has.
+_LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "ThreadPoolExecutor": ("concurrent.futures.thread", _pool),
+    "ProcessPoolExecutor": ("concurrent.futures.process", _pool),
+    "Future": ("concurrent.futures._base", _future),
+}
 REDUCERS: dict[type, Callable[[Any], Any]] = {
     type(threading.Lock()): _lock,
     type(threading.RLock()): _reentrant,
@@ -200,9 +215,6 @@ REDUCERS: dict[type, Callable[[Any], Any]] = {
     types.AsyncGeneratorType: _refuse,
     types.FrameType: _refuse,
     types.TracebackType: _traceback,
-    concurrent.futures.ThreadPoolExecutor: _pool,
-    concurrent.futures.ProcessPoolExecutor: _pool,
-    concurrent.futures.Future: _future,
     memoryview: _view,
     typing.TypeVar: _type_variable,
 }

@@ -7,7 +7,6 @@ array inside a live one is written as a view of the live one.
 
 from __future__ import annotations
 
-import ctypes
 import pickle
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -120,6 +119,8 @@ def _buffer(content: Any) -> Any:
 
 def bytes_at(interval: Interval, owner: Any = None) -> Span:
     """Give the host memory of an interval, without a copy; `owner` is kept alive as long as any view of it."""
+    import ctypes
+
     kind = ctypes.c_ubyte * (interval.end - interval.start)
     block = kind.from_address(interval.start)
     block.owner = owner  # type: ignore[attr-defined]

@@ -7,8 +7,6 @@ its distribution; the standard library by the version of Python.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
-import importlib.util
 import os
 import site
 import sys
@@ -135,6 +133,8 @@ def package_version(package: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _installed_version(package: str) -> str:
+    import importlib.metadata  # which brings the parser of mails along
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -145,4 +145,6 @@ def _installed_version(package: str) -> str:
 
 @functools.lru_cache(maxsize=1)
 def _distributions() -> dict[str, list[str]]:
+    import importlib.metadata
+
     return dict(importlib.metadata.packages_distributions())

@@ -29,7 +29,7 @@ from cloudpickle import cloudpickle as _internals
 
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import importable
-from lean_magic.values.leftovers import REDUCERS, closed_file, exception
+from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import shapes_itself, slots_of
@@ -227,7 +227,8 @@ def _by_kind(obj: Any) -> Any:
     if shapes_itself(type(obj)):
         state = dict(getattr(obj, "__dict__", {})), slots_of(obj)
         return object.__new__, (type(obj),), state, None, None, _fill_plain
-    return NotImplemented
+    late = late_reducer(type(obj))
+    return NotImplemented if late is None else late(obj)
 
 
 def _fill_plain(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
