@@ -66,7 +66,7 @@ class Mutation(Recorder):
 
     def _is_other(self, walk: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""
-        return mark not in self._shapes or walk.digests_by_mark.get(mark) != _digest(value)
+        return mark not in self._shapes or walk.digest_at(mark) != _digest(value)
 
     def _content(self, mark: str, value: Any) -> Any:
         part = mark.rpartition("#")[0]

@@ -15,11 +15,13 @@ Digests are 128-bit xxh3 (https://xxhash.com), over tagged, fixed-layout records
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import datetime
+import operator
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,9 +75,11 @@ Rule = Callable[["Walk", Any], bytes]
 PLAIN: dict[type, Rule] = {}
 # Those of them that hold nothing else.
 _ATOMS: set[type] = set()
+# Classes of which many can be digested in one go: class → rule for a list, which may give None.
+TOGETHER: dict[type, Callable[[Walk, list[Any]], bytes | None]] = {}
+_MANY = 32  # objects; part of the digest
+_START = operator.itemgetter(0)
 _rule_for: list[Callable[[type], Rule]] = []
-
-
 _HOLDERS = {tuple, frozenset, slice, datetime.datetime, datetime.time}
 
 
@@ -140,15 +144,15 @@ class Walk:
         self.codes: list[types.CodeType] = []
         self.texts: set[str] = set()
         self.words: set[str] = set()
-        self.digests_by_mark: dict[str, str] = {}
+        self._digests: dict[int, bytes] = {}
         self.patched: dict[type, bytes] = {}
         self.values: dict[str, tuple[Any, str]] = {}
-        self._marks: dict[int, bytes] = {}
+        self._marks: dict[int, int] = {}
+        self._starts: list[tuple[int, str]] = [(0, "")]
+        self._numbers: dict[str, int] = {}
         self._kept: list[Any] = []
         self._classes: set[type] = set()
         self._refs: set[Ref] = set()
-        self._part = ""
-        self._count = 0
         self._probing: int | None = None
 
     def fingerprint(self, part: str, value: Any) -> Fingerprint:
@@ -156,7 +160,8 @@ class Walk:
 
         Raises Unfingerprintable, naming the part, where content cannot be compared.
         """
-        self._part, self._count, self._refs = part, 0, set()
+        self._refs = set()
+        self._starts.append((len(self.objects), part))
         try:
             with _deep():
                 digest = self.digest(value)
@@ -173,21 +178,35 @@ class Walk:
         plain = PLAIN.get(cls)
         if plain is not None:
             return plain(self, value)
-        mark = self._marks.get(id(value))
-        if mark is not None:
-            return combine("same", mark)
+        number = self._marks.get(id(value))
+        if number is not None:
+            return combine("same", self._mark(number).encode())
         if cls not in self._classes:
             self._classes.add(cls)
             self.use_module(module_of(cls))
         found = _rule_for[0](cls)(self, value)
         own = self._marks.get(id(value))
         if own is not None:
-            self.digests_by_mark[own.decode()] = found.hex()
+            self._digests[own] = found
         return found
 
     def digests(self, values: Any) -> bytes:
         """Digest an ordered collection of values, to be used as pieces of a record."""
-        return b"".join([self.digest(value) for value in values])
+        together = self._together(values) if len(values) >= _MANY else None
+        return b"".join([self.digest(value) for value in values]) if together is None else together
+
+    def _together(self, values: Any) -> bytes | None:
+        """Digest many objects of one class in one go, if its library can, and none of them was met before."""
+        classes = set(map(type, values))
+        if len(classes) > 1:
+            return None
+        cls = classes.pop()
+        _rule_for[0](cls)  # which brings what is known about its library
+        rule = TOGETHER.get(cls)
+        if rule is None or not self.unmet(values):
+            return None
+        self.use_module(module_of(cls))
+        return rule(self, list(values))
 
     def unordered(self, values: Any) -> bytes:
         """Digest a collection whose order says nothing, in an order that depends on content alone."""
@@ -209,15 +228,15 @@ class Walk:
 
     def _alone(self, value: Any, probing: int) -> bytes:
         """Digest a value and forget that it was met; sets inside are looked into `probing` levels deep."""
-        start, before = len(self.objects), (self._count, self._probing, dict(self.patched))
+        start, before = len(self.objects), (self._probing, dict(self.patched))
         self._probing = probing
         try:
             return self.digest(value)
         finally:
             for met in self.objects[start:]:
-                self._marks.pop(id(met), None)
+                self._digests.pop(self._marks.pop(id(met), -1), None)
             del self.objects[start:]
-            self._count, self._probing, self.patched = before
+            self._probing, self.patched = before
 
     def _kind(self, value: Any) -> bytes:
         plain = _hold_no_objects([value])
@@ -225,17 +244,44 @@ class Walk:
 
     def mark(self, value: Any) -> None:
         """Give `value` its number: to be called before its content is visited."""
-        self._marks[id(value)] = f"{self._part}#{self._count}".encode()
-        self._count += 1
+        self._marks[id(value)] = len(self.objects)
         self.objects.append(value)
+
+    def mark_all(self, values: list[Any]) -> None:
+        """Give each of these its number."""
+        start = len(self.objects)
+        self._marks.update(zip(map(id, values), range(start, start + len(values)), strict=True))
+        self.objects += values
+
+    def unmet(self, values: Sequence[Any]) -> bool:
+        """Whether each of these is another object, and none was met before."""
+        ids = set(map(id, values))
+        return len(ids) == len(values) and self._marks.keys().isdisjoint(ids)
+
+    def digest_at(self, mark: str) -> str | None:
+        """Give the digest (hex) of the object with a mark; None if it was digested together with others."""
+        if not self._numbers:
+            self._numbers = {self._mark(number): number for number in self._digests}
+        found = self._digests.get(self._numbers.get(mark, -1))
+        return None if found is None else found.hex()
+
+    def _mark(self, number: int) -> str:
+        """Spell the mark of the object that was met as `number` in all."""
+        start, part = self._starts[bisect.bisect_right(self._starts, number, key=_START) - 1]
+        return f"{part}#{number - start}"
 
     def live(self) -> dict[int, str]:
         """Give the id of every live object with its mark: "part#position"."""
-        return {id(value): self._marks[id(value)].decode() for value in self.objects}
+        return {id(value): mark for mark, value in self.by_mark().items()}
 
     def by_mark(self) -> dict[str, Any]:
         """Give every live object by its mark."""
-        return {self._marks[id(value)].decode(): value for value in self.objects}
+        ends = [start for start, _ in self._starts[1:]] + [len(self.objects)]
+        return {
+            f"{part}#{place}": value
+            for (start, part), end in zip(self._starts, ends, strict=True)
+            for place, value in enumerate(self.objects[start:end])
+        }
 
     def keep(self, value: Any) -> Any:
         """Keep a temporary alive, so that its id is not given to another object."""

@@ -11,10 +11,7 @@ import datetime
 import decimal
 import enum
 import fractions
-import itertools
 import logging
-import marshal
-import os
 import pathlib
 import re
 import struct
@@ -29,11 +26,11 @@ from typing import Any
 from lean_magic.values import code_rules, logger_rules
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
+from lean_magic.values.plain import each, note_path, ordered, whole
 from lean_magic.values.reduced import reduced, set_on_member
 
 __all__ = ["rule_for"]
 
-_SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _cached: dict[type, Rule] = {}
 
 
@@ -78,65 +75,38 @@ def _text(value: Any) -> bytes:
 
 
 def _str(walk: Walk, value: str) -> bytes:
-    _note_path(walk, value)
+    note_path(walk, value)
     return leaf("str", _text(value))
 
 
-def _note_path(walk: Walk, text: str) -> None:
-    """Note a text that may name a file, which code in C may open unseen, or hold names to look up."""
-    if len(text) < 1000 and len(walk.words) < 10_000:
-        walk.words.add(text)
-    if len(text) < 4096 and ("." in text or os.sep in text) and "\n" not in text:
-        walk.texts.add(text)
-
-
-def _note_paths(walk: Walk, values: Any) -> None:
-    """Note the texts of a flat collection, if its first ones name files."""
-    for item in itertools.islice(values, 1000):
-        if type(item) is str and len(item) < 1000 and len(walk.words) < 10_000:
-            walk.words.add(item)
-    first = [item for item in itertools.islice(values, 16) if type(item) is str]
-    if any(os.path.exists(text) for text in first if 0 < len(text) < 4096 and "\0" not in text):
-        for item in values:
-            if type(item) is str:
-                _note_path(walk, item)
-
-
 def _tuple(walk: Walk, value: tuple[Any, ...]) -> bytes:
-    if _flat(value):
-        _note_paths(walk, value)
-        return leaf("tuple of scalars", marshal.dumps(value, 2))
-    return combine("tuple", walk.digests(value))
+    return whole(walk, value) or combine("tuple", each(walk, value))
 
 
 def _frozenset(walk: Walk, value: frozenset[Any]) -> bytes:
-    return combine("frozenset", walk.unordered(value))
+    return _members(walk, "frozenset", value)
 
 
-def _flat(values: Any) -> bool:
-    """Whether marshal's version 2 tells these apart by content alone (no sharing, no interning)."""
-    return _SCALARS.issuperset(map(type, values))
+def _members(walk: Walk, tag: str, value: Any) -> bytes:
+    members = ordered(value)
+    if members is not None:
+        return combine(tag, b"", each(walk, members))
+    return combine(tag, walk.unordered(value))
 
 
 def _list(walk: Walk, value: list[Any]) -> bytes:
     walk.mark(value)
-    if _flat(value):
-        _note_paths(walk, value)
-        return leaf("list of scalars", marshal.dumps(value, 2))
-    return combine("list", walk.digests(value))
+    return whole(walk, value) or combine("list", each(walk, value))
 
 
 def _dict(walk: Walk, value: dict[Any, Any]) -> bytes:
     walk.mark(value)
-    if _flat(value) and _flat(value.values()):
-        _note_paths(walk, value.values())
-        return leaf("dict of scalars", marshal.dumps(list(value.items()), 2))
-    return combine("dict", *[walk.digest(key) + walk.digest(item) for key, item in list(value.items())])
+    return whole(walk, value) or combine("dict", each(walk, list(value)), each(walk, list(value.values())))
 
 
 def _set(walk: Walk, value: set[Any]) -> bytes:
     walk.mark(value)
-    return combine("set", walk.unordered(value))
+    return _members(walk, "set", value)
 
 
 def _view(walk: Walk, value: Any) -> bytes:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import marshal
 import mmap
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from lean_magic.values.adapters.numpy_dtypes import dtype_rule
 from lean_magic.values.adapters.numpy_elements import digest_of, is_solid
-from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.fingerprint import TOGETHER, Rule, Walk, combine, leaf
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, bytes_at
+from lean_magic.values.plain import each
 from lean_magic.values.reduced import attributes
+from lean_magic.values.tree import tree_of
 
 __all__ = ["ADAPTER", "content"]
 
@@ -57,8 +61,37 @@ def content(walk: Walk, value: Any) -> bytes:
     if array.dtype.names is not None and not is_solid(array.dtype):
         return combine("fields", head, *[content(walk, array[name]) for name in array.dtype.names])
     if array.dtype.hasobject or array.dtype.kind == "T":
-        return combine("objects", head, walk.digests(walk.keep(array.ravel(order="C").tolist())))
+        return combine("objects", head, each(walk, array.ravel(order="C").tolist()))
     return combine("elements", head, digest_of(array))
+
+
+def _arrays(walk: Walk, values: list[Any]) -> bytes | None:
+    """Digest many small arrays of plain dtypes in one go: their dtypes, their shapes, their bytes end to end."""
+    dtypes = [value.dtype for value in values]
+    sizes = [value.nbytes for value in values]
+    kinds = list(dict.fromkeys(dtypes))
+    plain = all(dtype.isbuiltin == 1 and is_solid(dtype) for dtype in kinds)
+    if not plain or max(sizes) > _SMALL or any(dtype.metadata is not None for dtype in dtypes):
+        return None
+    walk.mark_all(values)
+    which = {dtype: place for place, dtype in enumerate(kinds)}
+    about = [[which[dtype] for dtype in dtypes] if len(kinds) > 1 else 0, [value.shape for value in values]]
+    head = [dtype_rule(walk, dtype) for dtype in kinds]
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        del start, end
+        for first in range(0, len(values), _AT_ONCE):
+            yield b"".join([value.tobytes() for value in values[first : first + _AT_ONCE]])
+
+    total = sum(sizes)
+    return combine(
+        "arrays", *head, leaf("about", marshal.dumps(about, 2)), tree_of(total, read, max(total, 1))
+    )
+
+
+_SMALL = 64 * 1024  # bytes of an array that is copied to be digested with others; part of the digest
+_AT_ONCE = 1024
+TOGETHER[np.ndarray] = _arrays
 
 
 def _scalar(walk: Walk, value: np.generic) -> bytes:

@@ -1,0 +1,117 @@
+"""Collections of Python's own plain values, digested in one go rather than one by one.
+
+`marshal.dumps(value, 2)` depends on content alone for exact built-in types: version 2 knows neither references
+nor interned strings (https://docs.python.org/3/library/marshal.html). It writes any buffer object as plain bytes,
+so the types of all elements are looked at first; and sets come out of it in any order, so they are sorted.
+Which way a collection is digested depends on its content only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import marshal
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lean_magic.values.fingerprint import Walk, combine, leaf
+
+__all__ = ["SCALARS", "each", "note_path", "ordered", "whole"]
+
+SCALARS = frozenset({str, int, float, bool, bytes, complex, type(None)})
+_NESTS = frozenset({list, tuple, dict})
+_NESTED = SCALARS | _NESTS
+_ORDERED = frozenset({str, int, bytes})
+_LEVELS = 16
+_WORDS = 10_000  # texts that are kept as names to look up
+_PATHS = 10_000  # texts that are taken for paths without asking the disk whether any of them is one
+_ASKED = 1000  # of more, those about which it is asked
+
+
+def whole(walk: Walk, value: Any) -> bytes | None:
+    """Digest a list, tuple or dict of plain values, nested or not, that has its number already.
+
+    None where anything in it is of another kind, or some list or dict in it is met a second time.
+    """
+    found = _levels(walk, value)
+    if found is None:
+        return None
+    nests, texts = found
+    walk.mark_all(nests)
+    _note(walk, texts)
+    return leaf("plain", marshal.dumps(value, 2))
+
+
+def each(walk: Walk, values: Sequence[Any]) -> bytes:
+    """Digest the elements of a list of any kinds: the plain ones in one go, the others in their order."""
+    kinds = set(map(type, values))
+    if kinds.isdisjoint(SCALARS):
+        return combine("each", walk.digests(values))
+    rest: list[tuple[int, Any]] = []
+    plain = list(values)
+    if not kinds <= SCALARS:
+        rest = [(place, item) for place, item in enumerate(values) if type(item) not in SCALARS]
+        plain = [item if type(item) in SCALARS else None for item in values]
+    if str in kinds:
+        _note(walk, plain if len(kinds) == 1 else [item for item in plain if type(item) is str])
+    places = marshal.dumps([place for place, _ in rest], 2)
+    others = walk.digests([item for _, item in rest])
+    return combine("some", leaf("plain", marshal.dumps(plain, 2)), leaf("places", places), others)
+
+
+def ordered(values: Iterable[Any]) -> list[Any] | None:
+    """Give the members of a set in the order of their values; None where their kinds have none in common."""
+    kinds = set(map(type, values))
+    return sorted(values) if len(kinds) == 1 and kinds <= _ORDERED else None
+
+
+def _levels(walk: Walk, value: Any) -> tuple[list[Any], list[str]] | None:
+    """Give the lists and dicts inside a value and its texts, level by level; None if it is not plain throughout."""
+    nests: list[Any] = []
+    texts: list[str] = []
+    level = [value]
+    for _ in range(_LEVELS):
+        inside = _inside(level)
+        kinds = set(map(type, inside))
+        if not kinds <= _NESTED:
+            return None
+        if str in kinds:
+            texts += inside if len(kinds) == 1 else [item for item in inside if type(item) is str]
+        if kinds.isdisjoint(_NESTS):
+            return nests, texts
+        level = [item for item in inside if type(item) in _NESTS]
+        nests += [item for item in level if type(item) is not tuple]
+        if not walk.unmet(nests):
+            return None
+    return None
+
+
+def _inside(level: list[Any]) -> Sequence[Any]:
+    if len(level) == 1 and type(level[0]) is not dict:
+        return level[0]  # type: ignore[no-any-return]
+    inside = [*itertools.chain.from_iterable(level)]
+    inside += itertools.chain.from_iterable(one.values() for one in level if type(one) is dict)
+    return inside
+
+
+def note_path(walk: Walk, text: str) -> None:
+    """Note a text that may name a file, which code in C may open unseen, or hold names to look up."""
+    if len(text) < 1000 and len(walk.words) < _WORDS:
+        walk.words.add(text)
+    if _may_be_path(text):
+        walk.texts.add(text)
+
+
+def _may_be_path(text: str) -> bool:
+    return len(text) < 4096 and ("." in text or os.sep in text) and "\n" not in text
+
+
+def _note(walk: Walk, texts: list[str]) -> None:
+    """Note many texts: as words the first ones, as paths unless there are many and none of the first names a file."""
+    if len(walk.words) < _WORDS:
+        walk.words.update(text for text in texts[:_WORDS] if len(text) < 1000)
+    first = [text for text in texts[:_PATHS] if _may_be_path(text)]
+    if len(texts) <= _PATHS:
+        walk.texts.update(first)
+    elif any(os.path.exists(text) for text in first[:_ASKED] if "\0" not in text):
+        walk.texts.update(text for text in texts if _may_be_path(text))
