@@ -9,6 +9,9 @@ to run what remains, or is not asked at all.
 from __future__ import annotations
 
 import ast
+import builtins
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from lean_magic.errors import UsageError
@@ -74,6 +77,22 @@ class Interception:
         finally:
             self._depth -= 1
 
+    @contextlib.contextmanager
+    def _by_items(self, cell: Cell) -> Iterator[list[ast.stmt]]:
+        """Give the statements to run: with --items, one call in them is taken item by item."""
+        if not cell.options.items:
+            yield list(cell.nodes)
+            return
+        from lean_magic.items import rewrite
+
+        nodes = rewrite.rewritten(cell.nodes, cell.options.items)
+        space = vars(builtins)
+        space[rewrite.NAME] = rewrite.mapper
+        try:
+            yield nodes
+        finally:
+            space.pop(rewrite.NAME, None)
+
     async def _run(self, nodelist: list[ast.stmt], cell_name: str, *args: Any, **options: Any) -> bool:
         async def execute(nodes: list[ast.stmt] = nodelist) -> bool:
             return bool(await self._original(nodes, cell_name, *args, **options))
@@ -96,7 +115,8 @@ class Interception:
             interactivity=str(options.get("interactivity", "last_expr")),
         )
         try:
-            return await self.runner.run(cell, execute)
+            with self._by_items(cell) as nodes:
+                return await self.runner.run(cell, lambda: execute(nodes))
         except UsageError as error:
             self.shell.show_usage_error(error)
             options["result"].error_in_exec = error

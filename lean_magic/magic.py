@@ -46,13 +46,14 @@ class CachedMagics(Magics):
         """Run a cell, or put back all it did when nothing that matters has changed.
 
         %%cached [NAME] [--depends EXPR] [--ignore NAME] [--drop NAME] [--ttl 12h]
-                 [--refresh] [--readonly] [--off] [--quiet]
+                 [--items EXPR] [--refresh] [--readonly] [--off] [--quiet]
 
         NAME             a label for listings, never part of the key
         --depends EXPR   the value of EXPR enters the key (repeatable)
         --ignore NAME    leave this variable out of the key (repeatable)
         --drop NAME      do not store or restore this output (repeatable)
         --ttl 12h        an older entry is stale
+        --items EXPR     when the cell runs, the call that has EXPR first computes only the items that are new
         --refresh        run, and replace the entry
         --readonly       look up, never store
         --off            just run

@@ -12,7 +12,7 @@ from lean_magic.settings import parse_duration
 __all__ = ["FLAGS", "VALUES", "Options", "parse_options"]
 
 FLAGS = ("--refresh", "--readonly", "--off", "--quiet")
-VALUES = ("--depends", "--ignore", "--drop", "--ttl")
+VALUES = ("--depends", "--ignore", "--drop", "--ttl", "--items")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Options:
     ignore: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     ttl: float | None = None
+    items: str = ""
     refresh: bool = False
     readonly: bool = False
     off: bool = False
@@ -63,8 +64,10 @@ def _with_value(options: Options, name: str, value: str) -> Options:
         return replace(options, ttl=parse_duration(value))
     if field in {"ignore", "drop"} and not value.isidentifier():
         raise UsageError(f"%%cached: {name} takes the name of a variable, not {value!r}")
-    if field == "depends":
-        _require_expression(value)
+    if field in {"depends", "items"}:
+        _require_expression(name, value)
+    if field == "items":
+        return replace(options, items=value)
     return _changed(options, name, (*getattr(options, field), value))
 
 
@@ -73,11 +76,11 @@ def _changed(options: Options, name: str, value: Any) -> Options:
     return replace(options, **changes)
 
 
-def _require_expression(text: str) -> None:
+def _require_expression(name: str, text: str) -> None:
     try:
-        compile(text, "<--depends>", "eval")
+        compile(text, f"<{name}>", "eval")
     except SyntaxError:
-        raise UsageError(f"%%cached: --depends takes a Python expression, not {text!r}") from None
+        raise UsageError(f"%%cached: {name} takes a Python expression, not {text!r}") from None
 
 
 def _unknown(name: str) -> str:

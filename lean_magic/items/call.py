@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,13 @@ from lean_magic.errors import Damaged, LeanMagicError, UsageError
 from lean_magic.items import batches, care, parallel, told
 from lean_magic.items.batches import Computing, Doubt
 from lean_magic.items.canary import chosen
-from lean_magic.items.choices import Choices, MapPlan
+from lean_magic.items.choices import Choices, MapPlan, Tally
 from lean_magic.items.collection import Collection, collect
 from lean_magic.items.columns import Differs, Part, assemble
 from lean_magic.items.digests import digest_items
 from lean_magic.items.identity import Identity, identify
 from lean_magic.items.index import Index, first_of, group, index_of
 from lean_magic.items.rows import part_of, read
-from lean_magic.items.told import Tally
 from lean_magic.items.watch import Watch, count_as_read
 from lean_magic.items.writer import Writer
 from lean_magic.key import difference
@@ -119,7 +118,7 @@ class Call:
         self.identity = self.identify()
         self.home = Segments(self.runner.settings.folder, self.identity.digest)
         with progress("looking items up", self.runner.settings.progress_after, " items") as show:
-            self.keys = digest_items(self.items.values, self.identity.seed, self.identity.by_name, show)
+            self.keys = digest_items(self.items.values, self.identity.by_name, show)
         self.find()
 
     def identify(self) -> Identity:
@@ -188,17 +187,14 @@ class Call:
         firsts, _ = first_of(self.keys[missing])
         self.tally.repeats = len(missing) - len(firsts)
         known = np.flatnonzero(self.rows >= 0)
-        done = False
-        try:
-            with self._showing(len(firsts)) as show:
-                self._in_batches(work, missing[firsts], known, show)
-            done = True
-        finally:
-            with files.unwatched():
-                work.writer.close()
-                if not done:
-                    self._stopped(work, len(firsts))
-                self.find()
+        places = missing[firsts]
+        with ExitStack() as end:
+            end.push(lambda kind, _, __: self._stopped(work, len(places), kind))
+            with self._showing(len(places)) as show:
+                self._in_batches(work, places, known, show)
+        with files.unwatched():
+            work.writer.close()
+            self.find()
 
     def _in_batches(self, work: Computing, places: Any, known: Any, show: Callable[..., None]) -> None:
         canaries = self.map.canaries
@@ -285,22 +281,24 @@ class Call:
             told.show(self.runner, tally.line(told.per_hour(self.runner)), quiet=self.map.quiet)
 
     def _after_storing(self, work: Computing) -> list[str]:
-        """Let the items be found later on, and keep the folder in order; gives what the line should say."""
-        loaded = self.identity.after_loading(self.runner.planner.patches)
-        if loaded and loaded != self.identity.digest:
-            Segments(self.home.root, loaded).link(self.identity.digest)
+        """Keep the folder in order, and see whether the items will be found; gives what the line should say."""
         care.pack(self.home, self.index, work.writer.meta)
         care.evict(self.runner, self.tally.stored)
-        return [] if loaded or self.tally.found else self._changes_itself()
-
-    def _changes_itself(self) -> list[str]:
-        """Say so if the function changes what it depends on: what it has just stored is then not found again."""
+        if self.tally.found:
+            return []
         try:
             now = self.identify()
         except LeanMagicError:
             return []
         if now.digest == self.identity.digest:
             return []
+        if self.identity.is_loaded(now):
+            Segments(self.home.root, now.digest).link(self.identity.digest)
+            return []
+        return self._changes_itself(now)
+
+    def _changes_itself(self, now: Identity) -> list[str]:
+        """Say that the function changes what it depends on: what it has just stored is not found again."""
         names = [one.name for one in difference(self.identity.parts, now.parts)][:3]
         remedy = ", ".join(f'"{name}"' for name in names)
         told = ", ".join(f"`{name}`" for name in names)
@@ -308,8 +306,15 @@ class Call:
             f"it changes {told} as it runs, so these will not be found again; ignore=[{remedy}] leaves that out"
         ]
 
-    def _stopped(self, work: Computing, count: int) -> None:
-        """Say what was kept when the function raised or was interrupted."""
+    def _stopped(self, work: Computing, count: int, kind: type[BaseException] | None) -> None:
+        """Take back what a doubt falls on; say what was kept when the function raised or was interrupted."""
+        if kind is None:
+            return
+        with files.unwatched():
+            if issubclass(kind, Doubt):
+                work.writer.undo()
+                return
+            work.writer.close()
         self.tally.computed, self.tally.spent, self.tally.found = work.computed, work.seconds, 0
         told.record(self.runner, self.tally, self.map.label, self.identity.digest)
         left = count - work.writer.stored

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from lean_magic import cost
 from lean_magic.errors import UsageError
 from lean_magic.words import duration, size
 
-__all__ = ["OPTIONS", "Choices", "MapPlan", "MapStats", "many", "one_of", "whole"]
+__all__ = ["OPTIONS", "Choices", "MapPlan", "MapStats", "Tally", "many", "one_of", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,50 @@ class MapStats:
     def __str__(self) -> str:
         where = f"{many(self.segments, 'file', 'files')}, {size(self.bytes)}"
         return f"{many(self.items, 'item', 'items')} in {where}, computed in {duration(self.seconds)}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """The figures of one call; times in seconds, `stored` in bytes."""
+
+    items: int
+    found: int = 0
+    computed: int = 0
+    repeats: int = 0
+    batches: int = 0
+    failed: int = 0
+    spent: float = 0.0
+    saved: float = 0.0
+    stored: int = 0
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+    def line(self, per_hour: float | None) -> str:
+        """Say it in one line; `per_hour` is what the machine costs, in dollars."""
+        return " · ".join(filter(None, [self._found(), self._computed(), self._saved(per_hour), *self.notes]))
+
+    def _found(self) -> str:
+        if self.found == self.items:
+            return f"✓ {self.found:,} found"
+        return f"● {self.found:,} of {self.items:,} found" if self.found else ""
+
+    def _computed(self) -> str:
+        if not (self.computed or self.failed):
+            return ""
+        mark = "" if self.found else "● "
+        batches = many(self.batches, "batch", "batches")
+        said = [f"{mark}{self.computed:,} computed in {batches}, {duration(self.spent)}"]
+        said += [many(self.repeats, "repeat", "repeats")] if self.repeats else []
+        said += [f"{self.failed:,} failed"] if self.failed else []
+        said += [self.reason] if self.reason and not self.found else []
+        said += [f"stored {size(self.stored)}"] if self.stored else []
+        return " · ".join(said)
+
+    def _saved(self, per_hour: float | None) -> str:
+        if not self.found:
+            return ""
+        money = cost.dollars(self.saved, per_hour)
+        return f"saved {duration(self.saved)}" + (f" · ≈ ${money:,.2f}" if money and money >= 0.005 else "")
 
 
 def many(count: int, one: str, more: str) -> str:

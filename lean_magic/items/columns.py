@@ -97,11 +97,19 @@ def joined(batches: Sequence[Batch]) -> Batch:
     columns = []
     for number, column in enumerate(first.columns):
         parts = [batch.columns[number].data for batch in batches]
-        data = (
-            np.concatenate(parts) if column.spec["as"] == "rows" else [one for part in parts for one in part]
-        )
+        data = _stacked(parts) if column.spec["as"] == "rows" else [one for part in parts for one in part]
         columns.append(Column(column.spec, data))
     return Batch(first.tree, columns, sum(batch.count for batch in batches))
+
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    """Put arrays one after the other; numpy's own way would not keep the byte order."""
+    whole: Any = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    at = 0
+    for part in parts:
+        whole[at : at + len(part)] = part
+        at += len(part)
+    return whole
 
 
 # -- from a result to columns ------------------------------------------------------------
@@ -177,7 +185,8 @@ def _listed(values: list[Any]) -> Column:
         if packed.is_tensor(values[0]):
             arrays, name = [packed.from_torch(value)[0] for value in values], _torch_name(values[0])
             return _rows(np.stack(arrays), f"tensor {name}")
-        return _rows(np.stack(values), "scalar" if isinstance(values[0], np.generic) else "array")
+        rows = _stacked([np.asarray(value)[None] for value in values])
+        return _rows(rows, "scalar" if isinstance(values[0], np.generic) else "array")
     return _pieces(values)
 
 

@@ -28,7 +28,7 @@ _digest = xxhash.xxh3_128_digest
 
 
 def digest_items(
-    values: Any, seed: int, by_name: bool = False, show: Callable[[int, int | None], None] | None = None
+    values: Any, by_name: bool = False, show: Callable[[int, int | None], None] | None = None
 ) -> Any:
     """Give the keys of items as an (n, 2) array of uint64; `by_name`: paths count by their names, too.
 
@@ -37,35 +37,35 @@ def digest_items(
     keys: Any = np.empty((len(values), 2), np.uint64)
     for start in range(0, len(values), _STEP):
         piece = values[start : start + _STEP]
-        found = _rows(piece, seed) if isinstance(piece, np.ndarray) else _list(piece, start, seed, by_name)
+        found = _rows(piece) if isinstance(piece, np.ndarray) else _list(piece, start, by_name)
         keys[start : start + len(piece)] = np.frombuffer(b"".join(found), np.dtype(">u8")).reshape(-1, 2)
         if show is not None:
             show(start, len(values))
     return keys
 
 
-def _rows(rows: Any, seed: int) -> list[bytes]:
+def _rows(rows: Any) -> list[bytes]:
     """Digest rows bit by bit: -0.0 is not 0.0, and of NaNs each is its own."""
     head = f"a{rows.dtype.str}{rows.shape[1:]}\0".encode()
     data = rows.tobytes()
     size = len(data) // len(rows)
-    return [_digest(head + data[row * size : (row + 1) * size], seed) for row in range(len(rows))]
+    return [_digest(head + data[row * size : (row + 1) * size]) for row in range(len(rows))]
 
 
-def _list(values: list[Any], start: int, seed: int, by_name: bool) -> Iterator[bytes]:
+def _list(values: list[Any], start: int, by_name: bool) -> Iterator[bytes]:
     if set(map(type, values)) == {str}:
-        return (_digest(b"s" + value.encode("utf-8", "surrogatepass"), seed) for value in values)
-    return (_one(value, start + place, seed, by_name) for place, value in enumerate(values))
+        return (_digest(b"s" + value.encode("utf-8", "surrogatepass")) for value in values)
+    return (_one(value, start + place, by_name) for place, value in enumerate(values))
 
 
-def _one(value: Any, place: int, seed: int, by_name: bool) -> bytes:
+def _one(value: Any, place: int, by_name: bool) -> bytes:
     plain = _PLAIN.get(type(value))
     if plain is not None:
-        return _digest(plain(value), seed)
+        return _digest(plain(value))
     if isinstance(value, PurePath):
-        return _digest(_file(value, place, by_name), seed)
+        return _digest(_file(value, place, by_name))
     try:
-        return _digest(b"o" + fingerprint(value, f"item {place}").encode(), seed)
+        return _digest(b"o" + fingerprint(value, f"item {place}").encode())
     except Unfingerprintable as error:
         raise Unfingerprintable(f"item {place:,}", error.why, error.remedy) from error
 

@@ -19,12 +19,11 @@ from lean_magic.effects import Run
 from lean_magic.errors import Unfingerprintable
 from lean_magic.items.digests import looks_at_names
 from lean_magic.key import (
-    Analysis,
     Key,
     Patches,
-    after_loading,
     analyse,
     make_key,
+    modules,
     possible_after,
     possible_now,
 )
@@ -36,6 +35,7 @@ __all__ = ["Identity", "identify", "name_of", "unwrapped"]
 
 _FORMAT = b"1"  # raised whenever keys or segments change their meaning: older items are then not found
 _FUNCTION, _OPTION = "mapped function", "option "
+_FILTERS = "setting warning filters"
 
 # Options and variables of these names say where and how fast a function computes, not what.
 _NUMBERS = frozenset({"batch_size", "chunk_size", "num_workers", "n_jobs", "num_proc", "prefetch_factor"})
@@ -47,7 +47,7 @@ _DEVICES = frozenset({"device", "target_device"})
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A function as the cache knows it; `seed` is what items are digested with, `device` where tensors go."""
+    """A function as the cache knows it; `device` is where tensors go, `by_name` that paths count by their names."""
 
     digest: str
     name: str
@@ -56,13 +56,7 @@ class Identity:
     by_name: bool = False
     device: Any = None
     key: Key | None = None
-    found: Analysis | None = None
     plain: Mapping[str, str] = field(default_factory=dict)  # what `plain_now` gave, where there is no key
-
-    @property
-    def seed(self) -> int:
-        """64 bits of the digest."""
-        return int(self.digest[:16], 16)
 
     def plain_now(self) -> Mapping[str, str]:
         """Digest the plain values of libraries that the function may read, now that it has run."""
@@ -72,18 +66,36 @@ class Identity:
 
     def to_send(self) -> Identity:
         """Give what a worker needs of it, without the objects that were digested."""
-        return replace(self, plain=self.plain_now(), key=None, found=None, device=None)
+        return replace(self, plain=self.plain_now(), key=None, device=None)
 
     def possible_now(self, name: str) -> str:
         """Digest a plain value of a library as it is now; see `key.possible_now`."""
         return "" if self.key is None else possible_now(self.key, name)
 
-    def after_loading(self, patches: Patches) -> str:
-        """Give the digest this function has now that local modules it imports are loaded, "" if the same."""
-        if self.key is None or self.found is None:
-            return ""
-        loaded = after_loading(self.key, self.found, _namespace(), patches)
-        return "" if loaded is None else _digest(loaded.digest)
+    def is_loaded(self, now: Identity) -> bool:
+        """Whether `now` is this function with the local modules loaded that it imports, and nothing else is new.
+
+        Before, they counted by the sources that importing them loads; from then on by what they hold.
+        """
+        if self.key is None or now.key is None:
+            return False
+        loaded = {
+            name.partition(" ")[2]
+            for name in self.parts.keys() - now.parts.keys()
+            if name.startswith("module ")
+        }
+        facts = now.key.facts
+        if not loaded or facts.in_place or facts.stores or not modules.quiet(loaded):
+            return False
+        differing = {
+            name
+            for name in {*self.parts, *now.parts}
+            if name not in self.parts
+            or name not in now.parts
+            or self.parts[name].digest != now.parts[name].digest
+        }
+        heads = tuple(f"{name}." for name in loaded)
+        return all(name.startswith(("module ", "package ", "setting ", *heads)) for name in differing)
 
 
 def name_of(function: Any) -> str:
@@ -121,6 +133,7 @@ def identify(
             key = make_key(found, _namespace(), ignore=tuple(skipped), patches=patches)
         except Unfingerprintable as error:
             raise Unfingerprintable(name_of(function), error.why, _remedy(error)) from error
+    key = _without_warnings(key)
     return Identity(
         _digest(key.digest),
         name_of(function),
@@ -129,8 +142,14 @@ def identify(
         looks_at_names(key.facts, key.walk.codes),
         _device(key.walk, options),
         key,
-        found,
     )
+
+
+def _without_warnings(key: Key) -> Key:
+    """Leave out the filters of warnings, which shape what is shown, unless the code asks for them."""
+    if "warnings" in key.facts.loads or "catch_warnings" in key.facts.attributes:
+        return key
+    return replace(key, parts={name: part for name, part in key.parts.items() if name != _FILTERS})
 
 
 def _remedy(error: Unfingerprintable) -> str:

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lean_magic.items.choices import OPTIONS, Choices, MapPlan, MapStats, one_of, whole
+from lean_magic.items.choices import OPTIONS, Choices, MapPlan, MapStats, Tally, one_of, whole
 
 __all__ = ["CachedMap", "cached_map"]
 
@@ -49,6 +49,7 @@ class CachedMap:
         self.choices = Choices(function, **options)
         functools.update_wrapper(self, function, updated=())
         self.failed: dict[int, BaseException] = {}  # of the last call, by position
+        self.last: Tally | None = None  # its figures
         self._last: Any = ()
 
     def __call__(self, items: Any, /, *, on_error: str | None = None, **options: Any) -> Any:
@@ -65,7 +66,7 @@ class CachedMap:
         try:
             return call.run(keep=keep)
         finally:
-            self.failed = call.failed
+            self.failed, self.last = call.failed, call.tally
 
     def plan(self, items: Any, /, **options: Any) -> MapPlan:
         """Say what a call would find and compute; computes nothing."""

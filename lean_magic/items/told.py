@@ -5,64 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lean_magic import cost, history
 from lean_magic.effects import files
 from lean_magic.errors import StoreError
-from lean_magic.items.choices import many
+from lean_magic.items.choices import Tally
 from lean_magic.ledger import Record
-from lean_magic.words import duration, size
 
 if TYPE_CHECKING:
     from lean_magic.runner import Runner
 
-__all__ = ["Tally", "per_hour", "record", "show"]
-
-
-@dataclass(slots=True)
-class Tally:
-    """The figures of one call; times in seconds, `stored` in bytes."""
-
-    items: int
-    found: int = 0
-    computed: int = 0
-    repeats: int = 0
-    batches: int = 0
-    failed: int = 0
-    spent: float = 0.0
-    saved: float = 0.0
-    stored: int = 0
-    reason: str = ""
-    notes: tuple[str, ...] = ()
-
-    def line(self, per_hour: float | None) -> str:
-        """Say it in one line; `per_hour` is what the machine costs, in dollars."""
-        return " · ".join(filter(None, [self._found(), self._computed(), self._saved(per_hour), *self.notes]))
-
-    def _found(self) -> str:
-        if self.found == self.items:
-            return f"✓ {self.found:,} found"
-        return f"● {self.found:,} of {self.items:,} found" if self.found else ""
-
-    def _computed(self) -> str:
-        if not (self.computed or self.failed):
-            return ""
-        mark = "" if self.found else "● "
-        batches = many(self.batches, "batch", "batches")
-        said = [f"{mark}{self.computed:,} computed in {batches}, {duration(self.spent)}"]
-        said += [many(self.repeats, "repeat", "repeats")] if self.repeats else []
-        said += [f"{self.failed:,} failed"] if self.failed else []
-        said += [self.reason] if self.reason and not self.found else []
-        said += [f"stored {size(self.stored)}"] if self.stored else []
-        return " · ".join(said)
-
-    def _saved(self, per_hour: float | None) -> str:
-        if not self.found:
-            return ""
-        money = cost.dollars(self.saved, per_hour)
-        return f"saved {duration(self.saved)}" + (f" · ≈ ${money:,.2f}" if money and money >= 0.005 else "")
+__all__ = ["per_hour", "record", "show"]
 
 
 def show(runner: Runner, line: str, *, quiet: bool) -> None:

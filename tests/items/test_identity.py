@@ -1,0 +1,286 @@
+"""Who computes: a change of what the function is finds nothing; how and where it computes changes nothing."""
+
+import functools
+import os
+
+import numpy as np
+import pytest
+
+import lean_magic
+
+torch = pytest.importorskip("torch")
+
+TEXTS = [f"text {number}" for number in range(40)]
+
+
+class Embedder(torch.nn.Module):
+    """A small model with what models for embeddings have: weights, a prompt, a dimension."""
+
+    def __init__(self, seed=0):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.table = torch.nn.Embedding(256, 16, _weight=torch.randn(256, 16, generator=generator))
+        self.prompt = "query: "
+        self.dimension = 16
+        self.eval()
+
+    @torch.no_grad()
+    def encode(self, texts, batch_size=8, device="cpu", normalize=False):
+        rows = [self.table(torch.tensor(list((self.prompt + text).encode()))).mean(0) for text in texts]
+        found = torch.stack(rows)[:, : self.dimension]
+        return (torch.nn.functional.normalize(found) if normalize else found).numpy()
+
+
+def set_weight(model):
+    """Change one weight."""
+    with torch.no_grad():
+        model.table.weight[3, 3] += 0.001
+
+
+def set_prompt(model):
+    """Change the prompt."""
+    model.prompt = "passage: "
+
+
+def set_dimension(model):
+    """Cut the vectors."""
+    model.dimension = 8
+
+
+def set_mode(model):
+    """Train."""
+    model.train()
+
+
+def set_type(model):
+    """Compute in double precision."""
+    model.double()
+
+
+def set_hook(model):
+    """Hang something into the model."""
+    model.table.register_forward_hook(lambda *_: None)
+
+
+@pytest.mark.parametrize("change", [set_weight, set_prompt, set_dimension, set_mode, set_type, set_hook])
+def test_a_changed_model_finds_nothing(change):
+    """A weight, a prompt, a dimension, a mode, a precision: nothing of the model before is found."""
+    model = Embedder()
+    mapped = lean_magic.cached_map(model.encode)
+    mapped(TEXTS)
+    change(model)
+    assert np.array_equal(mapped(TEXTS), model.encode(TEXTS))
+    assert mapped.last.found == 0
+
+
+def used(model):
+    """Use the model."""
+    model.encode(TEXTS)
+    return model
+
+
+def made_again(_):
+    """Make the same model once more."""
+    return Embedder()
+
+
+def loaded(model):
+    """Load the model's weights into another one."""
+    other = Embedder(1)
+    other.load_state_dict(model.state_dict())
+    return other
+
+
+@pytest.mark.parametrize("again", [used, made_again, loaded])
+def test_the_same_model_finds_everything(again):
+    """A model that was used, made or loaded again is the same."""
+    model = Embedder()
+    lean_magic.cached_map(model.encode)(TEXTS)
+    mapped = lean_magic.cached_map(again(model).encode)
+    mapped(TEXTS)
+    assert mapped.last.computed == 0
+
+
+def test_how_it_computes_changes_nothing():
+    """Batch size, device, order and progress are no part of what is computed."""
+    model = Embedder()
+    lean_magic.cached_map(model.encode, batch_size=8)(TEXTS, batch_size=4)
+    for options in ({"batch_size": 32}, {"device": "cuda"}, {"device": torch.device("cpu")}, {}):
+        mapped = lean_magic.cached_map(model.encode, batch_size=3)
+        mapped(TEXTS[::-1], **options)
+        assert mapped.last.computed == 0
+
+
+def test_options_of_a_partial_count_one_by_one():
+    """A partial's options count as if they were given in the call."""
+    model = Embedder()
+    lean_magic.cached_map(functools.partial(model.encode, normalize=True, batch_size=4))(TEXTS)
+    mapped = lean_magic.cached_map(model.encode)
+    mapped(TEXTS, normalize=True)
+    assert mapped.last.computed == 0
+    mapped(TEXTS, normalize=False)
+    assert mapped.last.found == 0
+
+
+def made(source, **names):
+    """Define the function `f` by a source text in a namespace of its own, as a notebook would."""
+    namespace = {"__name__": "__main__", "np": np, **names}
+    exec(source, namespace)
+    return namespace["f"]
+
+
+BODY = "def f(texts):\n    return np.array([len(text) * 1.0 for text in texts])\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        (BODY.replace("1.0", "2.0"), 0),
+        (BODY.replace("len(text)", "len(text.strip())"), 0),
+        (BODY.replace("    return", "    # a remark\n\n    return"), len(TEXTS)),
+        (BODY.replace("np.array([", "np.array(  ["), len(TEXTS)),
+    ],
+)
+def test_the_body_counts_and_its_layout_does_not(source, found):
+    """Another body finds nothing, a remark or a blank everything."""
+    lean_magic.cached_map(made(BODY))(TEXTS)
+    mapped = lean_magic.cached_map(made(source))
+    mapped(TEXTS)
+    assert mapped.last.found == found
+
+
+def test_functions_it_calls_count(shell):
+    """A function that the function calls counts by its body, a variable by its value, at any depth."""
+    shell.run(
+        "import lean_magic\ndef clean(t): return t.strip()\nscale = 2\ndef f(ts): return [len(clean(t)) * scale for t in ts]"
+    )
+    shell.run("m = lean_magic.cached_map(f, quiet=True)\nts = [f' {n}' for n in range(30)]\na = m(ts)")
+    assert shell.ns["m"].last.computed == 30
+    for change in ("def clean(t): return t.lstrip()", "scale = 3"):
+        shell.run(change)
+        shell.run("a = m(ts)")
+        assert shell.ns["m"].last.found == 0
+    shell.run("scale = 2")
+    shell.run("a = m(ts)")
+    assert shell.ns["m"].last.computed == 0
+
+
+def test_a_device_variable_changes_nothing(shell):
+    """A variable that names a device or a batch size is no part of what a function computes."""
+    shell.run(
+        "import lean_magic\ndevice, batch_size = 'cpu', 8\ndef f(ts): return [(len(t), str(device) and 0, batch_size and 0) for t in ts]"
+    )
+    shell.run(
+        "m = lean_magic.cached_map(f, quiet=True)\na = m(['a', 'bb'])\ndevice, batch_size = 'cuda:1', 64\na = m(['a', 'bb'])"
+    )
+    assert shell.ns["m"].last.computed == 0
+    shell.run("device = 'the left one'\na = m(['a', 'bb'])")
+    assert shell.ns["m"].last.found == 0
+
+
+def test_a_version_stands_for_everything():
+    """With `version`, what cannot be compared can be cached, and only the version counts."""
+    import socket
+
+    connection = socket.socket()
+
+    def answers(texts):
+        return [(len(text), connection.fileno() > 0) for text in texts]
+
+    plain = lean_magic.cached_map(answers)
+    plain(TEXTS)
+    plain(TEXTS)
+    assert plain.last.found == 0  # it just runs
+    told = lean_magic.cached_map(answers, version="2024-06")
+    told(TEXTS)
+    told(TEXTS)
+    assert told.last.computed == 0
+    other = lean_magic.cached_map(answers, version="2024-07")
+    other(TEXTS)
+    assert other.last.found == 0
+    connection.close()
+
+
+def test_a_file_that_the_function_reads_counts(tmp_path):
+    """What a function reads besides its items counts, as long as its process lives and after."""
+    path = tmp_path / "words.txt"
+    path.write_text("a b")
+
+    def known(texts):
+        with open(path) as file:
+            words = file.read().split()
+        return [sum(word in text for word in words) for text in texts]
+
+    mapped = lean_magic.cached_map(known)
+    assert mapped(["a", "b c"]) == [1, 1]
+    mapped(["a", "b c"])
+    assert mapped.last.computed == 0
+    path.write_text("a b c")
+    assert mapped(["a", "b c"]) == [1, 2]
+    assert mapped.last.found == 0
+    assert "words.txt" in mapped.last.reason
+
+
+def test_a_function_that_changes_itself_is_told(shell):
+    """If what a function depends on is changed by running it, the line says what to leave out."""
+    shell.run(
+        "import lean_magic\ncalls = []\ndef f(ts):\n    calls.append(len(ts))\n    return [len(t) for t in ts]"
+    )
+    shell.run("m = lean_magic.cached_map(f)\na = m(['a', 'bb'])")
+    assert any("`calls`" in note and 'ignore=["calls"]' in note for note in shell.ns["m"].last.notes)
+    shell.run("m = lean_magic.cached_map(f, ignore=['calls'])\na = m(['a', 'bb'])\na = m(['a', 'bb'])")
+    assert shell.ns["m"].last.computed == 0
+
+
+def test_the_line_says_what_changed(shell):
+    """When nothing is found, the line names what differs from the function that has items."""
+    shell.run(
+        "import lean_magic\nscale = 2\ndef f(ts): return [len(t) * scale for t in ts]\nm = lean_magic.cached_map(f)"
+    )
+    shell.run("a = m(['a'])\nscale = 3\na = m(['a'])")
+    assert shell.ns["m"].last.reason == "`scale`: 2 → 3"
+
+
+def test_local_modules_count_before_and_after_they_are_loaded(tmp_path):
+    """A module that the function itself imports is found in later processes, and edited not."""
+    import subprocess
+    import sys
+
+    module = tmp_path / "counting.py"
+    module.write_text("def measure(text): return len(text)\n")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, lean_magic\n"
+        "def f(texts):\n    import counting\n    return [counting.measure(text) for text in texts]\n"
+        "m = lean_magic.cached_map(f, quiet=True)\n"
+        "m(['a', 'b']); first = m.last.computed\n"
+        "m(['a', 'b']); print(first, m.last.computed)\n"
+    )
+
+    def run():
+        done = subprocess.run(
+            [sys.executable, program],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ},
+            check=True,
+        )
+        return done.stdout.split()
+
+    assert run() == ["2", "0"]
+    assert run() == ["0", "0"]
+    module.write_text("def measure(text): return len(text) + 1\n")
+    assert run() == ["2", "0"]
+
+
+def test_warning_filters_change_nothing():
+    """What warnings are shown is no part of what is computed, unless the function looks at them."""
+    import warnings
+
+    mapped = lean_magic.cached_map(Embedder().encode)
+    mapped(TEXTS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mapped(TEXTS)
+    assert mapped.last.computed == 0
