@@ -71,9 +71,9 @@ _STYLE = (
 )
 
 
-def show_line(shell: Any, line: str) -> None:
-    """Show one status line: quiet grey text in a notebook, plain text in a terminal."""
-    shell.display_pub.publish(data=_rich(shell, line), metadata={})
+def show_line(shell: Any, line: str, kind: str = "status") -> None:
+    """Show one line of a kind: quiet grey text in a notebook, plain text in a terminal."""
+    shell.display_pub.publish(data=_rich(shell, line, kind), metadata={})
 
 
 def _rich(shell: Any, line: str, kind: str = "status") -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lean_magic.effects import files
 from lean_magic.errors import LeanMagicError
 from lean_magic.items.canary import chosen, differs
 from lean_magic.items.collection import Collection
@@ -116,7 +117,8 @@ def compute(
     for task in tasks:
         batch, places, seconds = run(work, task)
         if batch is not None:
-            take(work, task, places, batch, seconds)
+            with files.unwatched():
+                take(work, task, places, batch, seconds)
         show(work.computed + len(work.failed), total)
     if canaries and len(tasks) == 1 and not len(tasks[0].canaries) and work.computed >= FEW:
         assert work.first is not None

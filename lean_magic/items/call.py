@@ -170,12 +170,8 @@ class Call:
     def _count_found(self) -> None:
         known = self.rows[self.rows >= 0]
         self.tally.found = len(known)
-        observed = set()
         for segment, some in group(self.index.segments_of(known)):
             self.tally.saved += self.index.places[segment].seconds * len(some)
-            observed.add(self.index.places[segment].observed)
-        for text in observed:
-            count_as_read(text)
         if not len(known):
             with files.unwatched():
                 self.tally.reason = self._reason()
@@ -208,11 +204,11 @@ class Call:
             work.function, self.options, self.identity.to_send(), self.home.root, dict(work.writer.meta),
             work.writer.device, work.keep,
         )  # fmt: skip
-        while tasks:
-            tasks = parallel.compute(work, tasks, show, lent)
-            with files.unwatched():
+        with files.unwatched():  # joblib's own; what workers read comes with their segments
+            while tasks:
+                tasks = parallel.compute(work, tasks, show, lent)
                 self.find()
-            tasks = [task for task in tasks if (self.rows[task.places] < 0).any()]
+                tasks = [task for task in tasks if (self.rows[task.places] < 0).any()]
         good = places[self.rows[places] >= 0]
         if canaries and not len(known) and len(good) >= batches.FEW:
             batches.look_again(work, good, canaries)
@@ -273,6 +269,8 @@ class Call:
         tally.failed, self.failed = len(work.failed), work.failed
         notes = [f"not stored: {work.writer.failed}"] if work.writer.failed else []
         with files.unwatched():
+            for text in {place.observed for place in self.index.places}:
+                count_as_read(text)
             if work.writer.stored:
                 tally.stored = sum(care.size_of(self.home, name) for name in work.writer.written)
                 notes += self._after_storing(work)

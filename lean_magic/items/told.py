@@ -25,7 +25,7 @@ def show(runner: Runner, line: str, *, quiet: bool) -> None:
         return
     with files.unwatched():
         if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
-            history.show_line(runner.shell, line)
+            history.show_line(runner.shell, line, "items")
         else:
             sys.stderr.write(f"{line}\n")
 

@@ -45,6 +45,7 @@ class Done:
     kind: str = ""
     figures: dict[str, Any] = field(default_factory=dict)
     status_line: str = ""
+    items_line: str = ""
 
     @property
     def displays(self):
@@ -201,6 +202,8 @@ def _note(done, message):
     elif kind in {"display_data", "update_display_data"}:
         if "lean-magic-status" in content["data"].get("text/html", ""):
             done.status_line = content["data"]["text/plain"]
+        elif "lean-magic-items" in content["data"].get("text/html", ""):
+            done.items_line = content["data"]["text/plain"]
         else:
             done.events.append(("display" if kind == "display_data" else "update", content["data"]))
     elif kind == "execute_result":
