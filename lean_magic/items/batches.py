@@ -20,6 +20,7 @@ from lean_magic.items.writer import Writer
 
 __all__ = [
     "FEW",
+    "UNKNOWN",
     "Caught",
     "Computing",
     "Doubt",
@@ -32,6 +33,7 @@ __all__ = [
     "tasks_for",
 ]
 
+UNKNOWN: Any = object()  # stands for a result that is not there any more
 FEW = 16  # items from which on a first batch by itself is worth a second look
 
 
@@ -198,7 +200,7 @@ class Caught(contextlib.AbstractContextManager["Caught"]):
 def compare(work: Computing, canaries: Any, now: list[Any]) -> None:
     """Compare results with what is stored for the same items. Raises Doubt at the first that differs."""
     for place, before, after in zip(canaries.tolist(), _before(work, canaries), now, strict=True):
-        how = differs(before, after, work.tolerance)
+        how = "" if before is UNKNOWN else differs(before, after, work.tolerance)
         if how:
             raise Doubt(place, how)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from lean_magic.calls import runner
 from lean_magic.effects import files
 from lean_magic.errors import Damaged, LeanMagicError, UsageError
 from lean_magic.items import batches, care, parallel, told
-from lean_magic.items.batches import Computing, Doubt
+from lean_magic.items.batches import UNKNOWN, Computing, Doubt
 from lean_magic.items.canary import chosen
 from lean_magic.items.choices import Choices, MapPlan, Tally
 from lean_magic.items.collection import Collection, collect
@@ -32,7 +32,7 @@ from lean_magic.words import duration
 
 __all__ = ["Call"]
 
-_TRIES = 5  # to read what other processes evict or pack together meanwhile
+_TRIES = 10  # to read what other processes evict or pack together meanwhile
 _DOUBTED = "earlier results differ from what it computes"
 
 
@@ -132,15 +132,15 @@ class Call:
         self.rows = self.index.find(self.keys)
 
     def _stored(self, places: Any) -> list[Any]:
-        """Give the results of known items."""
-        with files.unwatched():
-            if (self.rows[places] < 0).any():
-                self.find()
-            found: list[Any] = [None] * len(places)
-            for segment, some in group(self.index.segments_of(self.rows[places])):
-                rows = self.rows[places[some]] - self.index.start(segment)
-                values = read(self.index.places[segment], rows).values()
-                for place, value in zip(some.tolist(), values, strict=True):
+        """Give the results of known items; what vanished meanwhile is UNKNOWN."""
+        found: list[Any] = [UNKNOWN] * len(places)
+        with files.unwatched(), suppress(Damaged):
+            self.find()
+            known = np.flatnonzero(self.rows[places] >= 0)
+            at = self.rows[places[known]]
+            for segment, some in group(self.index.segments_of(at)):
+                values = read(self.index.places[segment], at[some] - self.index.start(segment)).values()
+                for place, value in zip(known[some].tolist(), values, strict=True):
                     found[place] = value
         return found
 
@@ -157,9 +157,9 @@ class Call:
             try:
                 with files.unwatched():
                     result = self.together(work.writer.parts(self._held), work.failed)
-            except Damaged:
+            except Damaged as error:
                 if not left:
-                    raise
+                    return self._plain(str(error))
                 with files.unwatched():
                     self.find()
             else:

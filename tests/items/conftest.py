@@ -19,11 +19,11 @@ class Counter:
 
     @property
     def count(self):
-        """The items so far."""
+        """Give the items so far."""
         return os.fstat(self.descriptor).st_size
 
     def since(self, before):
-        """The items since the count was `before`."""
+        """Give the items since the count was `before`."""
         return self.count - before
 
 

@@ -26,6 +26,7 @@ class Embedder(torch.nn.Module):
 
     @torch.no_grad()
     def encode(self, texts, batch_size=8, device="cpu", normalize=False):
+        """Give a vector for each text."""
         rows = [self.table(torch.tensor(list((self.prompt + text).encode()))).mean(0) for text in texts]
         found = torch.stack(rows)[:, : self.dimension]
         return (torch.nn.functional.normalize(found) if normalize else found).numpy()
