@@ -12,6 +12,7 @@ import decimal
 import enum
 import fractions
 import logging
+import os
 import pathlib
 import re
 import struct

@@ -34,7 +34,9 @@ def rows(numbers):
 def call(numbers):
     """Map, and tell whether every row is right."""
     mapped = lean_magic.cached_map(rows, batch_size=8, version=1, quiet=True)
-    return bool(np.array_equal(mapped(list(numbers)), np.array(list(numbers), "f8")[:, None] * np.arange(1, 65)))
+    return bool(
+        np.array_equal(mapped(list(numbers)), np.array(list(numbers), "f8")[:, None] * np.arange(1, 65))
+    )
 
 
 def missing(numbers):
