@@ -22,7 +22,7 @@ _CORE = 0.05  # of a processor core: as much is work
 _CORE_SECONDS = 20.0  # over which the processor's load is taken
 _STEP = 8 << 20  # bytes: a larger change of what is held is work
 _GAP = 60.0  # seconds without an observation after which what happened meanwhile is not known
-_WATCHED = 15.0  # seconds a kernel is watched before anything is said about it
+_WATCHED = 15.0  # seconds a kernel is watched before anything is said about it, unless that is wanted sooner
 _SOONEST = 120.0  # seconds before which no warning is worth its interruption, whatever it costs
 
 
@@ -108,7 +108,7 @@ def judge(
         return replace(quiet, reason="pinned")
     if snoozed_until is not None and now.time < snoozed_until:
         return replace(quiet, reason=f"snoozed for {duration(snoozed_until - now.time)}")
-    if track.watched_since is None or now.time - track.watched_since < _WATCHED:
+    if track.watched_since is None or now.time - track.watched_since < min(_WATCHED, guard.notice_seconds):
         return quiet
     verdict = _verdict(track, guard, idle, spent)
     return quiet if verdict == "keep" else replace(quiet, verdict=verdict, reason=_held(now, idle, spent))

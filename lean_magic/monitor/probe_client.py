@@ -122,7 +122,7 @@ class ProbeClient:
 
     def _wait(self, process: subprocess.Popen[bytes], stopped: threading.Event) -> bool:
         """Wait until the probe ends or is to end; tell whether it is because it fell silent."""
-        while process.poll() is None and not stopped.wait(0.1):
+        while process.poll() is None and not stopped.wait(0.25):
             if time.monotonic() - self._heard > self._silence:
                 self._say(stopped, "driver_hanging", "")
                 return True

@@ -9,8 +9,8 @@ pytest.importorskip("pynvml")
 
 GIB = 1 << 30
 GUARDED = [
-    "--LeanMagicServer.interval=0.25", "--LeanMagicServer.stop_idle=True", "--LeanMagicServer.stop_after=16",
-    "--LeanMagicServer.countdown=4", "--LeanMagicServer.grace=5",
+    "--LeanMagicServer.interval=0.25", "--LeanMagicServer.stop_idle=True", "--LeanMagicServer.notice_after=2",
+    "--LeanMagicServer.stop_after=8", "--LeanMagicServer.countdown=5", "--LeanMagicServer.grace=5",
 ]  # fmt: skip
 
 
@@ -35,11 +35,11 @@ def test_only_idle_holders_are_stopped(driver, tmp_path, eventually):
             lambda: len(server.state()["countdowns"]) == 2 and server.state()["countdowns"], 60
         )
         assert {ids[each["kernel_id"]] for each in counting} == {"idle", "called off"}
-        assert all(0 < each["seconds_left"] <= 4 for each in counting)
+        assert all(0 < each["seconds_left"] <= 5 for each in counting)
         server.post(one["called off"].id, "snooze", seconds=60)
         assert [ids[each["kernel_id"]] for each in server.state()["countdowns"]] == ["idle"]
         assert eventually(lambda: server.row(one["idle"].id) is None, 30)
-        time.sleep(5)
+        time.sleep(3)
         left = {ids[row["kernel_id"]] for row in server.state()["kernels"]}
         assert left == {"called off", "busy", "snoozed", "small"}
         assert server.state()["gpus"][0]["memory_used"] == 12 * GIB + GIB // 100

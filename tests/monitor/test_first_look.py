@@ -28,9 +28,17 @@ def begin_unheard(kernel, file):
     kernel.client.get_control_msg(timeout=60)
 
 
-def told(server, kernel):
+def told(server, kernel, what="execution_state"):
     """Return what Jupyter itself says of a kernel."""
-    return server.ask(f"api/kernels/{kernel.id}")[1]["execution_state"]
+    return server.ask(f"api/kernels/{kernel.id}")[1][what]
+
+
+def settled(server, kernel):
+    """Return a kernel's last activity, once what it has just published has reached the server."""
+    moment = None
+    while moment != (moment := told(server, kernel, "last_activity")):
+        time.sleep(1.5)
+    return moment
 
 
 def test_what_began_before_anybody_looked_is_busy(server, eventually, tmp_path):
@@ -53,8 +61,8 @@ def test_what_began_before_anybody_looked_is_busy(server, eventually, tmp_path):
 def test_a_look_is_no_activity(server, eventually):
     """Being looked at does not count as activity, so Jupyter's own culling goes on as if nobody had."""
     one = server.notebook("one.ipynb")
-    before = server.ask(f"api/kernels/{one.id}")[1]["last_activity"]
+    before = settled(server, one)
     assert eventually(lambda: server.row(one.id)["idle_seconds"] is not None)
     time.sleep(2.0)
-    assert server.ask(f"api/kernels/{one.id}")[1]["last_activity"] == before
+    assert told(server, one, "last_activity") == before
     one.close()

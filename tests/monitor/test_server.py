@@ -12,7 +12,7 @@ GIB = 1 << 30
 QUICK = [
     "--LeanMagicServer.interval=0.25",
     "--LeanMagicServer.grace=8",
-    "--LeanMagicServer.notice_after=17",
+    "--LeanMagicServer.notice_after=3",
 ]
 
 
@@ -252,7 +252,7 @@ def test_an_idle_holder_is_noticed(server, notebooks, eventually):
     """A kernel that holds a GPU and does nothing gets its notice, with a sentence."""
     one = notebooks("idle.ipynb")
     one.run(f"hold(0, {3 * GIB})")
-    assert eventually(lambda: server.row(one.id)["verdict"] == "notice", 40)
+    assert eventually(lambda: server.row(one.id)["verdict"] == "notice")
     assert "holds 3.0 GiB and has been idle for" in server.row(one.id)["reason"]
 
 

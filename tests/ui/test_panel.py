@@ -67,7 +67,7 @@ def test_words_can_be_read(staged, open_page, theme):
     shown(page, "idle 34 min")
     row = ".jp-LeanMagic-row.jp-mod-idle"
     assert contrast(page, f"{row} .jp-LeanMagic-name") >= 4.5
-    for part in ("doing > b", "held", "cached", "button.jp-mod-final"):
+    for part in ("doing > b", "held", "facts", "button.jp-mod-final"):
         assert contrast(page, f"{row} .jp-LeanMagic-{part}") >= 3, part
 
 
@@ -175,8 +175,8 @@ def test_a_page_that_nobody_sees_asks_for_nothing(staged, open_page):
           document.dispatchEvent(new Event('visibilitychange'));
         }"""
     )
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(2500)
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "lean-magic/api" in request.url else None)
-    page.wait_for_timeout(6000)
+    page.wait_for_timeout(4500)
     assert asked == []
