@@ -116,8 +116,8 @@ class Activity:
 
 
 def _is_up(kernel: Any) -> bool:
-    # One that starts answers nobody yet.
-    return getattr(kernel, "execution_state", "starting") != "starting"
+    # One that starts answers nobody yet, one that died never will.
+    return getattr(kernel, "execution_state", None) in ("idle", "busy")
 
 
 def _close(stream: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,8 @@ class Devices:
         """Start the driver's interface and find the GPUs."""
         self._nvml.nvmlInitWithFlags(0)
         self._opened = self._clock()
-        self.driver = self._nvml.nvmlSystemGetDriverVersion()
+        with suppress(self._nvml.NVMLError):  # only to be shown
+            self.driver = self._nvml.nvmlSystemGetDriverVersion()
         self._found = [self._find(index) for index in range(self._nvml.nvmlDeviceGetCount())]
 
     def close(self) -> None:
@@ -88,12 +90,13 @@ class Devices:
         nvml = self._nvml
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            device = _Device(handle, index, nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle))
+            device = _Device(handle, index, nvml.nvmlDeviceGetUUID(handle), "NVIDIA GPU")
         except nvml.NVMLError as error:
             state = _GONE.get(error.value, "failed")
             return _Device(
                 None, index, f"GPU at index {index}", "NVIDIA GPU", state=state, until=self._clock() + _LOST
             )
+        device.name = self._ask(device, "name", nvml.nvmlDeviceGetName, handle) or device.name
         device.suspended = self._power_file(device)
         return device
 

@@ -73,15 +73,13 @@ class Kernels:
             await self._activity.settle(kernel_id)
         if kernel_id not in self.manager:
             return False
-        watched = self._activity.of(kernel_id)
         state = getattr(self.manager.get_kernel(kernel_id), "execution_state", None)
-        return state == "busy" or (watched is not None and watched.runs() is True)
+        return state == "busy" or self._runs(kernel_id, state)
 
     def _info(self, kernel_id: str, session: Mapping[str, Any]) -> KernelInfo:
         kernel = self.manager.get_kernel(kernel_id)
         watched = self._activity.of(kernel_id)
         state = getattr(kernel, "execution_state", None) or "unknown"
-        runs = watched.runs() if watched else None
         pid = getattr(getattr(kernel, "provisioner", None), "pid", None)
         path = session.get("path") or None
         moment = _last_activity(kernel)
@@ -90,14 +88,21 @@ class Kernels:
             path=path,
             name=(path or "").rpartition("/")[2] or session.get("name") or _display_name(kernel),
             execution_state=state,
-            # Jupyter's word ends with the next message that anybody sends, so it counts only where nothing was heard.
-            busy=state == "busy" if runs is None else runs,
+            busy=self._runs(kernel_id, state),
             executions=watched.executions if watched else None,
             last_activity=moment,
             pid=pid,
             culled_in=self._culled_in(kernel_id, state, moment),
             report=self._report(kernel_id, pid),
         )
+
+    def _runs(self, kernel_id: str, state: str | None) -> bool:
+        watched = self._activity.of(kernel_id)
+        runs = watched.runs() if watched else None
+        if state == "dead":  # of a cell that died with its kernel no end is heard
+            return False
+        # Jupyter's word ends with the next message that anybody sends, so it counts only where nothing was heard.
+        return state == "busy" if runs is None else runs
 
     def _report(self, kernel_id: str, pid: int | None) -> Mapping[str, Any] | None:
         report = report_files.read(report_files.report_path(self.runtime, kernel_id))

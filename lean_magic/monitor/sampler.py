@@ -27,6 +27,7 @@ from lean_magic.monitor.settings import LeanMagicServer
 __all__ = ["Sampler"]
 
 _LOOKS = 15.0  # seconds for which a reader is taken to be still looking
+_FIRST = 1.5  # seconds that the first reader waits for figures: a probe takes half a second to start
 
 Listener = Callable[[State], Awaitable[Sequence[Countdown]]]
 
@@ -73,7 +74,7 @@ class Sampler:
     async def state(self, since: int | None = None, looks: float = _LOOKS) -> State:
         """Return what is known now, with the samples after `since`; wakes the sampler for `looks` seconds."""
         self.wake(looks)
-        state = self._state or await self._tick()
+        state = self._state or await self._first()
         known = since if since is not None and since <= self._seq else 0
         kept = [one for one in self._ring if one.seq > known]
         return replace(
@@ -93,7 +94,14 @@ class Sampler:
             self._state = None
             loop = asyncio.get_running_loop()
             self.probe.listener = lambda: _tell(loop, self._news)
+            self.probe.start()  # now, so that nobody takes what it said hours ago for what it says
             self._task = loop.create_task(self._run())
+
+    async def _first(self) -> State:
+        end = time.monotonic() + _FIRST
+        while self.probe.report.status == "starting" and time.monotonic() < end:  # noqa: ASYNC110 - another thread hears it
+            await asyncio.sleep(0.02)
+        return await self._tick()
 
     async def fresh(self) -> State:
         """Return the state after one more sample of the probe, or as it is if none comes."""
@@ -118,7 +126,6 @@ class Sampler:
         return report.heard == before and report.status in ("ok", "starting")
 
     async def _run(self) -> None:
-        self.probe.start()
         try:
             while self.settings.stop_idle or time.monotonic() < self._awake_until:
                 self._news.clear()

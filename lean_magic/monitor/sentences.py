@@ -52,4 +52,5 @@ def gpu_message(state: str) -> str | None:
 def _fine(report: Report) -> str:
     line = report.line or {}
     count = len(line.get("gpus", ()))
-    return f"{count} GPU{'' if count == 1 else 's'}, driver {line.get('driver')}"
+    driver = f", driver {line['driver']}" if line.get("driver") else ""
+    return f"{count} GPU{'' if count == 1 else 's'}{driver}"

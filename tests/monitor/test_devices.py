@@ -99,6 +99,16 @@ def test_a_figure_that_is_not_told_is_none(driver, devices, clock, function, fig
     assert opened.sample()[0][figure] is not None
 
 
+@pytest.mark.parametrize(
+    "function", ["nvmlSystemGetDriverVersion", "nvmlDeviceGetName", "nvmlDeviceGetPciInfo_v3"]
+)
+def test_what_is_only_shown_may_be_missing(driver, devices, function):
+    """A driver that does not tell its version, or a GPU's name or place, is watched all the same."""
+    driver.gpu(util=12)
+    driver.fail(function, "function_not_found")
+    assert [gpu["utilization"] for gpu in devices().sample()] == [12]
+
+
 def test_an_older_driver_is_asked_the_older_way(driver, devices):
     """Memory and temperature are asked by the functions that older drivers have."""
     driver.gpu(temp=50, reserved=0)

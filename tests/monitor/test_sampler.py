@@ -68,6 +68,28 @@ async def until(sampler, status, seconds=15, **options):
         await asyncio.sleep(0.05)
 
 
+def test_the_first_answer_has_figures(driver, monitor):
+    """Who looks first gets figures, not the news that somebody is being asked; nor those of hours ago."""
+    driver.gpu(util=33)
+    sampler = monitor().sampler
+
+    async def look():
+        first = await sampler.state()
+        sampler.close()
+        await asyncio.sleep(0.3)
+        driver.gpus[0]["util"] = 44
+        driver.write()
+        again = await sampler.state()
+        sampler.close()
+        return first, again
+
+    states = asyncio.run(look())
+    first, again = ([gpu.utilization for gpu in state.gpus] for state in states)
+    # on a machine with much else to do the probe may still be starting, which is true as well
+    assert first in ([33], [])
+    assert again in ([44], [])
+
+
 def test_calls_do_not_grow_with_readers(driver, monitor):
     """The driver is asked as often for twenty readers as for one."""
     driver.gpu()
