@@ -284,6 +284,21 @@ def test_another_origin_is_refused(server, route, body):
     assert b"gpus" not in refused.value.read()
 
 
+@pytest.mark.parametrize(("route", "body"), ROUTES)
+def test_another_origin_is_refused_with_a_token_too(server, route, body):
+    """A page of another origin that has got hold of the token gets nothing either; one of this origin is answered."""
+    token = {"Authorization": "token let-me-in"}
+    status, answer = server.ask(route, body, headers=token | {"Origin": "http://elsewhere.example"})
+    assert status in {403, 404}
+    assert "gpus" not in json.dumps(answer)
+    assert "no such kernel" not in json.dumps(answer)
+    same = {"Origin": "http://behind-a-proxy.example", "Sec-Fetch-Site": "same-origin"}
+    for ours in ({"Origin": server.url}, same):
+        status, answer = server.ask(route, body, headers=token | ours)
+        assert status == 200 or "no such kernel" in answer["message"]
+    assert server.ask(route, body, headers=same)[0] in {403, 404}
+
+
 def test_a_post_without_the_forgery_guard_is_refused(server):
     """Who is logged in by cookie alone must send Jupyter's token against forged requests."""
     from urllib.error import HTTPError
