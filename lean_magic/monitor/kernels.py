@@ -60,6 +60,8 @@ class Kernels:
             KeyError,
         ):  # a kernel is just starting or ending; a moment later it is not
             return self._known
+        # A console or a file may share a notebook's kernel; it is the notebook that people know it by.
+        told = sorted(told, key=lambda one: one.get("type") == "notebook")
         self._known = {one["kernel"]["id"]: one for one in told if one.get("kernel")}
         return self._known
 

@@ -228,6 +228,16 @@ def test_a_kernel_without_a_notebook(server, eventually):
     assert server.row(kernel["id"]) is None
 
 
+def test_a_console_that_shares_a_kernel(server, notebooks):
+    """A kernel that a console was opened for is still known by its notebook, and is shut down with both."""
+    one = notebooks("shared.ipynb")
+    body = {"path": "console-1", "name": "Console 1", "type": "console", "kernel": {"id": one.id}}
+    assert server.ask("api/sessions", body)[0] == 201
+    assert (server.row(one.id)["path"], server.row(one.id)["name"]) == ("shared.ipynb", "shared.ipynb")
+    assert server.post(one.id, "shutdown")[0] == 200
+    assert one.id not in {session["kernel"]["id"] for session in server.ask("api/sessions")[1]}
+
+
 def test_pin_and_snooze(server, notebooks):
     """Pinned and snoozed notebooks say so in their row, and are free again when that is taken back."""
     one = notebooks("one.ipynb")
