@@ -11,6 +11,7 @@ from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.in_place import content_of, put, shape_of
 from lean_magic.values.memory import inside, overlaps
+from lean_magic.values.reduced import slots_of
 
 __all__ = ["Mutation", "changed"]
 
@@ -66,6 +67,8 @@ class Mutation(Recorder):
 
     def _is_other(self, walk: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""
+        if isinstance(value, _FIXED) and not getattr(value, "__dict__", None) and not slots_of(value):
+            return False
         return mark not in self._shapes or walk.digest_at(mark) != _digest(value)
 
     def _content(self, mark: str, value: Any) -> Any:
@@ -103,6 +106,8 @@ class Mutation(Recorder):
             put(live[mark], content)
 
 
+# What cannot change in place, as long as there are no attributes on it.
+_FIXED = (tuple, frozenset, str, bytes, int, float, complex)
 # The shell's own records, in which every cell leaves its traces by itself.
 _SHELLS = ("In", "Out", "_ih", "_oh", "_dh")
 # What code asks of an array that is no content.

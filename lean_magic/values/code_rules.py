@@ -9,6 +9,7 @@ and its distribution by version.
 from __future__ import annotations
 
 import abc
+import contextlib
 import operator
 import random
 import re
@@ -44,6 +45,12 @@ _SKIPPED = frozenset({
     "_abc_impl", "__subclasshook__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__classcell__",
     "_value2member_map_", "_hashable_values_", "_unhashable_values_", "_unhashable_values_map_",
 })  # fmt: skip
+
+
+# What pydantic builds of a class and its annotations, at first use.
+_BUILT = re.compile(
+    "__pydantic_(core_schema|validator|serializer|complete|setattr_handlers|parent_namespace)__|__signature__"
+)
 
 
 def importable(obj: Any) -> bool:
@@ -261,9 +268,11 @@ def _is_patch(member: Any) -> bool:
         member = member.__func__
     else:
         # An accessor of pandas; a partialmethod.
-        inner = getattr(member, "__dict__", {})
-        member = inner.get("_accessor", inner.get("func", member))
-    return is_own(member if isinstance(member, (types.FunctionType, type)) else type(member))
+        with contextlib.suppress(AttributeError):
+            inner = object.__getattribute__(member, "__dict__")
+            member = inner.get("_accessor", inner.get("func", member))
+    code = member if isinstance(member, (types.FunctionType, type)) else type(member)
+    return code.__module__ is not None and is_own(code)  # a library's generated methods may have no module
 
 
 _NEVER_OWN = frozenset({
@@ -286,7 +295,13 @@ def members(cls: type) -> list[tuple[str, Any]]:
     slots = cls.__dict__.get("__slots__", ())
     hidden = _SKIPPED | {*((slots,) if isinstance(slots, str) else slots), "__parameters__", "__orig_bases__"}
     doc = {"__doc__"} if cls.__dict__.get("__doc__") is None else set()
-    members = [(name, member) for name, member in cls.__dict__.items() if name not in hidden | doc]
+    if "__attrs_attrs__" in cls.__dict__:
+        hidden |= {"__hash__"}  # attrs writes a number into it that is another in each process
+    members = [
+        (name, member)
+        for name, member in cls.__dict__.items()
+        if name not in hidden | doc and not _BUILT.fullmatch(name)
+    ]
     return sorted(members, key=lambda item: item[0])
 
 

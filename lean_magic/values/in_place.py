@@ -52,12 +52,20 @@ def put(live: Any, content: Any) -> None:
     cls, whole, state, slots = content
     if type(live) is not cls:
         live.__class__ = cls
+    if not whole and hasattr(live, "__setstate__") and _is_form(live, state):
+        live.__setstate__({**state, **slots})
+        return
     _put_attributes(live, state, whole=whole)
     for name in copyreg._slotnames(type(live)):  # type: ignore[attr-defined]  # noqa: SLF001
         if name in slots:
             object.__setattr__(live, name, slots[name])
-        elif hasattr(live, name):
+        elif whole and hasattr(live, name):
             object.__delattr__(live, name)
+
+
+def _is_form(live: Any, state: dict[str, Any]) -> bool:
+    """Whether what an object tells of itself is no list of attributes, but a form of its own."""
+    return "__dict__" in state or (bool(state) and not hasattr(live, "__dict__"))
 
 
 def shape_of(value: Any) -> Any:
@@ -75,7 +83,8 @@ def _state(value: Any) -> tuple[type, bool, dict[str, Any], dict[str, Any]]:
     if custom is not getattr(object, "__getstate__", None) and not shapes_itself(type(value)):
         told = value.__getstate__()
         if isinstance(told, dict):
-            return type(value), False, dict(told), {}
+            slots = {name: told[name] for name in slots_of(value) if name in told}
+            return type(value), False, {name: told[name] for name in told if name not in slots}, slots
     return type(value), True, _attributes(value), slots_of(value)
 
 

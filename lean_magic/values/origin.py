@@ -114,7 +114,9 @@ IMMUTABLE = 1 << 8  # Py_TPFLAGSIMMUTABLETYPE: a class written in C, which has n
 def is_own(obj: Any) -> bool:
     """Whether a function or class is the user's own, to be compared by content."""
     space = getattr(obj, "__globals__", None)
-    name = space.get("__name__") if isinstance(space, dict) else getattr(obj, "__module__", None)
+    name = space.get("__name__") if isinstance(space, dict) else None
+    if name is None:  # a class, or a function that was made with globals of its own
+        name = getattr(obj, "__module__", None)
     if isinstance(obj, type) and obj.__flags__ & IMMUTABLE:
         return False
     return origin(str(name or "")).own

@@ -101,7 +101,7 @@ class Writer(cloudpickle.Pickler):
         cells = obj.__closure__ or ()
         self._cells.update(map(id, cells))
         space = self._spaces.get(id(obj.__globals__))
-        if space is None and obj.__globals__.get("__name__") not in _modules():
+        if space is None and not _lives_in_module(obj):
             return super().reducer_override(obj)
         state = {
             "cells": tuple((cell, _content(cell)) for cell in cells),
@@ -195,6 +195,12 @@ def _modules() -> Mapping[str, types.ModuleType]:
     import sys
 
     return sys.modules
+
+
+def _lives_in_module(function: types.FunctionType) -> bool:
+    """Whether the globals of a function are those of a module, not a copy of them or a dict of its own."""
+    module = _modules().get(str(function.__globals__.get("__name__")))
+    return module is not None and vars(module) is function.__globals__
 
 
 def _content(cell: types.CellType) -> Any:
