@@ -11,7 +11,6 @@ from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.in_place import content_of, put, shape_of
 from lean_magic.values.memory import inside, overlaps
-from lean_magic.values.reduced import slots_of
 
 __all__ = ["Mutation", "changed"]
 
@@ -45,10 +44,11 @@ class Mutation(Recorder):
         self._must_be_known(run, parts, live)
         marks = [mark for mark in live if mark.rpartition("#")[0] in parts and id(live[mark]) not in shells]
         kept = {
-            mark: self._content(mark, live[mark])
+            mark: self._content(run.walk, mark, live[mark])
             for mark in marks
             if mark in closed or self._is_other(run.walk, mark, live[mark])
         }
+        kept = {mark: content for mark, content in kept.items() if content is not _UNTOUCHED}
         return Record(sharing, sorted(parts), kept)
 
     def _must_be_known(self, run: Run, parts: set[str], live: Mapping[str, Any]) -> None:
@@ -67,11 +67,9 @@ class Mutation(Recorder):
 
     def _is_other(self, walk: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""
-        if isinstance(value, _FIXED) and not getattr(value, "__dict__", None) and not slots_of(value):
-            return False
         return mark not in self._shapes or walk.digest_at(mark) != _digest(value)
 
-    def _content(self, mark: str, value: Any) -> Any:
+    def _content(self, walk: Walk, mark: str, value: Any) -> Any:
         part = mark.rpartition("#")[0]
         before, now = self._shapes.get(mark), shape_of(value)
         if (before and before[1:]) != (now and now[1:]):
@@ -79,6 +77,8 @@ class Mutation(Recorder):
         try:
             return content_of(value)
         except Unstorable as error:
+            if _is_fixed(value) or walk.digests_by_mark.get(mark) == _digest(value):
+                return _UNTOUCHED  # something else in this part was changed
             raise Unstorable(part, error.why, error.remedy) from error
 
     def still_holds(self, observed: Any, run: Run) -> str:
@@ -106,8 +106,7 @@ class Mutation(Recorder):
             put(live[mark], content)
 
 
-# What cannot change in place, as long as there are no attributes on it.
-_FIXED = (tuple, frozenset, str, bytes, int, float, complex)
+_UNTOUCHED = object()
 # The shell's own records, in which every cell leaves its traces by itself.
 _SHELLS = ("In", "Out", "_ih", "_oh", "_dh")
 # What code asks of an array that is no content.
@@ -133,6 +132,11 @@ def _is_closed(value: Any) -> bool:
     """Whether an array refuses to be written to."""
     flags = getattr(value, "flags", None)
     return flags is not None and not flags.writeable
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether nothing about an object can change."""
+    return isinstance(value, (tuple, frozenset)) and not getattr(value, "__dict__", None)
 
 
 def _digest(value: Any) -> str:

@@ -52,20 +52,19 @@ def put(live: Any, content: Any) -> None:
     cls, whole, state, slots = content
     if type(live) is not cls:
         live.__class__ = cls
-    if not whole and hasattr(live, "__setstate__") and _is_form(live, state):
+    if not whole and hasattr(live, "__setstate__"):
         live.__setstate__({**state, **slots})
         return
     _put_attributes(live, state, whole=whole)
+    _put_slots(live, slots, whole=whole)
+
+
+def _put_slots(live: Any, slots: dict[str, Any], *, whole: bool) -> None:
     for name in copyreg._slotnames(type(live)):  # type: ignore[attr-defined]  # noqa: SLF001
         if name in slots:
             object.__setattr__(live, name, slots[name])
         elif whole and hasattr(live, name):
             object.__delattr__(live, name)
-
-
-def _is_form(live: Any, state: dict[str, Any]) -> bool:
-    """Whether what an object tells of itself is no list of attributes, but a form of its own."""
-    return "__dict__" in state or (bool(state) and not hasattr(live, "__dict__"))
 
 
 def shape_of(value: Any) -> Any:

@@ -205,7 +205,16 @@ _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ProcessPoolExecutor": ("concurrent.futures.process", _pool),
     "Future": ("concurrent.futures._base", _future),
 }
+
+
+def _environment(obj: Any) -> Any:
+    """Write the environment of the process, which is never over, by its name."""
+    name = next((name for name in ("environ", "environb") if getattr(os, name, None) is obj), None)
+    return (getattr, (os, name)) if name else NotImplemented
+
+
 REDUCERS: dict[type, Callable[[Any], Any]] = {
+    type(os.environ): _environment,
     type(threading.Lock()): _lock,
     type(threading.RLock()): _reentrant,
     type(functools.lru_cache(lambda: 0)): _remembering,

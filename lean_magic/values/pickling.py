@@ -17,7 +17,6 @@ import contextlib
 import functools
 import io
 import marshal
-import os
 import pickle
 import types
 import typing
@@ -28,6 +27,8 @@ import cloudpickle
 from cloudpickle import cloudpickle as _internals
 
 from lean_magic.values.adapters import adapters_for
+from lean_magic.values.class_members import in_order
+from lean_magic.values.code import facts
 from lean_magic.values.code_rules import importable
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
@@ -62,6 +63,7 @@ class Writer(cloudpickle.Pickler):
         self._memory = memory
         self._plain: set[int] = set()
         self._cells: set[int] = set()
+        self._foreign: dict[int, _Foreign] = {}
 
     def persistent_id(self, obj: Any) -> Any:
         """Write live objects as their mark and namespaces as their module's name."""
@@ -100,9 +102,6 @@ class Writer(cloudpickle.Pickler):
             return _dispatcher(obj)
         cells = obj.__closure__ or ()
         self._cells.update(map(id, cells))
-        space = self._spaces.get(id(obj.__globals__))
-        if space is None and not _lives_in_module(obj):
-            return super().reducer_override(obj)
         state = {
             "cells": tuple((cell, _content(cell)) for cell in cells),
             "defaults": obj.__defaults__,
@@ -111,8 +110,17 @@ class Writer(cloudpickle.Pickler):
             "attributes": dict(obj.__dict__),
             "names": (obj.__name__, obj.__qualname__, obj.__module__, obj.__doc__),
         }
-        name = space or obj.__globals__["__name__"]
-        return _make_function, (obj.__code__, _Space(name), tuple(cells)), state, None, None, _fill_function
+        made = obj.__code__, self._home(obj, state), tuple(cells)
+        return _make_function, made, state, None, None, _fill_function
+
+    def _home(self, obj: types.FunctionType, state: dict[str, Any]) -> Any:
+        """Say whose globals a function will live on; those that are no module's are written, as far as it uses them."""
+        space, name = obj.__globals__, str(obj.__globals__.get("__name__"))
+        module = _modules().get(name)
+        if id(space) in self._spaces or (module is not None and vars(module) is space):
+            return _Space(self._spaces.get(id(space), name))
+        state["globals"] = {used: space[used] for used in facts(obj.__code__).loads if used in space}
+        return self._foreign.setdefault(id(space), _Foreign(space))
 
     def cell(self, obj: types.CellType) -> Any:
         """Take a closure's variable apart; one of a known function is filled by that function."""
@@ -139,6 +147,16 @@ class _Space:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+
+class _Foreign:
+    """Stands for globals that are no module's."""
+
+    def __init__(self, space: dict[str, Any]) -> None:
+        self.own = {name: space[name] for name in ("__name__", "__package__") if name in space}
+
+    def __reduce__(self) -> Any:
+        return dict, (self.own,)
 
 
 class _Code:
@@ -197,12 +215,6 @@ def _modules() -> Mapping[str, types.ModuleType]:
     return sys.modules
 
 
-def _lives_in_module(function: types.FunctionType) -> bool:
-    """Whether the globals of a function are those of a module, not a copy of them or a dict of its own."""
-    module = _modules().get(str(function.__globals__.get("__name__")))
-    return module is not None and vars(module) is function.__globals__
-
-
 def _content(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
@@ -215,6 +227,7 @@ def _make_function(code: types.CodeType, space: dict[str, Any], cells: tuple[typ
 
 
 def _fill_function(function: types.FunctionType, state: dict[str, Any]) -> None:
+    function.__globals__.update(state.get("globals", {}))
     for cell, content in state["cells"]:
         if content != _EMPTY if isinstance(content, str) else True:
             cell.cell_contents = content
@@ -245,12 +258,6 @@ def _fill_plain(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
         object.__setattr__(obj, name, value)
 
 
-def _environment(obj: Any) -> Any:
-    """Write the environment of the process by its name."""
-    name = next((name for name in ("environ", "environb") if getattr(os, name, None) is obj), None)
-    return (getattr, (os, name)) if name else NotImplemented
-
-
 def _dispatcher(obj: Any) -> Any:
     """Take a `functools.singledispatch` apart into the functions it chooses from."""
     made = {"registry", "dispatch", "register", "_clear_cache", "__wrapped__"}
@@ -278,7 +285,7 @@ def _new_class(form: Any, cls: type) -> Any:
         options = {**options, "__qualname__": cls.__qualname__}
         if "__slots__" in cls.__dict__ and typing.NamedTuple not in getattr(cls, "__orig_bases__", ()):
             options["__slots__"] = cls.__dict__["__slots__"]
-        return _make_class, (kind, name, bases, options, None, extra), *_in_order(rest, cls)
+        return _make_class, (kind, name, bases, options, None, extra), *in_order(rest, cls)
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
         members: Mapping[str, Any] = vars(cls)["_member_map_"]
         named = {name: member.value for name, member in members.items()}  # aliases, too
@@ -319,26 +326,6 @@ def _no_hook(cls: type, /, **options: Any) -> None:
     """Stand in for a hook."""
 
 
-def _in_order(rest: list[Any], cls: type) -> list[Any]:
-    """Keep the members of a class in the order of its body, which cloudpickle sorts.
-
-    Those that are the very object that a base has too, which cloudpickle leaves out, are its own as well.
-    """
-    (members, slots), *more = rest
-    members = {**_inherited(cls), **members}
-    ordered = {name: members[name] for name in cls.__dict__ if name in members and name != "__slotnames__"}
-    return [(ordered, slots), *more]
-
-
-def _inherited(cls: type) -> dict[str, Any]:
-    bases = [vars(base) for base in cls.__mro__[1:]]
-    own = ((name, value) for name, value in vars(cls).items() if name not in _MADE)
-    return {name: value for name, value in own if any(base.get(name, _EMPTY) is value for base in bases)}
-
-
-_MADE = {"__dict__", "__weakref__", "__module__", "__slots__", "_abc_impl"}  # by the making of a class
-
-
 def _ignoring(reducer: Callable[[Any], Any], writer: Writer, obj: Any) -> Any:
     del writer
     return reducer(obj)
@@ -350,6 +337,5 @@ _REDUCERS: dict[type, Callable[[Writer, Any], Any]] = {
     types.CodeType: Writer.code,
     _Space: Writer.space,
     Plain: Writer.plain,
-    type(os.environ): functools.partial(_ignoring, _environment),
     **{cls: functools.partial(_ignoring, reducer) for cls, reducer in REDUCERS.items()},
 }

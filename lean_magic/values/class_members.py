@@ -1,0 +1,29 @@
+"""The members of a class as its body made them, where cloudpickle writes them otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["in_order"]
+
+_NOWHERE = object()
+
+
+def in_order(rest: list[Any], cls: type) -> list[Any]:
+    """Keep the members of a class in the order of its body, which cloudpickle sorts.
+
+    Those that are the very object that a base has too, which cloudpickle leaves out, are its own as well.
+    """
+    (members, slots), *more = rest
+    members = {**_inherited(cls), **members}
+    ordered = {name: members[name] for name in cls.__dict__ if name in members and name != "__slotnames__"}
+    return [(ordered, slots), *more]
+
+
+def _inherited(cls: type) -> dict[str, Any]:
+    bases = [vars(base) for base in cls.__mro__[1:]]
+    own = ((name, value) for name, value in vars(cls).items() if name not in _MADE)
+    return {name: value for name, value in own if any(base.get(name, _NOWHERE) is value for base in bases)}
+
+
+_MADE = {"__dict__", "__weakref__", "__module__", "__slots__", "_abc_impl"}  # by the making of a class
