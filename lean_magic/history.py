@@ -77,10 +77,12 @@ def show_line(shell: Any, line: str, kind: str = "status") -> None:
 
 
 def _rich(shell: Any, line: str, kind: str = "status") -> dict[str, str]:
+    if not hasattr(shell, "kernel"):
+        return {"text/plain": line}
     import html
 
     rich = f'<div class="lean-magic-{kind} tex2jax_ignore mathjax_ignore" style="{_STYLE}">{html.escape(line)}</div>'
-    return {"text/plain": line, "text/html": rich} if hasattr(shell, "kernel") else {"text/plain": line}
+    return {"text/plain": line, "text/html": rich}
 
 
 class Notice:

@@ -17,11 +17,12 @@ import time
 import types
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from lean_magic.values.code import CodeFacts
 from lean_magic.values.fingerprint import fingerprint, leaf
-from lean_magic.values.origin import origin
+from lean_magic.values.origin import origin, record_of
 
 __all__ = ["look_at_filters", "settings", "uses"]
 
@@ -62,14 +63,24 @@ def uses(packages: set[str], reached: CodeFacts) -> list[str]:
 @functools.lru_cache(maxsize=256)
 def _requirements(package: str) -> frozenset[str]:
     """Name the packages that a distribution says it is built on (extras left out)."""
-    import importlib.metadata  # which brings the parser of mails along
+    plain = (line for line in _requirement_lines(package) if "extra ==" not in line)
+    return frozenset(re.split(r"[^\w-]", line, maxsplit=1)[0].replace("-", "_").lower() for line in plain)
+
+
+def _requirement_lines(package: str) -> list[str]:
+    record = record_of(package)
+    if record == "":
+        return []
+    if record is not None:
+        told = Path(record, "METADATA").read_text("utf-8", "replace")
+        head = told.partition("\n\n")[0].replace("\n ", " ").splitlines()
+        return [line.removeprefix("Requires-Dist: ") for line in head if line.startswith("Requires-Dist: ")]
+    import importlib.metadata
 
     try:
-        lines = importlib.metadata.requires(package) or []
+        return importlib.metadata.requires(package) or []
     except importlib.metadata.PackageNotFoundError:
-        return frozenset()
-    plain = (line for line in lines if "extra ==" not in line)
-    return frozenset(re.split(r"[^\w-]", line, maxsplit=1)[0].replace("-", "_").lower() for line in plain)
+        return []
 
 
 def _matplotlib() -> dict[str, Any]:

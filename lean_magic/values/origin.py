@@ -6,8 +6,10 @@ its distribution; the standard library by the version of Python.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import re
 import site
 import sys
 import sysconfig
@@ -23,6 +25,7 @@ __all__ = [
     "origin",
     "package_version",
     "path_origin",
+    "record_of",
 ]
 
 
@@ -135,6 +138,9 @@ def package_version(package: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _installed_version(package: str) -> str:
+    folder = record_of(package)
+    if folder:
+        return os.path.basename(folder).removesuffix(_RECORD).partition("-")[2]
     import importlib.metadata  # which brings the parser of mails along
 
     try:
@@ -143,6 +149,34 @@ def _installed_version(package: str) -> str:
         pass
     names = _distributions().get(package, [])
     return " ".join(f"{name} {importlib.metadata.version(name)}" for name in sorted(set(names)))
+
+
+_RECORD = ".dist-info"
+
+
+@functools.lru_cache(maxsize=1024)
+def record_of(package: str) -> str | None:
+    """Find the folder that an installer has left of a distribution named like a package.
+
+    "" if there is none, None if that takes a closer look. Its name is that of the distribution, normalised, and
+    the version: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+    This spares a process that only replays the import of importlib.metadata and of the parser of mails.
+    """
+    for folder in sys.path:
+        with contextlib.suppress(OSError):  # no folder: an archive, or nothing
+            names = [name for name in os.listdir(folder or ".") if _is_record(name, package.lower())]
+            if names:
+                record = os.path.join(folder, names[0])
+                only = len(names) == 1 and names[0].endswith(_RECORD) and names[0].count("-") == 2
+                return record if only and os.path.isfile(os.path.join(record, "METADATA")) else None
+    return ""
+
+
+def _is_record(name: str, package: str) -> bool:
+    if not name.endswith((_RECORD, ".egg-info")) or name[0].lower() != package[:1]:
+        return False
+    stem = name.rpartition(".")[0].partition("-")[0]
+    return re.sub(r"[-_.]+", "_", stem).lower() == package
 
 
 @functools.lru_cache(maxsize=1)
