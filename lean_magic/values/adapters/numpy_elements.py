@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from lean_magic.values.tree import tree, tree_of
 
-__all__ = ["digest_of", "is_solid"]
+__all__ = ["blocks", "digest_of", "is_solid"]
 
 # Of the 16 bytes of x86's long double, 10 hold the number.
 _LONG = 10 if np.finfo(np.longdouble).nmant == 63 else 0
@@ -42,7 +43,7 @@ def digest_of(array: np.ndarray[Any, Any]) -> bytes:
     def read(start: int, end: int) -> Iterator[Any]:
         if not hasattr(own, "buffer"):
             own.buffer = np.empty(min(room // word, plain.size), plain.dtype)
-        for block in _blocks(plain, start // word, end // word, max(room // word, 1)):
+        for block in blocks(plain, start // word, end // word, max(room // word, 1)):
             yield _copied(block, own.buffer)
 
     return tree_of(plain.nbytes, read, word, _COPIERS)
@@ -69,7 +70,7 @@ def _long(array: np.ndarray[Any, Any]) -> bytes:
 
     def read(start: int, end: int) -> Iterator[Any]:
         del start, end
-        for block in _blocks(_merged(array), 0, array.size, _BLOCK // array.dtype.itemsize):
+        for block in blocks(_merged(array), 0, array.size, _BLOCK // array.dtype.itemsize):
             plain = np.ascontiguousarray(block).reshape(-1).view(np.uint8)
             yield np.ascontiguousarray(plain.reshape(-1, word)[:, :_LONG]).reshape(-1)
 
@@ -99,18 +100,18 @@ def _is_turned(array: Any) -> bool:
     return bool(abs(array.strides[-1]) > min(map(abs, array.strides)))
 
 
-def _blocks(array: Any, start: int, end: int, room: int) -> Iterator[Any]:
+def blocks(array: Any, start: int, end: int, room: int) -> Iterator[Any]:
     """Cut elements `start` to `end` in C order into views of at most `room` elements each."""
     if array.ndim == 1:
         for first in range(start, end, room):
             yield array[first : min(first + room, end)]
         return
-    inner = array.size // len(array)
+    inner = math.prod(array.shape) // len(array)
     while start < end:
         row, skip = divmod(start, inner)
         if skip or end - start < inner or inner > room:
             last = min(end, (row + 1) * inner)
-            yield from _blocks(array[row], skip, skip + last - start, room)
+            yield from blocks(array[row], skip, skip + last - start, room)
             start = last
         else:
             rows = min(end - start, room) // inner

@@ -7,16 +7,19 @@ from typing import Any
 import torch
 
 from lean_magic.values.adapters import numpy_elements
+from lean_magic.values.adapters.torch_device import digest_on_device, is_worth_it
 from lean_magic.values.fingerprint import Walk, combine, leaf
 
 __all__ = ["content", "digest_of", "shape_text"]
 
 
 def digest_of(value: torch.Tensor) -> bytes:
-    """Digest the elements of a dense tensor in C order, where they lie (16 bytes)."""
+    """Digest the elements of a dense tensor in C order, where they lie and on the device they are on (16 bytes)."""
     value = value.detach()
     if value.is_conj() or value.is_neg():
         value = value.resolve_conj().resolve_neg()
+    if is_worth_it(value):
+        return digest_on_device(value)
     return numpy_elements.digest_of(_as_array(value.cpu()))
 
 

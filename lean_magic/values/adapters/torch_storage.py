@@ -9,7 +9,7 @@ import torch
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Span, bytes_at
 from lean_magic.values.notes import note
 
-__all__ = ["interval", "reduced"]
+__all__ = ["interval", "pipelined", "reduced"]
 
 
 def interval(value: torch.Tensor) -> Interval:
@@ -83,7 +83,7 @@ def _from_bytes(
     storage = _storage(content)
     value = torch.empty(0, dtype=getattr(torch, dtype)).set_(storage, offset, shape, stride)
     if device and _is_present(device):
-        value = value.to(device)
+        value = _moved(value, torch.device(device))
     elif device:
         note(f"no {device} here: restored on the CPU")
     return _finished(value, requires_grad, grad, kind)
@@ -94,6 +94,47 @@ def _storage(content: Any) -> Any:
         return torch.empty(0, dtype=torch.uint8).untyped_storage()
     writable = bytearray(content) if content.readonly else content
     return torch.frombuffer(writable, dtype=torch.uint8).untyped_storage()
+
+
+def _moved(value: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a tensor that lies in a mapped file to a device; its strides stay."""
+    dense = value.untyped_storage().nbytes() == value.nbytes
+    if device.type != "cuda" or not dense or value.nbytes < 2 * _PIECE:
+        return value.to(device)
+    target = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=device)
+    with torch.cuda.device(device):
+        pipelined(_flat(value), _flat(target), pinned=True)
+    return target
+
+
+def _flat(value: torch.Tensor) -> torch.Tensor:
+    return torch.empty(0, dtype=torch.uint8, device=value.device).set_(value.untyped_storage())
+
+
+_PIECE = 16 << 20  # bytes on their way at a time
+_BUFFERS = 3  # pieces: one that is read, one that is sent, one that is ready
+
+
+def pipelined(source: torch.Tensor, target: torch.Tensor, *, pinned: bool) -> None:
+    """Copy bytes through a few pinned buffers: while one is sent, the next is read from the file.
+
+    Only the copies of the current stream are waited for, and only where a buffer is to be used again.
+    """
+    count = min(_BUFFERS, -(-len(source) // _PIECE))
+    buffers = [torch.empty(_PIECE, dtype=torch.uint8, pin_memory=pinned) for _ in range(count)]
+    sent: list[Any] = [None] * count
+    for place, start in enumerate(range(0, len(source), _PIECE)):
+        piece = source[start : start + _PIECE]
+        turn = place % count
+        if sent[turn] is not None:
+            sent[turn].synchronize()
+        buffer = buffers[turn][: len(piece)].copy_(piece)  # by several threads
+        target[start : start + len(piece)].copy_(buffer, non_blocking=True)
+        if pinned:
+            sent[turn] = torch.cuda.Event()
+            sent[turn].record()
+    for event in filter(None, sent):
+        event.synchronize()
 
 
 def _is_present(device: str) -> bool:
