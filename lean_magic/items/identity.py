@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,7 @@ __all__ = ["Identity", "identify", "name_of", "unwrapped"]
 
 _FORMAT = b"1"  # raised whenever keys or segments change their meaning: older items are then not found
 _FUNCTION, _OPTION = "mapped function", "option "
+_MANY = 1000  # members of a collection that are looked at for paths
 _FILTERS = "setting warning filters"
 
 # Options and variables of these names say where and how fast a function computes, not what.
@@ -137,7 +139,7 @@ def identify(
     return Identity(
         _digest(key.digest),
         name_of(function),
-        {name.removeprefix(_OPTION): part for name, part in key.parts.items()},
+        {_said(name, function): part for name, part in key.parts.items()},
         _run(key),
         looks_at_names(key.facts, key.walk.codes),
         _device(key.walk, options),
@@ -150,6 +152,10 @@ def _without_warnings(key: Key) -> Key:
     if "warnings" in key.facts.loads or "catch_warnings" in key.facts.attributes:
         return key
     return replace(key, parts={name: part for name, part in key.parts.items() if name != _FILTERS})
+
+
+def _said(name: str, function: Any) -> str:
+    return name_of(function) if name == _FUNCTION else name.removeprefix(_OPTION)
 
 
 def _remedy(error: Unfingerprintable) -> str:
@@ -229,12 +235,25 @@ def _run(key: Key) -> Run:
         shell=None,
         namespace={},
         walk=Walk(),
-        strings=frozenset(key.facts.strings) | key.walk.texts | key.walk.words,
+        strings=frozenset(key.facts.strings) | frozenset(_paths(key.walk)),
         constants=frozenset(key.facts.strings),
         words=frozenset(key.facts.attributes) | frozenset(key.facts.loads),
         packages=frozenset(name.partition(".")[0] for name in key.walk.modules) | key.outside,
         modules=frozenset(name.partition(" ")[2] for name in key.parts if name.startswith("module ")),
     )
+
+
+def _paths(walk: Walk) -> Iterator[str]:
+    """Give the texts that may name what a library in C opens: of variables, and those of objects that name a file.
+
+    A model holds thousands of words, and folders of any name lie around.
+    """
+    for value, _ in walk.values.values():
+        if isinstance(value, (str, os.PathLike)):
+            yield os.fspath(value)
+        elif type(value) in (list, tuple, set, dict) and len(value) <= _MANY:
+            yield from (os.fspath(one) for one in value if isinstance(one, (str, os.PathLike)))
+    yield from (text for text in walk.texts if os.path.isfile(text))
 
 
 def _bare() -> Run:
