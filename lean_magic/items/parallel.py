@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from lean_magic.effects import files
 from lean_magic.errors import Damaged
 from lean_magic.items import batches
 from lean_magic.items.batches import Caught, Computing, Task
@@ -198,7 +199,8 @@ def _compute_here(work: Computing, task: Task, receipt: Receipt, away: bool) -> 
     receipt.canaries = batch.take(slice(count, None)) if len(task.canaries) else None
     receipt.refused = work.watch.refused
     if count and not away and not receipt.refused:
-        batches.keep(work, receipt.places, fresh, receipt.seconds)
+        with files.unwatched():
+            batches.keep(work, receipt.places, fresh, receipt.seconds)
     receipt.names = work.writer.written
     receipt.fresh = fresh if count and not receipt.names else None
 
