@@ -4,6 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_LAB := $(VENV)/.ready-lab
+READY_BENCH := $(VENV)/.ready-bench
 READY_NODE := $(VENV)/.ready-node
 PIP := $(PY) -m pip -qq --disable-pip-version-check install $(PIP_FLAGS) -c constraints.txt
 
@@ -48,8 +49,9 @@ lint: $(READY) $(READY_NODE)  ## the linters alone
 lab: $(READY_LAB)  ## open JupyterLab with the demo notebooks
 	@cd demo_notebooks && ../$(PY) -m jupyterlab $(ARGS)
 
-bench: $(READY)  ## measure, side by side with joblib.Memory
+bench: $(READY_BENCH)  ## measure, side by side with joblib.Memory and, item by item, with other caches
 	@$(PY) benchmarks/run.py $(ARGS)
+	@$(PY) benchmarks/items/run.py $(ARGS)
 
 fuzz: $(READY)  ## judge generated notebooks by the ten thousand; ARGS="1000", or ARGS="--seconds 600"
 	@$(PY) tests/differential/fuzz.py $(ARGS)
@@ -81,6 +83,11 @@ $(READY_LAB): $(READY)
 	@echo "Installing JupyterLab ..."
 	@$(PIP) -e ".[lab]"
 	@touch $(READY_LAB)
+
+$(READY_BENCH): $(READY)
+	@echo "Installing what the benchmarks compare with ..."
+	@$(PIP) -e ".[bench]"
+	@touch $(READY_BENCH)
 
 $(PY):
 	@for python in $(PYTHONS); do \

@@ -60,12 +60,12 @@ class _Bar:
             if total and done
             else ""
         )
-        pace = f", {done / elapsed:,.0f} {self._unit}/s" if self._unit != "B" else ""
+        pace = f", {done / elapsed:,.0f}{self._unit}/s" if self._unit != "B" else ""
         sys.stderr.write(f"\r{self._label} {self._said(done)}{left}{pace}".ljust(79))
         sys.stderr.flush()
 
     def _said(self, count: int) -> str:
-        return size(count) if self._unit == "B" else f"{count:,}"
+        return size(count) if self._unit == "B" else f"{count:,}{self._unit}"
 
     def close(self) -> None:
         if self._bar is not None:

@@ -23,13 +23,23 @@ def test_long_work_shows_a_bar(capsys, total):
 
 def test_without_tqdm_a_line_of_text_does(capsys, monkeypatch):
     """Where there is no tqdm, one line tells bytes and time left, and is wiped at the end."""
-    monkeypatch.setattr(module, "_tqdm", lambda label, total: None)
+    monkeypatch.setattr(module, "_tqdm", lambda label, total, unit: None)
     with progress("loading", after=0) as show:
         show(500, 1000)
     told = capsys.readouterr().err
     assert "loading 500 B of 1.0 kB" in told
     assert "left" in told
     assert told.endswith("\r")
+
+
+def test_other_things_than_bytes_are_counted(capsys, monkeypatch):
+    """What is not measured in bytes is counted, with how many are done in a second."""
+    monkeypatch.setattr(module, "_tqdm", lambda label, total, unit: None)
+    with progress("embedding", 0, " items") as show:
+        show(1500, 3000)
+    told = capsys.readouterr().err
+    assert "embedding 1,500 items of 3,000 items" in told
+    assert "items/s" in told
 
 
 def test_an_error_closes_the_bar(capsys):
