@@ -77,7 +77,7 @@ class Mutation(Recorder):
         try:
             return content_of(value)
         except Unstorable as error:
-            if _is_fixed(value) or walk.digests_by_mark.get(mark) == _digest(value):
+            if _is_fixed(value) or walk.digest_at(mark) == _digest(value):
                 return _UNTOUCHED  # something else in this part was changed
             raise Unstorable(part, error.why, error.remedy) from error
 

@@ -26,6 +26,7 @@ class Output(Recorder):
         self._events: list[list[Any]] = []
         self._undo: list[Callable[[], None]] = []
         self._muted = 0
+        self._pending = False
         self._failed = False
 
     def begin(self, run: Run) -> None:
@@ -43,7 +44,9 @@ class Output(Recorder):
 
     def end(self, run: Run) -> Record:
         """Show pending figures while still listening, then stop."""
+        self._pending = True
         _flush_figures(run.shell)
+        self._pending = False
         self._sync()
         self.cancel(run)
         if self._failed:
@@ -110,8 +113,12 @@ class Output(Recorder):
 
     # -- noting --------------------------------------------------------------------
 
+    def _is_ours(self) -> bool:
+        """Whether it is a line or a bar of ours that is shown, and not what the cell left to be shown."""
+        return is_ours() and not self._pending
+
     def _wrote(self, name: str, text: str) -> None:
-        if self._muted or not text or is_ours():
+        if self._muted or not text or self._is_ours():
             return
         last = self._events[-1] if self._events else [""]
         if last[:2] == ["stream", name]:
@@ -120,7 +127,7 @@ class Output(Recorder):
             self._events.append(["stream", name, str(text)])
 
     def _published(self, data: Any, metadata: Any = None, *_: Any, **options: Any) -> None:
-        if is_ours():  # a line or a bar of ours is no output of the cell's
+        if self._is_ours():
             return
         told = {name: options[name] for name in ("transient", "update") if options.get(name)}
         self._events.append(["display", dict(data), dict(metadata or {}), told])
