@@ -183,7 +183,8 @@ class Runner:
     # -- a miss ----------------------------------------------------------------------
 
     async def _run_and_store(self, plan: Plan, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
-        begun = self._attempt(plan.recorders.begin, plan.run)
+        with files.unwatched():
+            begun = self._attempt(plan.recorders.begin, plan.run)
         started = time.perf_counter()
         raised = True
         try:

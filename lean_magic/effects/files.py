@@ -207,13 +207,13 @@ class Files(Recorder):
     def end(self, run: Run) -> Record:
         """Digest what was read, keep what was written. Raises Unstorable for what cannot be put back."""
         self.cancel(run)
-        run.unseen.update(unseen.written(self._folders) - self._written)
+        run.unseen.update((unseen.written(self._folders) | self._in_new_folders()) - self._written)
         self._written |= run.unseen
         run.written.update(self._written)
         run.listed.update(self._listed)
-        for name in unseen.named(run):
+        for name, deep in unseen.named(run):
             if name not in self._written:
-                self._named(os.path.normpath(name), deep=unseen.reads_folders(run))
+                self._named(os.path.normpath(name), deep=deep)
         # Sources of modules are in the key in their own way, unless they were loaded out of its sight.
         sources = {os.path.normpath(path) for path in self._module_files(run)}
         files = {
@@ -231,6 +231,11 @@ class Files(Recorder):
         }
         return Record(told, *left_at(self._written, self._was, self._timed))
 
+    def _in_new_folders(self) -> set[str]:
+        """Name all that lies in folders that the cell made, whoever put it there."""
+        made = [name for name in self._written if not self._was.get(name) and kind_of(name) == "folder"]
+        return {os.path.normpath(inner) for name in made for inner in _below(name)}
+
     def _was_there(self, name: str) -> bool:
         """Whether a folder is the user's and was there before the cell."""
         return self._counts(name, set()) and self._was.get(name, "folder") != ""
@@ -241,7 +246,8 @@ class Files(Recorder):
             return
         self._listed.setdefault(name, self._entries(name))
         for inner in unseen.files_below(name) if deep and not ignored(name) else ():
-            self._read.setdefault(inner, stat_of(inner))
+            if inner not in self._written:
+                self._read.setdefault(inner, stat_of(inner))
 
     def _module_files(self, run: Run) -> Iterable[str]:
         for name, module in list(sys.modules.items()):

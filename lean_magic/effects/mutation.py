@@ -32,7 +32,8 @@ class Mutation(Recorder):
 
     def end(self, run: Run) -> Record:
         """Keep what changed in place. Raises Unstorable naming what cannot be written back."""
-        parts = changed(run.walk)
+        again = Walk()
+        parts = changed(run.walk, again)
         closed = self._closing(run.walk)
         matters = parts or run.in_place or run.words & _LOOKS
         sharing = {"sharing": self._sharing} if matters else {}
@@ -44,7 +45,7 @@ class Mutation(Recorder):
         self._must_be_known(run, parts, live)
         marks = [mark for mark in live if mark.rpartition("#")[0] in parts and id(live[mark]) not in shells]
         kept = {
-            mark: self._content(run.walk, mark, live[mark])
+            mark: self._content(mark, live[mark], _is_same(mark, live[mark], run.walk, again))
             for mark in marks
             if mark in closed or self._is_other(run.walk, mark, live[mark])
         }
@@ -69,7 +70,7 @@ class Mutation(Recorder):
         """Whether an object may have changed; only of arrays is the content known by itself."""
         return mark not in self._shapes or walk.digest_at(mark) != _digest(value)
 
-    def _content(self, walk: Walk, mark: str, value: Any) -> Any:
+    def _content(self, mark: str, value: Any, same: bool) -> Any:
         part = mark.rpartition("#")[0]
         before, now = self._shapes.get(mark), shape_of(value)
         if (before and before[1:]) != (now and now[1:]):
@@ -77,7 +78,7 @@ class Mutation(Recorder):
         try:
             return content_of(value)
         except Unstorable as error:
-            if _is_fixed(value) or walk.digest_at(mark) == _digest(value):
+            if same:
                 return _UNTOUCHED  # something else in this part was changed
             raise Unstorable(part, error.why, error.remedy) from error
 
@@ -134,9 +135,12 @@ def _is_closed(value: Any) -> bool:
     return flags is not None and not flags.writeable
 
 
-def _is_fixed(value: Any) -> bool:
-    """Whether nothing about an object can change."""
-    return isinstance(value, (tuple, frozenset)) and not getattr(value, "__dict__", None)
+def _is_same(mark: str, value: Any, before: Walk, now: Walk) -> bool:
+    """Whether an object in a part that changed cannot have changed itself, or is seen to be as it was."""
+    if isinstance(value, (tuple, frozenset)) and not getattr(value, "__dict__", None):
+        return True
+    digest = before.digest_at(mark)
+    return digest is not None and digest in (now.digest_of(value), _digest(value))
 
 
 def _digest(value: Any) -> str:
@@ -146,9 +150,8 @@ def _digest(value: Any) -> str:
         return ""
 
 
-def changed(before: Walk) -> set[str]:
-    """Name the parts of a walk whose content is no longer what it was."""
-    again = Walk()
+def changed(before: Walk, again: Walk) -> set[str]:
+    """Name the parts of a walk whose content is no longer what it was; `again` is the walk that finds out."""
     again.spaces.update(before.spaces)
     return {part for part, (value, digest) in before.values.items() if _differs(again, part, value, digest)}
 

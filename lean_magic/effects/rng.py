@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from lean_magic.effects.contents import is_ours, unwatched
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.values import fingerprint
 
@@ -62,6 +63,14 @@ _SEEDERS = {
     "torch.cuda": [("torch.cuda", "manual_seed_all"), ("torch.cuda", "manual_seed")],
 }
 
+# Whoever keeps the state to put it back later makes use of it, whatever is seeded in between.
+_KEEPERS = {
+    "random": [("random", "getstate")],
+    "numpy.random": [("numpy.random", "get_state")],
+    "torch": [("torch", "get_rng_state"), ("torch.random", "get_rng_state")],
+    "torch.cuda": [("torch.cuda", "get_rng_state"), ("torch.cuda", "get_rng_state_all")],
+}
+
 _UNSEEDED = "unseeded"  # observed in the place of a state
 
 _ASKS = {"getstate", "get_state", "get_rng_state", "bit_generator", "initial_seed", "fork_rng"}
@@ -72,12 +81,12 @@ _running: list[Generators] = []
 
 def watch() -> None:
     """Watch the seed functions of every library loaded by now; may be called again at any time."""
-    for kind, places in _SEEDERS.items():
-        for module, name in places:
+    for table, watched in ((_SEEDERS, _watched), (_KEEPERS, _kept)):
+        for kind, (module, name) in ((which, place) for which in table for place in table[which]):
             owner = sys.modules.get(module)
             function = getattr(owner, name, None)
             if function is not None and not hasattr(function, "_lean_magic_kind"):
-                setattr(owner, name, _watched(kind, function))
+                setattr(owner, name, watched(kind, function))
 
 
 def assume_unseeded() -> None:
@@ -95,6 +104,18 @@ def _watched(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     seed._lean_magic_kind = kind  # type: ignore[attr-defined]  # noqa: SLF001  marks it as watched
     return seed
+
+
+def _kept(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def keep(*args: Any, **options: Any) -> Any:
+        if not is_ours():
+            for generators in _running:
+                generators.keeping(kind)
+        return function(*args, **options)
+
+    keep._lean_magic_kind = kind  # type: ignore[attr-defined]  # noqa: SLF001  marks it as watched
+    return keep
 
 
 def _is_unseeded(kind: str, owner: Any) -> bool:
@@ -136,6 +157,7 @@ class Generators(Recorder):
         self._before: dict[str, str] = {}
         self._free: set[str] = set()
         self._reseeded: set[str] = set()
+        self._kept: set[str] = set()
         self._absent: set[str] = set()
         self._drawn: set[str] = set()
 
@@ -155,22 +177,32 @@ class Generators(Recorder):
 
     def seeding(self, kind: str) -> None:
         """Note that the cell seeds a generator; if it has not drawn yet, the old state plays no part."""
-        live = _KINDS[kind][0]()
-        if kind in self._before and fingerprint(_KINDS[kind][1](live), kind) == self._before[kind]:
+        if kind not in self._kept and self._is_untouched(kind):
             self._reseeded.add(kind)
+
+    def keeping(self, kind: str) -> None:
+        """Note that the cell asks for a state; if it is the one from before the cell, that one plays a part."""
+        if self._is_untouched(kind):
+            self._kept.add(kind)
+
+    def _is_untouched(self, kind: str) -> bool:
+        live = _KINDS[kind][0]()
+        with unwatched():
+            now = fingerprint(_KINDS[kind][1](live), kind) if kind in self._before else ""
+        return bool(now) and now == self._before[kind]
 
     def end(self, run: Run) -> Record:
         """Record the state before and after of those that moved; of unseeded ones only that they moved."""
         self.cancel(run)
         observed: dict[str, str] = {}
         after: dict[str, Any] = {}
-        asks = not _ASKS.isdisjoint(run.words)
+        said = not _ASKS.isdisjoint(run.words)
         for kind, (owner, get, _) in _KINDS.items():
             live = owner()
             if live is None:
                 observed |= {kind: _UNSEEDED} if kind in self._drawn else {}
                 continue
-            use = self._use(kind, live, asks)
+            use = self._use(kind, live, said or kind in self._kept)
             if use is not None:
                 observed |= {kind: use} if use else {}
                 after |= {kind: get(live)} if use != _UNSEEDED else {}
@@ -178,7 +210,7 @@ class Generators(Recorder):
 
     def _use(self, kind: str, live: Any, asks: bool) -> str | None:
         """Say what of the state before counts: a digest, that it was unseeded, or nothing (""); None if unused."""
-        if kind in self._reseeded:
+        if kind in self._reseeded and not asks:
             return ""
         if kind in self._drawn and (kind in self._absent or kind in self._free):
             return _UNSEEDED

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lean_magic.effects.contents import stat_of
 from lean_magic.effects.recorder import Run
 
-__all__ = ["files_below", "folders", "may_write", "named", "reads_folders", "written"]
+__all__ = ["files_below", "folders", "may_write", "named", "written"]
 
 _LIBRARIES = {
     "polars", "pyarrow", "safetensors", "h5py", "cv2", "duckdb", "datasets", "tables", "netCDF4", "fastparquet",
@@ -24,11 +25,13 @@ _LIBRARIES = {
 }  # fmt: skip
 _WRITES = ("write_", "sink_", "save", "to_parquet", "to_feather", "to_hdf", "imwrite", "File", "dump")
 _DOTS = {".", "..", "./", "../", "/"}  # in data these are signs; only code that says one means a folder
+_SPACE = re.compile(r"\s")
 _MOST = 2000  # files looked at below a folder
 
 
-def named(run: Run) -> Iterator[str]:
-    """Give the paths that the texts of a cell name, those that exist."""
+def named(run: Run) -> Iterator[tuple[str, bool]]:
+    """Give the paths that the texts of a cell name, those that exist, and whether all below one may be read."""
+    deep = _reads_folders(run)
     hidden = bool(run.packages & _LIBRARIES)
     for text in sorted(run.strings):
         if not 0 < len(text) < 1000 or "\0" in text or "\n" in text:
@@ -36,12 +39,18 @@ def named(run: Run) -> Iterator[str]:
         if text in _DOTS and not (hidden and text in run.constants):
             continue
         if (hidden or "." in text or os.sep in text) and os.path.lexists(text):
-            yield text
-        elif hidden and glob.has_magic(text) and os.path.dirname(text) != os.sep:
-            yield os.path.dirname(text) or "."
-            yield from glob.glob(text)
+            yield text, deep
+        elif hidden and _is_pattern(text):
+            yield os.path.dirname(text) or ".", False
+            yield from ((name, deep) for name in glob.glob(text))
     if hidden:
-        yield from _ending(run)
+        yield from ((name, False) for name in _ending(run))
+
+
+def _is_pattern(text: str) -> bool:
+    """Whether a text is a pattern of paths: not a token such as `[CLS]`, not a question, not below the root."""
+    names = os.sep in text or "." in text
+    return names and glob.has_magic(text) and os.path.dirname(text) != os.sep and not _SPACE.search(text)
 
 
 def _ending(run: Run) -> Iterator[str]:
@@ -64,7 +73,7 @@ def _places(run: Run) -> Iterable[str]:
     }
 
 
-def reads_folders(run: Run) -> bool:
+def _reads_folders(run: Run) -> bool:
     """Whether a folder that is named may be read as a whole."""
     return bool(run.packages & _LIBRARIES or run.words & {"from_pretrained", "load_dataset", "ImageFolder"})
 

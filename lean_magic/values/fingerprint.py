@@ -184,11 +184,14 @@ class Walk:
         if cls not in self._classes:
             self._classes.add(cls)
             self.use_module(module_of(cls))
-        found = _rule_for[0](cls)(self, value)
+        return self.noted(value, _rule_for[0](cls)(self, value))
+
+    def noted(self, value: Any, digest: bytes) -> bytes:
+        """Keep the digest of an object with an identity under its mark."""
         own = self._marks.get(id(value))
         if own is not None:
-            self._digests[own] = found
-        return found
+            self._digests[own] = digest
+        return digest
 
     def digests(self, values: Any) -> bytes:
         """Digest an ordered collection of values, to be used as pieces of a record."""
@@ -269,6 +272,10 @@ class Walk:
         """Spell the mark of the object that was met as `number` in all."""
         start, part = self._starts[bisect.bisect_right(self._starts, number, key=_START) - 1]
         return f"{part}#{number - start}"
+
+    def digest_of(self, value: Any) -> str:
+        """Give the digest (hex) of an object that was met, "" for any other."""
+        return self._digests.get(self._marks.get(id(value), -1), b"").hex()
 
     def live(self) -> dict[int, str]:
         """Give the id of every live object with its mark: "part#position"."""

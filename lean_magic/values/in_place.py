@@ -80,11 +80,20 @@ def _state(value: Any) -> tuple[type, bool, dict[str, Any], dict[str, Any]]:
     """Give (class, whether it is all, attributes, slots)."""
     custom = getattr(type(value), "__getstate__", None)
     if custom is not getattr(object, "__getstate__", None) and not shapes_itself(type(value)):
-        told = value.__getstate__()
+        told = _told(value)
         if isinstance(told, dict):
             slots = {name: told[name] for name in slots_of(value) if name in told}
             return type(value), False, {name: told[name] for name in told if name not in slots}, slots
     return type(value), True, _attributes(value), slots_of(value)
+
+
+def _told(value: Any) -> Any:
+    """Ask an object for its state. Raises Unstorable, whatever its own code raises."""
+    try:
+        return value.__getstate__()
+    except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        why = f"holds a {type(value).__qualname__} that was changed in place and cannot be taken apart"
+        raise Unstorable(type(value).__qualname__, why, "bind a changed copy to a new name") from error
 
 
 def _attributes(value: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def without_call_settings(walk: Walk, value: tokenizers.Tokenizer) -> bytes:
     content = json.loads(value.to_str())
     for name in ("truncation", "padding"):
         content.pop(name, None)
-    return leaf("tokenizer model", json.dumps(content).encode())
+    return walk.noted(value, leaf("tokenizer model", json.dumps(content).encode()))
 
 
 def _token(walk: Walk, value: tokenizers.AddedToken) -> bytes:

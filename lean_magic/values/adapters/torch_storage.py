@@ -46,7 +46,7 @@ def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
     owner = memory.live_owner(place) if memory is not None and value.numel() else None
     if owner is not None:
         offset = (place.start - owner[0].start) // value.element_size()
-        return _view_of, (owner[1], owner[1].stride(), value.stride(), offset, *about, kind)
+        return _view_of, (owner[1], _as_tensor(owner[1]).stride(), value.stride(), offset, *about, kind)
     if memory is not None:
         memory.note(place, value)
     return _from_bytes, (*_bytes(value, place, memory), *about, kind, _device(value))
@@ -155,10 +155,16 @@ def _view_of(
     kind: bool,
 ) -> torch.Tensor:
     """Make a view of a live tensor, which must lie in memory as the recorded one did."""
+    live = _as_tensor(live)
     if not isinstance(live, torch.Tensor) or live.stride() != was or str(live.dtype) != f"torch.{dtype}":
         raise LayoutChanged("a tensor lies in memory in another order than when the entry was made")
     value = live.detach().as_strided(shape, stride, live.storage_offset() + offset)
     return _finished(value, requires_grad, grad, kind)
+
+
+def _as_tensor(owner: Any) -> Any:
+    """Give an array that a tensor shares its memory with as a tensor on that memory."""
+    return torch.from_numpy(owner) if hasattr(owner, "__array_interface__") else owner
 
 
 def _finished(value: torch.Tensor, requires_grad: bool, grad: Any, kind: bool) -> torch.Tensor:

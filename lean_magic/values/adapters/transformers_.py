@@ -32,7 +32,11 @@ def _tokenizer(walk: Walk, value: Any) -> bytes:
 
 def _config(walk: Walk, value: Any) -> bytes:
     walk.mark(value)
-    return combine("config", walk.digest(type(value)), attributes(walk, value, _PLACE))
+    return combine("config", walk.digest(type(value)), attributes(walk, value, _PLACE | _OF_PROCESS))
+
+
+# A number by which a generation config knows whether it was changed, other in each process.
+_OF_PROCESS = frozenset({"_original_object_hash"})
 
 
 def _model(walk: Walk, value: Any) -> bytes:
@@ -46,6 +50,7 @@ class _Transformers(FingerprintOnly):
         table: list[tuple[type, Rule]] = [
             (transformers.PreTrainedTokenizerFast, _tokenizer),
             (transformers.PretrainedConfig, _config),
+            (transformers.GenerationConfig, _config),
         ]
         if issubclass(cls, torch.nn.Module) and issubclass(cls, transformers.PreTrainedModel):
             return _model
