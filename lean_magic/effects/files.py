@@ -56,8 +56,12 @@ _installed: list[bool] = []
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if not _watching or is_ours():
-        return
+    if _watching and not is_ours():
+        with unwatched():  # to look at a file is no question of the cell's
+            _heard(event, args)
+
+
+def _heard(event: str, args: tuple[Any, ...]) -> None:
     if event == "open" and isinstance(args[0], (str, bytes)):
         flags = args[2] if isinstance(args[2], int) else 0
         for files in _watching:
@@ -103,7 +107,7 @@ def _below(folder: str) -> list[str]:
 
 def _imports() -> bool:
     """Whether it is Python that looks for a module or a package, which are in the key in their own way."""
-    asks = str(sys._getframe(2).f_globals.get("__name__", ""))  # noqa: SLF001
+    asks = str(sys._getframe(3).f_globals.get("__name__", ""))  # noqa: SLF001
     return asks.partition(".")[0] in {
         "importlib",
         "_frozen_importlib_external",
