@@ -139,6 +139,32 @@ def test_remedies_reach_the_server(staged, open_page):
     ]
 
 
+def test_a_countdown_goes_down_and_is_called_off(staged, open_page):
+    """The notice of an automatic stop counts down, and Keep, in the notice or the row, calls the stop off."""
+    lab, world = staged
+    page = open_page(lab)
+
+    def left(seconds):
+        def change(state):
+            state["countdowns"][0]["seconds_left"] = seconds
+
+        return change
+
+    told(staged, page, "countdown", left(240.0))
+    toast = page.locator(".Toastify__toast", has_text=f"{IDLE} will be shut down in 4 min")
+    toast.wait_for()
+    told(staged, page, "countdown", left(42.0))
+    toast = page.locator(".Toastify__toast", has_text=f"{IDLE} will be shut down in 42 s")
+    toast.wait_for()
+    page.wait_for_function("document.querySelectorAll('.Toastify__toast').length === 1")
+    before = len(world.posts())
+    page.locator(".jp-LeanMagic-row").get_by_role("button", name=f"Keep {IDLE}").click()
+    toast.get_by_role("button", name="Keep").click()
+    told(staged, page, "two_gpus_three_kernels")
+    toast.wait_for(state="detached")
+    assert [(verb, body) for verb, _, body in world.posts()[before:]] == [("snooze", {"seconds": 3600})] * 2
+
+
 def test_all_of_it_is_reached_by_keyboard(staged, open_page):
     """Tab reaches every control of the panel, in the order in which they are shown."""
     lab, _ = staged
