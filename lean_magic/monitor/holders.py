@@ -11,7 +11,7 @@ from lean_magic.monitor.kernels import KernelInfo
 from lean_magic.monitor.processes import Proc, Processes
 from lean_magic.monitor.steps import StepMatcher
 
-__all__ = ["Found", "Holders"]
+__all__ = ["NOBODY", "Found", "Holders"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,9 @@ class Found:
 
     assignment: Assignment
     cpu_seconds: Mapping[str, float | None]
+
+
+NOBODY = Found(Assignment({}, ()), {})
 
 
 class Holders:

@@ -13,14 +13,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from lean_magic.monitor.aside import Aside
 from lean_magic.monitor.attribution import others
 from lean_magic.monitor.gpus import Gpus, places
-from lean_magic.monitor.holders import Holders
+from lean_magic.monitor.holders import NOBODY, Holders
 from lean_magic.monitor.kernels import Kernels
 from lean_magic.monitor.probe_client import ProbeClient, Report
 from lean_magic.monitor.protocol import Countdown, Gpu, Kernel, Other, Point, Sample, State
 from lean_magic.monitor.rows import Rows
-from lean_magic.monitor.savings import Sums
+from lean_magic.monitor.savings import NOTHING_SAVED, Sums
 from lean_magic.monitor.sentences import status_of
 from lean_magic.monitor.settings import LeanMagicServer
 
@@ -52,10 +53,10 @@ class Sampler:
         self.listener: Listener | None = None  # told of every sample; answers with the countdowns that run
         self._kernels = kernels
         self._rows = rows
-        self._sums = sums
+        self._sums = Aside(sums.savings, NOTHING_SAVED)
         self._gpus = Gpus(settings)
         self._shown: list[Gpu] = []
-        self._holders = Holders()
+        self._holders = Aside(Holders().find, NOBODY)
         # Numbers go on after a restart of the server, so that a client never takes new samples for old ones.
         self._seq = int(time.time())
         self._heard: float | None = None
@@ -148,7 +149,8 @@ class Sampler:
         now, report = time.time(), self.probe.report
         kernels = await self._kernels.list()
         told, is_current = _told(report), report.status == "ok"
-        found = await asyncio.to_thread(self._holders.find, told, kernels)
+        found, is_fresh = await self._holders.ask(told, kernels)
+        is_current = is_current and is_fresh
         is_new = report.heard != self._heard and report.line is not None
         if is_new:
             self._shown, self._heard = self._gpus.show((report.line or {})["gpus"], now), report.heard
@@ -160,9 +162,7 @@ class Sampler:
             time=now,
             status=status_of(report),
             guard=guard,
-            savings=await asyncio.to_thread(
-                self._sums.savings, dt.datetime.now().astimezone().date(), self._price()
-            ),
+            savings=(await self._sums.ask(dt.datetime.now().astimezone().date(), self._price()))[0],
             gpus=self._shown if told else [],
             kernels=rows,
             other=[

@@ -11,9 +11,10 @@ from lean_magic import cost
 from lean_magic.ledger import Record
 from lean_magic.monitor.protocol import Saved, Savings
 
-__all__ = ["Sums"]
+__all__ = ["NOTHING_SAVED", "Sums"]
 
 _NOTHING = Saved(seconds=0.0, dollars=None, hits=0)
+NOTHING_SAVED = Savings(today=_NOTHING, total=_NOTHING)
 
 
 class Sums:

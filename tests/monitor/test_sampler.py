@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 
 import pytest
@@ -239,3 +240,30 @@ def test_the_loop_is_never_held_up(driver, monitor):
 
     asyncio.run(main())
     assert sorted(waits)[len(waits) * 99 // 100] < 0.5
+
+
+def test_files_that_hang_hold_nobody_up(driver, monitor, monkeypatch):
+    """While /proc hangs on a process that sits in the driver, looks are answered, and nothing is held for certain."""
+    from lean_magic.monitor.holders import NOBODY, Holders
+
+    driver.gpu(util=21)
+    freed, asked = threading.Event(), []
+
+    def hangs(self, gpus, kernels):
+        asked.append(1)
+        freed.wait(60)
+        return NOBODY
+
+    monkeypatch.setattr(Holders, "find", hangs)
+    sampler = monitor().sampler
+
+    async def main():
+        state = await until(sampler, "ok", looks=60.0)
+        for _ in range(5):
+            state = await sampler.again()
+        freed.set()
+        sampler.close()
+        return state
+
+    assert [gpu.utilization for gpu in asyncio.run(main()).gpus] == [21]
+    assert len(asked) == 1
