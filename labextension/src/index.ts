@@ -2,7 +2,7 @@
  * The plug-ins: small ones, so that each can be switched off alone, and so that a page that lacks a part does without.
  */
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
@@ -16,10 +16,14 @@ import { Notices } from './notices';
 import { Panel } from './panel';
 import { StatusItem, wanted } from './status';
 import { IMonitor, type IPreferences } from './tokens';
+import { keepUnsaved } from './unsaved';
 
 export { IMonitor } from './tokens';
 
 const ID = 'lean-magic:plugin';
+
+/** How long a person may read a word on what happened by itself, in milliseconds. */
+const READING = 20_000;
 
 function translated(translator: ITranslator | null): TranslationBundle {
   return (translator ?? nullTranslator).load('lean_magic');
@@ -75,10 +79,19 @@ const commands: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** The path of the document that a widget shows; asked by shape, so that any kind of document will do. */
+/** What a widget shows a document by; asked by shape, so that any kind of document will do. */
+interface IShows {
+  readonly context?: { readonly path?: unknown; readonly model?: { readonly dirty?: unknown } };
+}
+
 function pathOf(widget: unknown): string | null {
-  const path = (widget as { context?: { path?: unknown } } | null)?.context?.path;
+  const path = (widget as IShows | null)?.context?.path;
   return typeof path === 'string' ? path : null;
+}
+
+function isUnsaved(app: JupyterFrontEnd, path: string): boolean {
+  const shown = [...app.shell.widgets('main')].filter(widget => pathOf(widget) === path);
+  return shown.some(widget => (widget as IShows).context?.model?.dirty === true);
 }
 
 const panel: JupyterFrontEndPlugin<void> = {
@@ -137,4 +150,20 @@ const notices: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [monitor, commands, panel, status, notices];
+const unsaved: JupyterFrontEndPlugin<void> = {
+  id: 'lean-magic:unsaved',
+  description: 'Keeps notebooks with unsaved changes from being shut down automatically.',
+  autoStart: true,
+  requires: [IMonitor],
+  optional: [ITranslator],
+  activate: (app: JupyterFrontEnd, monitor: IMonitor, translator: ITranslator | null) => {
+    const trans = translated(translator);
+    const tell = ({ name }: { readonly name: string }): void =>
+      void Notification.info(trans.__('%1 has unsaved changes, so it is not shut down for an hour.', name), {
+        autoClose: READING
+      });
+    keepUnsaved(monitor, path => isUnsaved(app, path), tell);
+  }
+};
+
+export default [monitor, commands, panel, status, notices, unsaved];

@@ -101,7 +101,8 @@ def judge(
         return Judgement("keep", "at work" if now else "not seen yet")
     idle = max(now.time - track.idle_since, 0.0)
     spent = dollars(idle, cost_per_hour)
-    quiet = Judgement("keep", f"idle for {duration(idle)}", idle, track.idle_since, spent)
+    reason = f"idle for {duration(idle)}" if idle >= 1 else "idle"
+    quiet = Judgement("keep", reason, idle, track.idle_since, spent)
     if not now.holds:
         return replace(quiet, reason=_nothing_held(now), idle_cost=None)
     if pinned:

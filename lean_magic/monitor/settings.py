@@ -25,9 +25,11 @@ class LeanMagicServer(Configurable):
     warn_cost = Float(
         0.5, help="Dollars of idleness until it is warned about, if that is sooner; 0 looks at time only."
     ).tag(config=True)
-    stop_idle = Bool(False, help="Shut idle holders down, after a countdown. Off unless asked for.").tag(
-        config=True
-    )
+    stop_idle = Bool(
+        False,
+        help="Shut idle holders down, after a countdown. Off unless asked for. Never one that is busy, pinned or "
+        "snoozed, one whose idleness is not certain, or one with unsaved changes in an open page.",
+    ).tag(config=True)
     stop_after = Float(3600.0, help="Seconds of idleness until the countdown, where stop_idle is on.").tag(
         config=True
     )

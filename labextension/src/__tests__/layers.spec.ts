@@ -23,8 +23,9 @@ const ALLOWED: Record<string, readonly string[]> = {
   notices: SHOWN,
   actions: SHOWN,
   events: ['tokens'],
+  unsaved: ['protocol', 'tokens'],
   commands: [...SHOWN, 'actions'],
-  index: ['actions', 'client', 'commands', 'events', 'icon', 'notices', 'panel', 'status', 'tokens']
+  index: ['actions', 'client', 'commands', 'events', 'icon', 'notices', 'panel', 'status', 'tokens', 'unsaved']
 };
 
 const FILES = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
