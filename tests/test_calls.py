@@ -300,3 +300,29 @@ def test_event_loop_of_its_own(outcome, cache_dir):
         return x + 1
 
     assert asyncio.run(lean_magic.cached(f)(1)) == 2
+
+
+WITH_CLASSES = """
+import dataclasses
+import lean_magic
+import multiprocessing
+
+@dataclasses.dataclass
+class Pair:
+    a: int
+
+@lean_magic.cached
+def make(a):
+    return Pair(a), [a]
+
+found = [make(1), make(1)]
+print(type(lean_magic.last_outcome()).__name__, found[0] == found[1], type(found[1][0]) is Pair)
+"""
+
+
+def test_results_of_a_program_under_two_names(tmp_path, cache_dir):
+    """A program is `__mp_main__` as well once multiprocessing is loaded; what its functions give comes back all the same."""
+    (tmp_path / "program.py").write_text(WITH_CLASSES)
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Hit", "True", "True"]

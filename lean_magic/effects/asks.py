@@ -25,7 +25,7 @@ __all__ = ["Asks", "without_our_frames"]
 _FUNCTIONS = ("stat", "lstat", "access", "readlink")
 _SETS = ("supports_follow_symlinks", "supports_dir_fd", "supports_fd", "supports_effective_ids")
 _BETWEEN = {"os", "posixpath", "genericpath", "pathlib", "stat"}
-# These look for sources and modules, which are in the key in their own way.
+# These look for sources and modules, which are in the key in their own way; and we ourselves.
 _TOOLS = {
     "linecache",
     "inspect",
@@ -36,6 +36,7 @@ _TOOLS = {
     "traceback",
     "warnings",
     "IPython",
+    "lean_magic",
 }
 _SIZES = {"stat", "st_size"}
 _TIMES = {

@@ -73,14 +73,14 @@ def _tell(name: Any, *, is_set: bool = False) -> None:
 
 def _matters(name: str) -> bool:
     """Whether the cell asks for the variable, or an installed package as it is imported, for one of its own."""
-    frame: Any = sys._getframe(2)  # noqa: SLF001
+    frame: Any = sys._getframe(3)  # noqa: SLF001  past what stands in for the mapping
     while frame is not None:
         home = str(frame.f_globals.get("__name__") or "")
         if home == "importlib._bootstrap":
             return not name.startswith((_ALL, *_SESSION, *_USERS))
-        if home == "IPython.core.interactiveshell":
-            return False  # the shell at its own work
-        if home.partition(".")[0] not in {"os", "lean_magic"} and origin(home).own:
+        if home == "IPython.core.interactiveshell" or home.startswith("lean_magic."):
+            return False  # the shell, or we, at our own work
+        if home != "os" and origin(home).own:
             return True
         frame = frame.f_back
     return True

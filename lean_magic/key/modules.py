@@ -85,7 +85,7 @@ def held_by_modules(imports: Iterable[Import]) -> dict[int, tuple[str, str]]:
             id(space[name]): (imported.module, name) for name in imported.names if _is_object(space.get(name))
         }
     for module, live in list(sys.modules.items()):
-        if module != "__main__" and is_local(live):
+        if is_local(live):
             names = vars(live).items()
             held |= {
                 id(value): (module, name) for name, value in names if name[:2] != "__" and _is_object(value)

@@ -87,7 +87,7 @@ def path_origin(path: str) -> str:
 def is_local(module: Any) -> bool:
     """Whether a module's file is the user's; some modules that libraries make by hand have the path of nothing."""
     path, name = getattr(module, "__file__", None), str(getattr(module, "__name__", ""))
-    ours = name.partition(".")[0] == "lean_magic"
+    ours = name.partition(".")[0] in {"lean_magic", "__main__"}  # the program itself has a second name, too
     return not ours and isinstance(path, str) and os.path.isabs(path) and path_origin(path) == "local"
 
 
