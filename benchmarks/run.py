@@ -1,6 +1,7 @@
-"""What a hit, a miss and a fingerprint cost, side by side with joblib in one run; no figure is asserted.
+"""What a hit, a miss and a fingerprint cost, side by side with the peers in one run; no figure is asserted.
 
-    python benchmarks/run.py                 print the table (about a minute)
+    python benchmarks/run.py                 print the tables (some minutes)
+    python benchmarks/run.py --only goals    the goals alone
     python benchmarks/run.py --repeat 9      medians of more runs
     python benchmarks/run.py --json FILE     keep the figures
     python benchmarks/run.py --write         write benchmarks/RESULTS.md too
@@ -9,16 +10,17 @@ Every measurement runs in a process of its own (worker.py).
 """
 
 import argparse
+import compileall
 import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import goals
 import report
 from jobs import values
 from report import Row, Section
@@ -30,19 +32,17 @@ FIGURES = ("to prompt", "memory", "to sum")
 class Bench:
     """Measurements in fresh processes, over one cache of ours and one of joblib's, both in a new folder."""
 
-    def __init__(self, folder, repeat):
+    def __init__(self, folder, repeat, crowd):
         self.ours, self.peer = folder / "ours", folder / "joblib"
         self.repeat = repeat
+        self.crowd = crowd
 
     def measure(self, task, *arguments):
+        return self.run([sys.executable, "worker.py", task, *arguments])
+
+    def run(self, command):
         folders = {"LEAN_MAGIC_CACHE_DIR": str(self.ours), "IPYTHONDIR": str(self.ours.parent)}
-        command = [sys.executable, "worker.py", task, *map(str, arguments)]
-        done = subprocess.run(
-            command, cwd=HERE, env={**os.environ, **folders}, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            sys.exit(f"{task} {arguments} failed:\n{done.stderr}")
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(goals.run(command, folders))
 
     def first(self, folder, task, *arguments):
         """The figures of one cell that stores the large array, in an empty folder."""
@@ -154,10 +154,13 @@ def loading(bench):
 def main():
     options = arguments()
     start = time.perf_counter()
+    # As pip leaves it: what is measured is not the compiler.
+    compileall.compile_dir(HERE.parent / "lean_magic", quiet=2)
     with tempfile.TemporaryDirectory(prefix="lean_magic_bench_") as folder:
-        bench = Bench(Path(folder).resolve(), options.repeat)
+        bench = Bench(Path(folder).resolve(), options.repeat, options.crowd)
         sections = []
-        for part in (large, trivial, digests, loading):
+        parts = {part.__name__: part for part in (goals.goals, goals.peers, large, trivial, digests, loading)}
+        for part in [parts[name] for name in options.only or parts]:
             sections += part(bench)
             say(f"{time.perf_counter() - start:4.0f} s  {sections[-1].title}")
     about = f"Medians, measured on {report.machine()}."
@@ -174,6 +177,12 @@ def arguments():
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="fresh processes a figure: 5")
+    parser.add_argument(
+        "--crowd", type=int, default=100_000, metavar="N", help="entries in a full folder: 100,000"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="PART", help="of goals, peers, large, trivial, digests, loading"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, in seconds and bytes")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence about the machine")

@@ -18,16 +18,18 @@ from pathlib import Path
 
 def main(task, *arguments):
     with contextlib.redirect_stdout(io.StringIO()):
-        found = TASKS[task](*arguments)
+        found = (TASKS.get(task) or limits()[task])(*arguments)
     print(json.dumps(found))
 
 
 # -- the large array ------------------------------------------------------------
 
 
-def array_cell(cell, *setup, expected=None):
+def array_cell(cell, *setup, expected=None, size=None):
     """Run one cell that binds `x`; seconds to the prompt, bytes of peak memory, seconds until all is read."""
-    shell = started("import numpy", "from jobs import make", *setup)
+    shell = started(
+        "import numpy", f"import jobs\nfrom jobs import make\njobs.SIZE = {size} or jobs.SIZE", *setup
+    )
     before = reset_peak()
     to_prompt = seconds(shell, cell, expected)
     growth = peak() - before
@@ -99,6 +101,16 @@ def loading():
     return seconds(started(), "%load_ext lean_magic")
 
 
+# -- beside what the machine can do ---------------------------------------------------
+
+
+def limits():
+    sys.modules["worker"] = sys.modules["__main__"]
+    import limits
+
+    return limits.TASKS
+
+
 # -- how -----------------------------------------------------------------------------------
 
 
@@ -162,8 +174,8 @@ def peak():
 
 
 TASKS = {
-    "array, ours": lambda expected: array_cell(
-        "%%cached\nx = make()", "%load_ext lean_magic", expected=expected
+    "array, ours": lambda expected, size=None: array_cell(
+        "%%cached\nx = make()", "%load_ext lean_magic", expected=expected, size=size
     ),
     "array, joblib": lambda folder, mode="": array_cell("x = cached()", *joblib_setup(folder, mode or None)),
     "trivial": trivial,

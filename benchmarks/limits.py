@@ -1,0 +1,198 @@
+"""Measurements beside what the machine can do: reading the same memory, writing the same bytes, pickling to nowhere.
+
+Run by worker.py, each in a process of its own. All give ratios of two figures taken in turns.
+"""
+
+import contextlib
+import os
+import pickle
+import time
+from pathlib import Path
+from unittest import mock
+
+from jobs import collections, layouts, modules, results
+from worker import peak, reset_peak, seconds, started, timed
+
+
+class Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, data):
+        return len(data)
+
+
+def turns(repeat, *ways):
+    """Do these in turns, so that what else the machine does meets all; the least seconds of each."""
+    rounds = [[timed(way) for way in ways] for _ in range(repeat)]
+    return [min(column) for column in zip(*rounds, strict=True)]
+
+
+def reading(name, repeat):
+    """Speed of a fingerprint over that of reading the same bytes, by one thread and by all; bytes of peak memory."""
+    from lean_magic.values import fingerprint, tree
+
+    value, same, nbytes = layouts(name)
+    import numpy as np
+
+    words = np.arange(nbytes // 8, dtype="u8")
+    fingerprint(value)
+    before = reset_peak()
+    digest = fingerprint(value)
+    growth = peak() - before
+    with mock.patch.object(tree, "_cores", lambda: 1):
+        read, one = turns(int(repeat), words.sum, lambda: fingerprint(value))
+    read_too, many = turns(int(repeat), words.sum, lambda: fingerprint(value))
+    joblib = hashing(value) if name in ("float32 array", "CPU tensor", "DataFrame") else None
+    return {
+        "one": read / one,
+        "many": read_too / many,
+        "memory": growth,
+        "same": same is None or fingerprint(same) == digest,
+        "joblib": joblib and joblib / many,
+    }
+
+
+def hashing(value):
+    import joblib
+
+    return timed(joblib.hash, value)
+
+
+def collecting(name, repeat):
+    """Seconds of a fingerprint over those of joblib.hash and of pickling to nowhere."""
+    from lean_magic.values import fingerprint
+
+    value = collections(name)
+    ours, pickled = turns(
+        int(repeat), lambda: fingerprint(value), lambda: pickle.Pickler(Nowhere(), 5).dump(value)
+    )
+    return {"joblib": hashing(value) / ours, "pickle": ours / pickled}
+
+
+def module(name, repeat):
+    """Seconds of a module's fingerprint, and of the digests of its tensors alone."""
+    from lean_magic.values import fingerprint
+    from lean_magic.values.adapters.torch_content import digest_of
+
+    value = modules(name)
+    held = [*value.parameters(), *value.buffers()]
+    fingerprint(value)
+    whole, bare = turns(int(repeat), lambda: fingerprint(value), lambda: [digest_of(each) for each in held])
+    return {"whole": whole, "bare": bare, "bytes": sum(each.nbytes for each in held)}
+
+
+def hit(kind, expected):
+    """One cell that binds a result of 1 GiB: seconds to the prompt and of the first touch, bytes of peak memory."""
+    make, touch = results(kind)
+    shell = started(*make)
+    seconds(shell, "%load_ext lean_magic")
+    before = reset_peak()
+    to_prompt = seconds(shell, "%%cached\nx = make()", expected)
+    growth = peak() - before
+    return {"to prompt": to_prompt, "memory": growth, "touch": seconds(shell, touch)}
+
+
+def storing(folder, repeat):
+    """Seconds of storing 1 GiB over those of a raw write of the same bytes, and bytes of peak memory."""
+    import joblib  # noqa: F401  what its import costs is told elsewhere
+    import numpy as np
+
+    from lean_magic.store import LocalStore, Manifest
+    from lean_magic.values import codec
+
+    value = np.arange((1 << 30) // 4, dtype="f4")
+    store, file = LocalStore(Path(folder)), Path(folder, "raw")
+
+    def raw():
+        with file.open("wb") as target:
+            target.write(value)
+
+    def ours():
+        graph = codec.encode({"x": value})
+        store.put(entry(Manifest, "f" * 32), lambda target: codec.dump(graph, target))
+
+    raw()
+    before = reset_peak()
+    ours()
+    growth = peak() - before
+    found = turns(int(repeat), raw, ours)
+    return {"raw": found[0], "ours": found[1], "memory": growth}
+
+
+def entry(manifest, number):
+    """A manifest like those of a small cell."""
+    return manifest(
+        family=number[:32], key=number[:32], entry=number[:32], label="", cell_id="", source=f"y = {number}",
+        parts={}, observed={}, effects={}, seconds=1.0, created=time.time(), provenance={},
+    )  # fmt: skip
+
+
+def crowd(folder, count, repeat):
+    """Seconds of a hit with ten entries in the folder and with `count`, and of `%lean ls`."""
+    from lean_magic.store import LocalStore, Manifest
+
+    shell = started("%load_ext lean_magic")
+    store = LocalStore(Path(folder))
+
+    def fill(numbers):
+        for number in numbers:
+            store.put(entry(Manifest, f"{number:032x}"), lambda file: file.write(b"0") and {})
+
+    def hits():
+        return sorted(seconds(shell, "%%cached\ny = 1 + 1", "Hit") for _ in range(20 * int(repeat)))
+
+    seconds(shell, "%%cached\ny = 1 + 1", "Miss")
+    fill(range(10))
+    few = hits()
+    fill(range(10, int(count)))
+    many = hits()
+    listed = min(seconds(shell, "%lean ls") for _ in range(3))
+    return {"few": few[len(few) // 2], "many": many[len(many) // 2], "ls": listed, "count": int(count)}
+
+
+def in_place(repeat):
+    """Seconds that looking for changes takes after a cell, over one pass of fingerprints over its inputs."""
+    import numpy as np
+
+    from lean_magic.effects.mutation import changed
+    from lean_magic.values import Walk
+
+    values = {"written": np.ones(10**7), "closed": np.ones(10**7), "texts": tuple(map(str, range(10**6)))}
+    values["closed"].flags.writeable = False
+    with contextlib.suppress(ImportError):
+        import torch
+
+        values["tensor"] = torch.ones(10**7)
+
+    def look():
+        walk = Walk()
+        for name, value in values.items():
+            walk.fingerprint(name, value)
+        return walk
+
+    walk = look()
+    once, again = turns(int(repeat), look, lambda: changed(walk))
+    mutable = {"written": values["written"]}
+    only = turns(int(repeat), lambda: [Walk().fingerprint(name, value) for name, value in mutable.items()])[0]
+    return {"once": once, "again": again, "mutable": only}
+
+
+def drop(folder):
+    """Let the system forget the files in a folder, where it can."""
+    for path in Path(folder).rglob("*"):
+        if path.is_file() and hasattr(os, "posix_fadvise"):
+            number = os.open(path, os.O_RDONLY)
+            os.fsync(number)
+            os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(number)
+
+
+TASKS = {
+    "reading": reading,
+    "collecting": collecting,
+    "module": module,
+    "hit": hit,
+    "storing": storing,
+    "crowd": crowd,
+    "in place": in_place,
+}
