@@ -39,7 +39,7 @@ def reading(name, repeat):
     before = reset_peak()
     digest = fingerprint(value)
     growth = peak() - before
-    with mock.patch.object(tree, "_cores", lambda: 1):
+    with mock.patch.object(tree, "_cores", return_value=1):
         read, one = turns(int(repeat), words.sum, lambda: fingerprint(value))
     read_too, many = turns(int(repeat), words.sum, lambda: fingerprint(value))
     joblib = hashing(value) if name in ("float32 array", "CPU tensor", "DataFrame") else None

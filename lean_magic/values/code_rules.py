@@ -254,7 +254,7 @@ def _patches(cls: type) -> list[tuple[str, Any]]:
     return [held[place] for place in places]
 
 
-_MANY = 64  # members; pandas' and torch's central classes have hundreds
+_MANY = 12  # members; the central classes of pandas and torch have hundreds
 _judged: dict[type, tuple[list[Any], list[int]]] = {}
 
 

@@ -113,5 +113,5 @@ def _note(walk: Walk, texts: list[str]) -> None:
     first = [text for text in texts[:_PATHS] if _may_be_path(text)]
     if len(texts) <= _PATHS:
         walk.texts.update(first)
-    elif any(os.path.exists(text) for text in first[:_ASKED] if "\0" not in text):
+    elif any(os.path.exists(text) for text in first[:_ASKED] if text.strip("./")):  # not "." in a vocabulary
         walk.texts.update(text for text in texts if _may_be_path(text))

@@ -20,10 +20,22 @@ def _tokenizer(walk: Walk, value: tokenizers.Tokenizer) -> bytes:
 def without_call_settings(walk: Walk, value: tokenizers.Tokenizer) -> bytes:
     """Digest without truncation and padding, for owners that set both anew at each call."""
     walk.mark(value)
-    content = json.loads(value.to_str())
+    text = value.to_str()
     for name in ("truncation", "padding"):
-        content.pop(name, None)
-    return walk.noted(value, leaf("tokenizer model", json.dumps(content).encode()))
+        text = _without(text, name)
+    return walk.noted(value, leaf("tokenizer model", text.encode()))
+
+
+def _without(text: str, name: str) -> str:
+    """Leave a member out of a text of JSON; those left out come early, and the vocabulary after them is not read."""
+    head = text.partition('"added_tokens":')[0]
+    place = head.find(f'"{name}":')
+    if place >= 0:
+        start = place + len(name) + 3
+        end = json.JSONDecoder().raw_decode(text, start)[1]
+        return f"{text[:start]}null{text[end:]}"
+    content = json.loads(text)
+    return json.dumps({**content, name: None}) if name in content else text
 
 
 def _token(walk: Walk, value: tokenizers.AddedToken) -> bytes:
