@@ -172,7 +172,7 @@ def in_place(repeat):
 
     walk = look()
     once, again = turns(int(repeat), look, lambda: changed(walk))
-    mutable = {"written": values["written"]}
+    mutable = {name: value for name, value in values.items() if name != "texts"}
     only = turns(int(repeat), lambda: [Walk().fingerprint(name, value) for name, value in mutable.items()])[0]
     return {"once": once, "again": again, "mutable": only}
 

@@ -32,7 +32,7 @@ from lean_magic.outcome import Bypass
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
-from lean_magic.values.fingerprint import on_bytes
+from lean_magic.values.counting import on_bytes
 from lean_magic.values.owners import SETTERS
 
 __all__ = ["Cell", "Plan", "Planner"]

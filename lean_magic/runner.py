@@ -33,7 +33,7 @@ from lean_magic.store import LocalStore, Manifest, Part
 from lean_magic.turn import alone, wait
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
-from lean_magic.values.fingerprint import on_bytes
+from lean_magic.values.counting import on_bytes
 from lean_magic.values.in_place import shape_of
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting

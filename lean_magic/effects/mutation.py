@@ -32,8 +32,7 @@ class Mutation(Recorder):
 
     def end(self, run: Run) -> Record:
         """Keep what changed in place. Raises Unstorable naming what cannot be written back."""
-        again = Walk()
-        parts = changed(run.walk, again)
+        parts, again = changed(run.walk)
         closed = self._closing(run.walk)
         matters = parts or run.in_place or run.words & _LOOKS
         sharing = {"sharing": self._sharing} if matters else {}
@@ -47,7 +46,7 @@ class Mutation(Recorder):
         kept = {
             mark: self._content(mark, live[mark], _is_same(mark, live[mark], run.walk, again))
             for mark in marks
-            if mark in closed or self._is_other(run.walk, mark, live[mark])
+            if mark in closed or self._is_other(run.walk, again, mark, live[mark])
         }
         kept = {mark: content for mark, content in kept.items() if content is not _UNTOUCHED}
         return Record(sharing, sorted(parts), kept)
@@ -66,9 +65,9 @@ class Mutation(Recorder):
         live, before = walk.by_mark(), set(self._sharing[-1])
         return {mark for mark in self._shapes if _is_closed(live[mark]) != (mark in before)}
 
-    def _is_other(self, walk: Walk, mark: str, value: Any) -> bool:
+    def _is_other(self, walk: Walk, again: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""
-        return mark not in self._shapes or walk.digest_at(mark) != _digest(value)
+        return mark not in self._shapes or walk.digest_at(mark) != (again.digest_of(value) or _digest(value))
 
     def _content(self, mark: str, value: Any, same: bool) -> Any:
         part = mark.rpartition("#")[0]
@@ -150,10 +149,17 @@ def _digest(value: Any) -> str:
         return ""
 
 
-def changed(before: Walk, again: Walk) -> set[str]:
-    """Name the parts of a walk whose content is no longer what it was; `again` is the walk that finds out."""
+def changed(before: Walk) -> tuple[set[str], Walk]:
+    """Name the parts of a walk whose content is no longer what it was; give the second walk, too.
+
+    Parts in which nothing can change are not looked at again. Nothing less tells that something has not: torch's
+    counter of changes does not see what is written through `.data` or `numpy()`, and who closes an array to
+    writing may hold an open view of it.
+    """
+    again = Walk()
     again.spaces.update(before.spaces)
-    return {part for part, (value, digest) in before.values.items() if _differs(again, part, value, digest)}
+    open_parts = {part: value for part, value in before.values.items() if part not in before.fixed}
+    return {part for part, value in open_parts.items() if _differs(again, part, *value)}, again
 
 
 def _differs(walk: Walk, part: str, value: Any, digest: str) -> bool:

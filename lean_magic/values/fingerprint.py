@@ -28,6 +28,7 @@ from typing import Any
 import xxhash
 
 from lean_magic.errors import Unfingerprintable
+from lean_magic.values.counting import seen
 from lean_magic.values.describe import describe
 from lean_magic.values.origin import module_of, origin
 
@@ -39,9 +40,7 @@ __all__ = [
     "combine",
     "fingerprint",
     "leaf",
-    "on_bytes",
     "register",
-    "seen",
 ]
 
 # Deep, not endless: frames that a walk may stack before it gives up. Rules call each other from Python
@@ -108,25 +107,7 @@ def leaf(tag: str, content: Any) -> bytes:
     return state.digest()
 
 
-@contextlib.contextmanager
-def on_bytes(show: Callable[[int, int | None], None]) -> Iterator[None]:
-    """Tell `show` how many bytes have been digested, while large values are."""
-    _listeners.append([show, 0])
-    try:
-        yield
-    finally:
-        _listeners.pop()
-
-
-def seen(count: int) -> None:
-    """Tell those who listen of `count` more bytes."""
-    for listener in _listeners:
-        listener[1] += count
-        listener[0](listener[1], None)
-
-
 _CHUNK = 64 * 1024 * 1024
-_listeners: list[list[Any]] = []
 
 
 class Walk:
@@ -147,6 +128,8 @@ class Walk:
         self._digests: dict[int, bytes] = {}
         self.patched: dict[type, bytes] = {}
         self.values: dict[str, tuple[Any, str]] = {}
+        self.fixed: set[str] = set()  # parts in which nothing was met that could change
+        self._is_fixed = True
         self._marks: dict[int, int] = {}
         self._starts: list[tuple[int, str]] = [(0, "")]
         self._numbers: dict[str, int] = {}
@@ -160,7 +143,7 @@ class Walk:
 
         Raises Unfingerprintable, naming the part, where content cannot be compared.
         """
-        self._refs = set()
+        self._refs, self._is_fixed = set(), True
         self._starts.append((len(self.objects), part))
         try:
             with _deep():
@@ -170,6 +153,7 @@ class Walk:
         except RecursionError as error:
             raise Unfingerprintable(part, "is nested too deeply to compare") from error
         self.values[part] = (value, digest.hex())
+        (self.fixed.add if self._is_fixed else self.fixed.discard)(part)
         return Fingerprint(digest.hex(), describe(value), frozenset(self._refs))
 
     def digest(self, value: Any) -> bytes:
@@ -178,6 +162,7 @@ class Walk:
         plain = PLAIN.get(cls)
         if plain is not None:
             return plain(self, value)
+        self._is_fixed = False
         number = self._marks.get(id(value))
         if number is not None:
             return combine("same", self._mark(number).encode())
@@ -253,6 +238,7 @@ class Walk:
     def mark_all(self, values: list[Any]) -> None:
         """Give each of these its number."""
         start = len(self.objects)
+        self._is_fixed &= not values
         self._marks.update(zip(map(id, values), range(start, start + len(values)), strict=True))
         self.objects += values
 
@@ -267,6 +253,11 @@ class Walk:
             self._numbers = {self._mark(number): number for number in self._digests}
         found = self._digests.get(self._numbers.get(mark, -1))
         return None if found is None else found.hex()
+
+    def digest_of(self, value: Any) -> str:
+        """Give the digest (hex) that an object was met with; "" if it was digested together with others, or not."""
+        found = self._digests.get(self._marks.get(id(value), -1))
+        return "" if found is None else found.hex()
 
     def _mark(self, number: int) -> str:
         """Spell the mark of the object that was met as `number` in all."""

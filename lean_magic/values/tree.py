@@ -15,7 +15,8 @@ from typing import Any
 
 import xxhash
 
-from lean_magic.values.fingerprint import combine, seen
+from lean_magic.values.counting import seen
+from lean_magic.values.fingerprint import combine
 
 __all__ = ["LEAF", "join", "tree", "tree_of"]
 

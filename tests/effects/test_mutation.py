@@ -1,6 +1,13 @@
 """In-place change of objects that existed before the cell."""
 
+import datetime
+import threading
+
+import numpy as np
 import pytest
+
+from lean_magic.effects.mutation import changed
+from lean_magic.values import Walk
 
 # name → cells: earlier ones, the cached one, one that changes something in between, one that looks.
 CASES = {
@@ -86,3 +93,22 @@ def test_cached_as_uncached(both, name):
     """A change in place is there after a hit, or the cell runs."""
     plain, cached = both(**CASES[name])
     assert cached == plain
+
+
+def test_what_cannot_change_is_not_looked_at_again():
+    """Texts, numbers and tuples of them are not fingerprinted a second time; whatever could change is, at any depth."""
+    held = {
+        "text": "a" * 1000, "pair": (1, ("b", 2.5)), "set": frozenset({"x", "y"}), "when": datetime.date(2024, 2, 29),
+        "list": [1], "inside": (1, [2]), "lock": (threading.Lock(),), "array": (np.zeros(3),), "again": ([3],),
+    }  # fmt: skip
+    walk = Walk()
+    for name, value in held.items():
+        walk.fingerprint(name, value)
+    assert walk.fixed == {"text", "pair", "set", "when"}
+    parts, again = changed(walk)
+    assert parts == set()
+    assert again.values.keys() == held.keys() - walk.fixed
+    held["inside"][1].append(3)
+    held["lock"][0].acquire()
+    held["array"][0][1] = 1
+    assert changed(walk)[0] == {"inside", "lock", "array"}

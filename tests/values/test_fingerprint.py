@@ -5,7 +5,7 @@ from notebook_code import elsewhere
 
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values import Ref, Walk, fingerprint
-from lean_magic.values.fingerprint import on_bytes
+from lean_magic.values.counting import on_bytes
 
 
 class Node:

@@ -12,7 +12,7 @@ import xxhash
 from lean_magic.values import fingerprint
 from lean_magic.values import tree as tree_module
 from lean_magic.values.adapters.numpy_elements import digest_of, is_solid
-from lean_magic.values.fingerprint import on_bytes
+from lean_magic.values.counting import on_bytes
 from lean_magic.values.tree import LEAF, join, tree, tree_of
 
 SIZES = [0, 1, 240, 241, LEAF - 1, LEAF, LEAF + 1, 3 * LEAF, 3 * LEAF + 17]
