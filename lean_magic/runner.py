@@ -240,7 +240,8 @@ class Runner:
         from lean_magic.store import eviction
 
         store, budget = self.store, self.settings.budget
-        if store.size() > budget:
+        most = store.at_most()
+        if (most is None or most > budget) and store.size() > budget:
             # A little below, so that not every store has to make room again.
             eviction.prune(store, self.ledger.read(), int(budget * 0.9), time.time(), self.settings.pinned)
 

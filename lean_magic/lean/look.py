@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lean_magic import cost
 from lean_magic.lean.page import Column, Page, Table, Text, cut
-from lean_magic.lean.place import ID, entries, first_line, mapped, use_of
+from lean_magic.lean.place import ID, entries, first_line, mapped, newest, use_of
 from lean_magic.lean.request import VERBS
 from lean_magic.ledger import totals
+from lean_magic.store import line_of
 from lean_magic.words import age, duration, size
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lean_magic.lean.request import Request
     from lean_magic.ledger import Totals
     from lean_magic.settings import LeanMagic
-    from lean_magic.store import Manifest
+    from lean_magic.store import Line, Manifest
 
 __all__ = ["config", "ls", "midnight", "overview", "price", "savings"]
 
@@ -41,14 +42,19 @@ def overview(place: Place, request: Request) -> Page:
 def ls(place: Place, request: Request) -> Page:
     """List the entries whose label, code or id has the TEXT in it, newest first."""
     text = request.operand.casefold()
-    found = [entry for entry in entries(place) if _has(entry, text)]
+    if text or "--all" in request.options:
+        every = [entry for entry in entries(place) if _has(entry, text)]
+        found: Sequence[Line] = [line_of(entry) for entry in every]
+        shown = every if "--all" in request.options else every[:_SHOWN]
+    else:
+        found = place.store.lines()
+        shown = newest(place, found, _SHOWN)
     items = mapped(place, text)
-    if items and not found:
+    if items and not shown:
         return Page([_items(place, items)])
-    if not found:
+    if not shown:
         having = f" with {request.operand!r} in it" if text else ""
         return Page([Text(f"no entry{having} in {place.store.root}")])
-    shown = found if "--all" in request.options else found[:_SHOWN]
     columns = [Column("entry"), *(Column(name, number=True) for name in ("made", "size", "took", "hits"))]
     table = Table([*columns, Column("id", code=True)], _rows(place, shown), bend=0)
     return Page([table, Text(_count(place, found, shown)), *([_items(place, items)] if items else [])])
@@ -80,7 +86,7 @@ def _has(entry: Manifest, text: str) -> bool:
 
 
 def _rows(place: Place, shown: Sequence[Manifest]) -> list[list[str]]:
-    known, now = place.uses(), time.time()
+    known, now = place.uses({entry.entry for entry in shown}), time.time()
     return [
         [
             cut(entry.label or first_line(entry.source), _NAME),
@@ -94,9 +100,9 @@ def _rows(place: Place, shown: Sequence[Manifest]) -> list[list[str]]:
     ]
 
 
-def _count(place: Place, found: Sequence[Manifest], shown: Sequence[Manifest]) -> str:
+def _count(place: Place, found: Sequence[Line], shown: Sequence[Manifest]) -> str:
     entries = "1 entry" if len(found) == 1 else f"{len(found)} entries"
-    held = size(sum(entry.payload.size for entry in found if entry.payload))
+    held = size(sum(line.size for line in found))
     more = len(found) - len(shown)
     rest = f"; {place.command} ls --all shows {more} more" if more else ""
     return f"{entries}, {held}, in {place.store.root}{rest}"

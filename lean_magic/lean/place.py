@@ -13,11 +13,13 @@ from lean_magic.store.eviction import Use, uses
 from lean_magic.store.segments import Segments, maps
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from lean_magic.ledger import Ledger
     from lean_magic.settings import LeanMagic
-    from lean_magic.store import LocalStore, Manifest
+    from lean_magic.store import Line, LocalStore, Manifest
 
-__all__ = ["ID", "Mapped", "Place", "called", "entries", "first_line", "mapped", "use_of"]
+__all__ = ["ID", "Mapped", "Place", "called", "entries", "first_line", "mapped", "newest", "use_of"]
 
 ID = 8  # hex digits of an id that are shown
 
@@ -31,9 +33,9 @@ class Place:
     ledger: Ledger
     command: str = "%lean"
 
-    def uses(self) -> dict[str, Use]:
-        """Return what the ledger knows about each entry, by its id. Raises StoreError."""
-        return uses(self.ledger.read())
+    def uses(self, only: Collection[str] | None = None) -> dict[str, Use]:
+        """Return what the ledger knows about each entry, or about these `only`, by its id. Raises StoreError."""
+        return uses(self.ledger.read(only=only))
 
 
 def entries(place: Place) -> list[Manifest]:
@@ -78,6 +80,16 @@ def _mapped(home: Segments) -> Mapped:
         seconds=math.fsum(float(meta["seconds"]) for meta in metas),
         created=max((float(meta["created"]) for meta in metas), default=0.0),
     )
+
+
+def newest(place: Place, lines: Sequence[Line], count: int) -> list[Manifest]:
+    """Return the `count` newest of some entries, newest first; those that are gone are passed over."""
+    found: list[Manifest] = []
+    for line in sorted(lines, key=lambda line: line.created, reverse=True):
+        if len(found) == count:
+            break
+        found += [each for each in place.store.get(line.family, line.key) if each.entry == line.entry]
+    return found
 
 
 def use_of(entry: Manifest, known: dict[str, Use]) -> Use:

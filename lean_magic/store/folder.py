@@ -39,7 +39,7 @@ _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of lean_magic; see https://bford.info/cachedir/\n"
 )
 _MARKS = {".gitignore": "*\n", "CACHEDIR.TAG": _TAG}
-_OURS = {"entries", "items", "leases", *_MARKS}
+_OURS = {"entries", "index", "items", "leases", *_MARKS}
 
 
 def key_folder(root: Path, family: str, key: str) -> Path:
@@ -95,19 +95,20 @@ def leftovers(folder: Path, age: float = DAY) -> list[Path]:
     return [Path(entry.path) for entry in files if _is_left(entry, entries) and _age(entry) > age]
 
 
-def mark(root: Path) -> None:
-    """Tell git and backups to pass over the cache, when it is first used.
+def mark(root: Path) -> bool:
+    """Tell git and backups to pass over the cache, when it is first used; gives whether it is.
 
     A folder that holds anything else is the user's own, and only our part of it is marked.
     """
     entries = root / "entries"
     if entries.exists():
-        return
+        return False
     ours = all(path.name in _OURS or path.name.startswith("ledger") for path in root.iterdir())
     make_folders(entries)
     for name, text in _MARKS.items():
         with new_file((root if ours else entries) / name) as file:
             file.write(text.encode())
+    return True
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:

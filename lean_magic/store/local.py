@@ -32,6 +32,7 @@ from lean_magic.store.folder import (
     new_file,
     read_manifest,
 )
+from lean_magic.store.index import Index, Line
 from lean_magic.store.manifest import Manifest, Payload, require_name
 from lean_magic.store.payload import PayloadWriter, Progress, Seal, read_seal, seal_of, verify
 from lean_magic.store.segments import maps
@@ -39,13 +40,14 @@ from lean_magic.store.store import Manifests, Writer, unusable
 from lean_magic.store.trust import make_private, require_own, require_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from lean_magic.store import audit
 
-__all__ = ["LocalStore"]
+__all__ = ["LocalStore", "line_of"]
 
 _SWEEP_EVERY = 3600.0  # seconds, a family and process
+_BESIDE = 64 * 1024  # bytes: more than a manifest and a seal take, but for odd ones
 
 
 class LocalStore:
@@ -58,6 +60,7 @@ class LocalStore:
         # Resolved once: later changes of the working folder or of links do not move the cache.
         self.root = Path(os.path.realpath(root))
         self.progress = progress
+        self._index = Index(self.root / "index")
         self._seals: dict[Path, Seal] = {}
         self._swept: dict[str, float] = {}
 
@@ -84,7 +87,8 @@ class LocalStore:
         payload, place = self._files(manifest)[:2]
         with self._in_words("store an entry in"):
             make_private(self.root)
-            mark(self.root)
+            if mark(self.root):
+                self._index.write([])
             self._sweep(manifest.family)
             stored, data = self._write_payload(manifest, payload, write)
             with ExitStack() as undo:
@@ -92,6 +96,7 @@ class LocalStore:
                 with new_file(place) as file:
                     file.write(data)
                 undo.pop_all()
+            self._index.add(line_of(stored))
         return stored
 
     def list(self, family: str | None = None) -> Iterator[Manifest]:
@@ -103,6 +108,7 @@ class LocalStore:
         """Remove the entry, manifest first; an absent one is fine. Raises StoreError."""
         payload, place, seal = self._files(manifest)
         self._seals.pop(payload, None)
+        self._index.remove(manifest.entry)
         with self._in_words("delete an entry in"):
             for path in (place, payload, seal):
                 path.unlink(missing_ok=True)
@@ -134,7 +140,38 @@ class LocalStore:
         """
         from lean_magic.store import audit
 
-        return audit.check(self.root, fix=fix, age=age)
+        findings = audit.check(self.root, fix=fix, age=age)
+        if fix:
+            self._index.forget()
+        return findings
+
+    def lines(self) -> Sequence[Line]:
+        """Return every entry as the index knows it, in no order. Raises StoreError.
+
+        What others removed from the folder by hand may still be among them, or what an older version stored be
+        missing, until `check(fix=True)`; whole families are compared with the folder.
+        """
+        found = self._index.read()
+        if found is None:
+            require_private(self.root)
+            found = {manifest.entry: line_of(manifest) for manifest in self.list()}
+            if self.root.exists():
+                self._index.write(found.values())
+            return list(found.values())
+        there = {folder.name for folder in folders_in(self.root / "entries")}
+        known = {line.family for line in found.values()}
+        for line in [line for line in found.values() if line.family not in there]:
+            self._index.remove(line.entry)
+            del found[line.entry]
+        for manifest in (each for family in there - known for each in self.list(family)):
+            found[manifest.entry] = line_of(manifest)
+            self._index.add(found[manifest.entry])
+        return list(found.values())
+
+    def at_most(self) -> int | None:
+        """Return bytes that all entries do not exceed, without a look at each; None if there is no index yet."""
+        found = self._index.read()
+        return None if found is None else sum(line.size + _BESIDE for line in found.values())
 
     def size(self) -> int:
         """Return the bytes of all entries and segments, and of whatever else lies beside them."""
@@ -197,3 +234,9 @@ class LocalStore:
             raise
         except OSError as error:
             raise unusable(error, doing, self.root) from error
+
+
+def line_of(manifest: Manifest) -> Line:
+    """Give what the index keeps of an entry."""
+    size = manifest.payload.size if manifest.payload else 0
+    return Line(manifest.entry, manifest.family, manifest.key, manifest.created, size)

@@ -264,10 +264,6 @@ class Walk:
         start, part = self._starts[bisect.bisect_right(self._starts, number, key=_START) - 1]
         return f"{part}#{number - start}"
 
-    def digest_of(self, value: Any) -> str:
-        """Give the digest (hex) of an object that was met, "" for any other."""
-        return self._digests.get(self._marks.get(id(value), -1), b"").hex()
-
     def live(self) -> dict[int, str]:
         """Give the id of every live object with its mark: "part#position"."""
         return {id(value): mark for mark, value in self.by_mark().items()}

@@ -43,7 +43,7 @@ def test_the_layout(store):
     """An entry is two files in the folder of its family and key, in a folder that git and backups pass over."""
     stored = store.put(a_manifest(), writer())
     place = f"entries/{stored.family}/{stored.key}/{stored.entry}"
-    assert files(store) == [".gitignore", "CACHEDIR.TAG", f"{place}.joblib", f"{place}.json"]
+    assert files(store) == [".gitignore", "CACHEDIR.TAG", f"{place}.joblib", f"{place}.json", "index"]
     assert (store.root / ".gitignore").read_text() == "*\n"
     assert (store.root / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
 

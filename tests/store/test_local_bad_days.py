@@ -36,7 +36,7 @@ def test_a_failure_after_the_payload_leaves_nothing(store, monkeypatch):
     monkeypatch.setattr(Path, "replace", no_manifest)
     with pytest.raises(StoreError, match="the disk is full"):
         store.put(a_manifest(), writer())
-    assert files(store) == [".gitignore", "CACHEDIR.TAG"]
+    assert files(store) == [".gitignore", "CACHEDIR.TAG", "index"]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_failure_while_writing_leaves_nothing(store, error):
 
     with pytest.raises(StoreError if isinstance(error, OSError) else type(error)):
         store.put(a_manifest(), write)
-    assert files(store) == [".gitignore", "CACHEDIR.TAG"]
+    assert files(store) == [".gitignore", "CACHEDIR.TAG", "index"]
 
 
 def test_a_full_disk_is_put_in_words(store):
@@ -76,7 +76,7 @@ def test_a_file_larger_than_the_system_allows(store):
             store.put(a_manifest(), writer(bytes(4 << 20)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert files(store) == [".gitignore", "CACHEDIR.TAG"]
+    assert files(store) == [".gitignore", "CACHEDIR.TAG", "index"]
 
 
 def test_kill_in_mid_write(store):
