@@ -19,10 +19,10 @@ from lean_magic.items.canary import chosen
 from lean_magic.items.choices import Choices, MapPlan, Tally
 from lean_magic.items.collection import Collection, collect
 from lean_magic.items.columns import Differs, Part, assemble
-from lean_magic.items.digests import digest_items
+from lean_magic.items.digests import digest_items, pieces
 from lean_magic.items.identity import Identity, identify
 from lean_magic.items.index import Index, first_of, group, index_of
-from lean_magic.items.rows import part_of, read
+from lean_magic.items.rows import part_of, read, stretch
 from lean_magic.items.watch import Watch, count_as_read
 from lean_magic.items.writer import Writer
 from lean_magic.key import difference
@@ -33,6 +33,7 @@ from lean_magic.words import duration
 __all__ = ["Call"]
 
 _TRIES = 10  # to read what other processes evict or pack together meanwhile
+_MANY, _WIDE = 1 << 18, 1 << 31  # items from which on memory for their keys counts; and for wide numbers
 _DOUBTED = "earlier results differ from what it computes"
 
 
@@ -41,7 +42,6 @@ class Call:
 
     identity: Identity
     home: Segments
-    keys: Any
     index: Index
     rows: Any
 
@@ -52,6 +52,7 @@ class Call:
         self.runner = runner()
         self.items: Collection = collect(items)
         self.tally = Tally(len(self.items))
+        self._keys: Any = None
         self.failed: dict[int, BaseException] = {}
 
     # -- what the verbs ask ------------------------------------------------------------
@@ -117,8 +118,6 @@ class Call:
         """Find out who computes, and which items are known. Raises LeanMagicError."""
         self.identity = self.identify()
         self.home = Segments(self.runner.settings.folder, self.identity.digest)
-        with progress("looking items up", self.runner.settings.progress_after, " items") as show:
-            self.keys = digest_items(self.items.values, self.identity.by_name, show)
         self.find()
 
     def identify(self) -> Identity:
@@ -129,7 +128,30 @@ class Call:
     def find(self) -> None:
         """Look all items up in what is stored now."""
         self.index = index_of(self.home, self.identity)
-        self.rows = self.index.find(self.keys)
+        if self._keys is not None or len(self.items) <= _MANY or not self._found_all():
+            self.rows = self.index.find(self.keys)
+
+    @property
+    def keys(self) -> Any:
+        """The items' keys, digested when they are first asked for."""
+        if self._keys is None:
+            with self._looking() as show:
+                self._keys = digest_items(self.items.values, self.identity.by_name, show)
+        return self._keys
+
+    def _found_all(self) -> bool:
+        """Look up very many items piece by piece, and keep no keys; at the first that is missing give up."""
+        self.rows = np.empty(len(self.items), np.int32 if self.index.count < _WIDE else np.int64)
+        with self._looking() as show:
+            for start, keys in pieces(self.items.values, self.identity.by_name, show):
+                rows = self.index.find(keys)
+                if (rows < 0).any():
+                    return False
+                self.rows[start : start + len(rows)] = rows
+        return True
+
+    def _looking(self) -> Any:
+        return progress("looking items up", self.runner.settings.progress_after, " items")
 
     def _stored(self, places: Any) -> list[Any]:
         """Give the results of known items; what vanished meanwhile is UNKNOWN."""
@@ -139,8 +161,8 @@ class Call:
             known = np.flatnonzero(self.rows[places] >= 0)
             at = self.rows[places[known]]
             for segment, some in group(self.index.segments_of(at)):
-                values = read(self.index.places[segment], at[some] - self.index.start(segment)).values()
-                for place, value in zip(known[some].tolist(), values, strict=True):
+                values = read(self.index.places[segment], at[list(some)] - self.index.start(segment)).values()
+                for place, value in zip(known[list(some)].tolist(), values, strict=True):
                     found[place] = value
         return found
 
@@ -149,14 +171,16 @@ class Call:
     def _answer(self, keep: bool) -> Any:
         """Compute what is missing and put all together; again where files vanish meanwhile."""
         self._count_found()
-        work = self._work(keep=keep)
+        work: Computing | None = None
         for left in reversed(range(_TRIES)):
             missing = np.flatnonzero(self.rows < 0)
             if len(missing):
+                work = work or self._work(keep=keep)
                 self._compute(work, missing)
             try:
                 with files.unwatched():
-                    result = self.together(work.writer.parts(self._held), work.failed)
+                    held = work.writer.parts(self._held) if work else []
+                    result = self.together(held, work.failed if work else {})
             except Damaged as error:
                 if not left:
                     return self._plain(str(error))
@@ -168,7 +192,7 @@ class Call:
         raise AssertionError
 
     def _count_found(self) -> None:
-        known = self.rows[self.rows >= 0]
+        known = self.rows if (self.rows >= 0).all() else self.rows[self.rows >= 0]
         self.tally.found = len(known)
         for segment, some in group(self.index.segments_of(known)):
             self.tally.saved += self.index.places[segment].seconds * len(some)
@@ -244,17 +268,23 @@ class Call:
 
     def together(self, held: list[Part], failed: Mapping[int, BaseException]) -> Any:
         """Put the result together from segments, and from what could not be stored."""
-        found = np.flatnonzero(self.rows >= 0)
-        parts: list[Part] = []
-        for segment, some in group(self.index.segments_of(self.rows[found])):
-            to = found[some]
-            parts.append(part_of(self.index.places[segment], self.rows[to] - self.index.start(segment), to))
+        parts = list(self._parts())
         parts += held
         if sum(len(part.to) for part in parts) < len(self.rows) and not failed:
             raise Damaged(f"items vanished from {self.home.folder} while they were read")
         if not parts:
             raise next(iter(failed.values()))
         return assemble(parts, len(self.rows), self.identity.device)
+
+    def _parts(self) -> Iterator[Part]:
+        """Give what each segment has for the result; stretches as ranges, which take no room."""
+        found = None if (self.rows >= 0).all() else np.flatnonzero(self.rows >= 0)
+        rows = self.rows if found is None else self.rows[found]
+        for segment, some in group(self.index.segments_of(rows)):
+            places = slice(some.start, some.stop) if isinstance(some, range) else some
+            here = stretch(rows[places] - self.index.start(segment))
+            to = some if found is None else stretch(found[places])
+            yield part_of(self.index.places[segment], here, to)
 
     def _held(self, keys: Any) -> tuple[Any, Any]:
         missing = np.flatnonzero(self.rows < 0)
@@ -263,20 +293,27 @@ class Call:
 
     # -- the end -----------------------------------------------------------------------------
 
-    def _finish(self, work: Computing) -> None:
+    def _finish(self, work: Computing | None) -> None:
+        notes: list[str] = []
+        with files.unwatched():
+            for text in {place.observed for place in self.index.places}:
+                count_as_read(text)
+            if work is not None:
+                notes = self._computed(work)
+            told.record(self.runner, self.tally, self.map.label, self.identity.digest)
+            self.tally.notes = tuple(notes)
+            told.show(self.runner, self.tally.line(told.per_hour(self.runner)), quiet=self.map.quiet)
+
+    def _computed(self, work: Computing) -> list[str]:
+        """Take down the figures; gives what the line should say besides."""
         tally = self.tally
         tally.computed, tally.batches, tally.spent = work.computed, work.batches, work.seconds
         tally.failed, self.failed = len(work.failed), work.failed
         notes = [f"not stored: {work.writer.failed}"] if work.writer.failed else []
-        with files.unwatched():
-            for text in {place.observed for place in self.index.places}:
-                count_as_read(text)
-            if work.writer.stored:
-                tally.stored = sum(care.size_of(self.home, name) for name in work.writer.written)
-                notes += self._after_storing(work)
-            told.record(self.runner, tally, self.map.label, self.identity.digest)
-            tally.notes = tuple(notes)
-            told.show(self.runner, tally.line(told.per_hour(self.runner)), quiet=self.map.quiet)
+        if work.writer.stored:
+            tally.stored = sum(care.size_of(self.home, name) for name in work.writer.written)
+            notes += self._after_storing(work)
+        return notes
 
     def _after_storing(self, work: Computing) -> list[str]:
         """Keep the folder in order, and see whether the items will be found; gives what the line should say."""

@@ -17,7 +17,7 @@ import numpy as np
 from lean_magic.errors import Damaged, Unstorable, UsageError
 from lean_magic.items import packed
 
-__all__ = ["Batch", "Differs", "assemble", "joined", "split"]
+__all__ = ["Batch", "Differs", "as_index", "assemble", "joined", "split"]
 
 
 class Differs(Exception):
@@ -234,7 +234,7 @@ Fill = Callable[[Any, Any, int], None]
 class Part:
     """Some items of a result: where they go, where they are from, and what reads column `number` of them."""
 
-    to: Any  # positions in the result, an array or a slice
+    to: Any  # positions in the result, an array or a range
     tree: Any
     specs: list[dict[str, Any]]
     fill: Fill  # (whole array, positions, number of the column): rows
@@ -261,7 +261,7 @@ def _assemble(tree: Any, parts: Sequence[Part], count: int, numbers: Iterator[in
         return whole if tree["is"] == "array" else _tensor(whole, tree, device)
     found: list[Any] = [None] * count
     for part in parts:
-        for place, value in zip(part.to.tolist(), part.column(number).values(), strict=True):
+        for place, value in zip(list(part.to), part.column(number).values(), strict=True):
             found[place] = value
     return found if tree["is"] == "list" else _objects(found)
 
@@ -283,10 +283,15 @@ def _whole(parts: Sequence[Part], count: int, number: int) -> Any:
     return whole
 
 
+def as_index(positions: Any) -> Any:
+    """Give positions as numpy takes them: a range as a slice."""
+    return slice(positions.start, positions.stop) if isinstance(positions, range) else positions
+
+
 def _others(parts: Sequence[Part], count: int) -> Any:
     left: Any = np.ones(count, np.bool_)
     for part in parts:
-        left[part.to] = False
+        left[as_index(part.to)] = False
     return left
 
 

@@ -21,27 +21,33 @@ from lean_magic.errors import Unfingerprintable, UsageError
 from lean_magic.values import fingerprint
 from lean_magic.values.code import CodeFacts, nested
 
-__all__ = ["digest_items", "looks_at_names"]
+__all__ = ["digest_items", "looks_at_names", "pieces"]
 
 _STEP = 8192  # items whose digests are joined at a time
 _digest = xxhash.xxh3_128_digest
 
+Show = Callable[[int, "int | None"], None]
 
-def digest_items(
-    values: Any, by_name: bool = False, show: Callable[[int, int | None], None] | None = None
-) -> Any:
+
+def digest_items(values: Any, by_name: bool = False, show: Show | None = None) -> Any:
     """Give the keys of items as an (n, 2) array of uint64; `by_name`: paths count by their names, too.
 
     Raises Unfingerprintable, naming the item, UsageError for a path that is no file.
     """
     keys: Any = np.empty((len(values), 2), np.uint64)
+    for start, some in pieces(values, by_name, show):
+        keys[start : start + len(some)] = some
+    return keys
+
+
+def pieces(values: Any, by_name: bool = False, show: Show | None = None) -> Iterator[tuple[int, Any]]:
+    """Yield the keys of some thousand items at a time, each with the position of the first; see `digest_items`."""
     for start in range(0, len(values), _STEP):
         piece = values[start : start + _STEP]
         found = _rows(piece) if isinstance(piece, np.ndarray) else _list(piece, start, by_name)
-        keys[start : start + len(piece)] = np.frombuffer(b"".join(found), np.dtype(">u8")).reshape(-1, 2)
+        yield start, np.frombuffer(b"".join(found), np.dtype(">u8")).reshape(-1, 2).astype(np.uint64)
         if show is not None:
             show(start, len(values))
-    return keys
 
 
 def _rows(rows: Any) -> list[bytes]:

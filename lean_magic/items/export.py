@@ -41,7 +41,7 @@ def _all(call: Call) -> dict[str, Any]:
     keys = np.concatenate([place.keys() for place in places])
     starts = np.cumsum([0, *(place.count for place in places)])
     parts = [
-        part_of(place, np.arange(place.count), np.arange(start, start + place.count))
+        part_of(place, range(place.count), range(start, start + place.count))
         for place, start in zip(places, starts[:-1].tolist(), strict=True)
     ]
     return {"key": _hex(keys), **_named(assemble(parts, len(keys), "cpu"))}

@@ -21,6 +21,8 @@ from lean_magic.store.segments import Segment, Segments
 
 __all__ = ["Index", "Place", "first_of", "group", "index_of"]
 
+_STEP = 1 << 16  # items that are looked up at a time
+_WIDE = 1 << 31  # items from which on their numbers need eight bytes
 _KEPT = 4  # maps whose index a process keeps between calls
 
 
@@ -76,17 +78,21 @@ class Index:
 
     def find(self, keys: Any) -> Any:
         """Give the row of each key among all segments, -1 where there is none."""
-        rows: Any = np.full(len(keys), -1, np.int64)
-        if not self.count:
-            return rows
-        at: Any = np.searchsorted(self._high, keys[:, 0])
-        at[at == len(self._high)] = 0
-        same = self._high[at] == keys[:, 0]
-        right = same & (self._low[at] == keys[:, 1])
-        rows[right] = self._rows[at[right]]
-        for place in np.flatnonzero(same & ~right):  # halves alike: as good as never
-            rows[place] = self._search(int(at[place]), keys[place])
+        rows: Any = np.full(len(keys), -1, np.int32 if self.count < _WIDE else np.int64)
+        for start in range(0, len(keys) if self.count else 0, _STEP):
+            self._find(keys[start : start + _STEP], rows[start : start + _STEP])
         return rows
+
+    def _find(self, keys: Any, rows: Any) -> None:
+        order = np.argsort(keys[:, 0])  # in order, neighbours are found in memory that is at hand
+        wanted, lows = keys[order, 0], keys[order, 1]
+        at: Any = np.searchsorted(self._high, wanted)
+        at[at == len(self._high)] = 0
+        same = self._high[at] == wanted
+        right = same & (self._low[at] == lows)
+        rows[order[right]] = self._rows[at[right]]
+        for place in np.flatnonzero(same & ~right):  # halves alike: as good as never
+            rows[order[place]] = self._search(int(at[place]), (wanted[place], lows[place]))
 
     def _search(self, at: int, key: Any) -> int:
         while at < len(self._high) and self._high[at] == key[0]:
@@ -97,7 +103,11 @@ class Index:
 
     def segments_of(self, rows: Any) -> Any:
         """Give the position of the segment that each row lies in."""
-        return np.searchsorted(self._starts, rows, side="right") - 1
+        found: Any = np.empty(len(rows), np.int32)
+        for start in range(0, len(rows), _STEP):
+            some = rows[start : start + _STEP]
+            found[start : start + _STEP] = np.searchsorted(self._starts, some, side="right") - 1
+        return found
 
     def start(self, position: int) -> int:
         """Give the first row of a segment."""
@@ -107,29 +117,40 @@ class Index:
     def of(cls, keys: Any) -> Index:
         """Make the index of keys that are in memory."""
         index = cls()
-        index._sort([keys])
+        index._sort(keys[:, 0].copy(), keys[:, 1].copy())
+        index._starts = np.zeros(1, np.int64)
         return index
 
     def build(self) -> list[Place]:
         """Read and sort the keys of all places; gives those that could be read."""
-        good, keys = [], []
+        total, at, starts = sum(place.count for place in self.places), 0, []
+        high: Any = np.empty(total, np.uint64)
+        low: Any = np.empty(total, np.uint64)
+        good = []
         for place in self.places:
             try:
-                keys.append(place.keys())
-                good.append(place)
+                keys = place.keys()
             except Damaged:
                 with suppress(OSError):
                     place.home.remove([place.name])
-        self._sort(keys)
+                continue
+            high[at : at + len(keys)], low[at : at + len(keys)] = keys[:, 0], keys[:, 1]
+            starts.append(at)
+            good.append(place)
+            at += len(keys)
+        self._starts = np.array(starts, np.int64)
+        halves = [high[:at], low[:at]]
+        del high, low
+        self._sort(halves.pop(0), halves.pop())
         return good
 
-    def _sort(self, keys: list[Any]) -> None:
-        self._starts = np.cumsum([0, *(len(one) for one in keys)])[:-1]
-        self._high = np.concatenate([one[:, 0] for one in keys]) if keys else np.empty(0, np.uint64)
-        self._rows = np.argsort(self._high, kind="stable").astype(np.uint32)
-        self._high = self._high[self._rows]
-        low = np.concatenate([one[:, 1] for one in keys]) if keys else self._high
-        self._low = low[self._rows]
+    def _sort(self, high: Any, low: Any) -> None:
+        """Sort both halves by the first; one after the other, so that there is never a third."""
+        rows: Any = np.argsort(high)
+        self._rows = rows = rows.astype(np.uint32 if len(rows) < _WIDE else np.int64)
+        self._high = high[rows]
+        del high
+        self._low = low[rows]
 
     def take_over(self, ready: Index) -> None:
         """Use the sorted keys of another index of the same segments."""
@@ -222,7 +243,7 @@ def _stale(observed: dict[str, Any], identity: Identity) -> str:
 
 
 def group(numbers: Any) -> Iterator[tuple[int, Any]]:
-    """Give each number once, with the positions where it stands, in ascending order of positions."""
+    """Give each number once, with the positions where it stands, ascending: a range or an array."""
     if not len(numbers):
         return
     if (numbers[1:] >= numbers[:-1]).all():
@@ -232,7 +253,7 @@ def group(numbers: Any) -> Iterator[tuple[int, Any]]:
         ordered = numbers[order]
     edges = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), len(ordered)]
     for begin, end in itertools.pairwise(edges):
-        yield int(ordered[begin]), np.arange(begin, end) if order is None else order[begin:end]
+        yield int(ordered[begin]), range(begin, end) if order is None else order[begin:end]
 
 
 def first_of(keys: Any) -> tuple[Any, Any]:

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from lean_magic.errors import Damaged
-from lean_magic.items.columns import Batch, Column, Part
+from lean_magic.items.columns import Batch, Column, Part, as_index
 from lean_magic.items.index import Place
 from lean_magic.items.packed import dtype_from
 from lean_magic.store.segments import CHUNK, Reader
 
-__all__ = ["blocks_of", "part_of", "read"]
+__all__ = ["blocks_of", "part_of", "read", "stretch"]
 
 
 def blocks_of(keys: Any, batch: Batch) -> dict[str, Any]:
@@ -49,24 +49,24 @@ def read(place: Place, rows: Any) -> Batch:
     return Batch(place.tree, columns, len(rows))
 
 
+def stretch(positions: Any) -> Any:
+    """Give positions that follow each other as a range, which takes no room, and others as they are."""
+    first, count = int(positions[0]), len(positions)
+    if int(positions[-1]) - first == count - 1 and bool((positions[1:] > positions[:-1]).all()):
+        return range(first, first + count)
+    return positions
+
+
 def _fill(place: Place, rows: Any, whole: Any, to: Any, number: int) -> None:
     if not whole.nbytes:
         return
     with _reading(place) as reader:
-        if _is_run(rows, place.count) and _is_run(to, len(rows)):
-            stretch = whole[to[0] : to[0] + len(to)]
-            reader.read_into(f"{number}", memoryview(stretch.reshape(-1).view(np.uint8)))
+        whole_segment = isinstance(rows, range) and len(rows) == place.count
+        if whole_segment and isinstance(to, range):
+            piece = whole[to.start : to.stop]
+            reader.read_into(f"{number}", memoryview(piece.reshape(-1).view(np.uint8)))
         else:
-            whole[to] = _rows(reader, rows, place.specs[number], number)
-
-
-def _is_run(positions: Any, count: int) -> bool:
-    """Whether these are `count` positions one after the other."""
-    return (
-        len(positions) == count
-        and int(positions[-1]) - int(positions[0]) == count - 1
-        and bool((positions[1:] > positions[:-1]).all())
-    )
+            whole[as_index(to)] = _rows(reader, rows, place.specs[number], number)
 
 
 def _column(place: Place, rows: Any, number: int) -> Column:
@@ -97,6 +97,7 @@ class _reading:  # noqa: N801  reads like the function it stands for
 
 
 def _rows(reader: Reader, rows: Any, spec: dict[str, Any], number: int) -> Any:
+    numbers = np.asarray(rows)
     dtype, shape = dtype_from(spec["dtype"]), tuple(spec["shape"])
     size = dtype.itemsize * math.prod(shape)
     found = np.empty((len(rows), *shape), dtype)
@@ -105,14 +106,14 @@ def _rows(reader: Reader, rows: Any, spec: dict[str, Any], number: int) -> Any:
     for order, first, last in _stretches(rows, max(CHUNK // size, 1)):
         data = reader.read(f"{number}", first * size, (last + 1) * size)
         block = np.frombuffer(data, np.uint8).view(dtype).reshape(-1, *shape)
-        found[order] = block[rows[order] - first]
+        found[order] = block[numbers[order] - first]
     return found
 
 
 def _pieces(reader: Reader, rows: Any, number: int) -> list[memoryview]:
     ends = np.frombuffer(reader.read(f"{number}.ends"), np.uint64).astype(np.int64)
     found: list[memoryview] = [memoryview(b"")] * len(rows)
-    if (np.diff(ends) < 0).any() or rows.max() + 1 >= len(ends):
+    if (np.diff(ends) < 0).any() or int(np.asarray(rows).max()) + 1 >= len(ends):
         raise Damaged("the places of items in a segment are not what was written")
     for order, first, last in _stretches(rows, 1024):
         data, base = reader.read(f"{number}", int(ends[first]), int(ends[last + 1])), int(ends[first])
@@ -124,6 +125,7 @@ def _pieces(reader: Reader, rows: Any, number: int) -> list[memoryview]:
 
 def _stretches(rows: Any, gap: int) -> Iterator[tuple[Any, int, int]]:
     """Give (positions in `rows`, first row, last row) of rows that lie closer than `gap` rows."""
+    rows = np.arange(rows.start, rows.stop) if isinstance(rows, range) else rows
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     edges = [0, *(np.flatnonzero(np.diff(ordered) > gap) + 1).tolist(), len(ordered)]

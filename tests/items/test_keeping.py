@@ -290,3 +290,25 @@ def test_the_budget_holds_for_items(own_cache, monkeypatch):
     for number in range(8):
         lean_magic.cached_map(rows, label=f"map {number}", version=number, quiet=True)(TEXTS[:300])
     assert sum(path.stat().st_size for path in segments(own_cache)) < 400_000
+
+
+def test_keys_that_are_half_alike():
+    """Keys of which one half is alike are told apart by the other, whatever comes first."""
+    keys = np.array([[5, 3], [5, 1], [7, 1], [5, 2], [7, 9]], np.uint64)
+    found = index.Index.of(keys)
+    assert found.find(keys).tolist() == [0, 1, 2, 3, 4]
+    assert found.find(np.array([[5, 9], [7, 2], [6, 1], [9, 9]], np.uint64)).tolist() == [-1] * 4
+
+
+def test_very_many_items_are_looked_up_piece_by_piece(monkeypatch):
+    """Where keys are not kept, the result, a plan, an export and a corpus that grew are the same."""
+    from lean_magic.items import call
+
+    monkeypatch.setattr(call, "_MANY", 100)
+    mapped = fresh()
+    mapped(TEXTS[:300])
+    assert np.array_equal(mapped(TEXTS[:300]), rows(TEXTS[:300]))
+    assert mapped.plan(TEXTS[:300]).missing == 0
+    assert mapped.forget(TEXTS[290:300]) == 10
+    assert np.array_equal(mapped(TEXTS[:320]), rows(TEXTS[:320]))
+    assert mapped.last.computed == 30
