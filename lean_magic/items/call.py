@@ -5,24 +5,21 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
-from lean_magic.calls import runner
 from lean_magic.effects import files
 from lean_magic.errors import Damaged, LeanMagicError, UsageError
 from lean_magic.items import batches, care, parallel, told
-from lean_magic.items.batches import UNKNOWN, Computing, Doubt
+from lean_magic.items.batches import Computing, Doubt
 from lean_magic.items.canary import chosen
 from lean_magic.items.choices import Choices, MapPlan, Tally
-from lean_magic.items.collection import Collection, collect
-from lean_magic.items.columns import Differs, Part, assemble
-from lean_magic.items.digests import digest_items, pieces
-from lean_magic.items.identity import Identity, identify
-from lean_magic.items.index import Index, first_of, group, index_of
-from lean_magic.items.rows import part_of, read, stretch
+from lean_magic.items.columns import Differs
+from lean_magic.items.identity import Identity
+from lean_magic.items.index import first_of, group
+from lean_magic.items.lookup import Lookup
 from lean_magic.items.watch import Watch, count_as_read
 from lean_magic.items.writer import Writer
 from lean_magic.key import difference
@@ -33,26 +30,15 @@ from lean_magic.words import duration
 __all__ = ["Call"]
 
 _TRIES = 10  # to read what other processes evict or pack together meanwhile
-_MANY, _WIDE = 1 << 18, 1 << 31  # items from which on memory for their keys counts; and for wide numbers
 _DOUBTED = "earlier results differ from what it computes"
 
 
-class Call:
-    """One call: the items, who computes, and where each item is."""
-
-    identity: Identity
-    home: Segments
-    index: Index
-    rows: Any
+class Call(Lookup):
+    """One call."""
 
     def __init__(self, choices: Choices, items: Any, options: Mapping[str, Any]) -> None:
-        self.map = choices
-        self.given = items
-        self.options = dict(options)
-        self.runner = runner()
-        self.items: Collection = collect(items)
+        super().__init__(choices, items, options)
         self.tally = Tally(len(self.items))
-        self._keys: Any = None
         self.failed: dict[int, BaseException] = {}
 
     # -- what the verbs ask ------------------------------------------------------------
@@ -90,7 +76,7 @@ class Call:
         count = -(-unique // self.map.batch_size)
         seconds = None if pace is None else pace * unique
         found = len(self.rows) - len(missing)
-        reason = self._reason() if not found else ""
+        reason = self.home.doubt or (self.reason() if not found else "")
         return MapPlan(len(self.rows), found, len(missing), unique, count, seconds, reason)
 
     def verify(self, count: int) -> int:
@@ -111,60 +97,6 @@ class Call:
         except Doubt as doubted:
             raise AssertionError(f"{self.map.label}: item {doubted.item:,}: {doubted.how}") from None
         return len(places)
-
-    # -- looking -------------------------------------------------------------------------
-
-    def look(self) -> None:
-        """Find out who computes, and which items are known. Raises LeanMagicError."""
-        self.identity = self.identify()
-        self.home = Segments(self.runner.settings.folder, self.identity.digest)
-        self.find()
-
-    def identify(self) -> Identity:
-        """Find out who computes."""
-        function, patches = self.map.function, self.runner.planner.patches
-        return identify(function, self.options, self.map.version, self.map.ignore, patches)
-
-    def find(self) -> None:
-        """Look all items up in what is stored now."""
-        self.index = index_of(self.home, self.identity)
-        if self._keys is not None or len(self.items) <= _MANY or not self._found_all():
-            self.rows = self.index.find(self.keys)
-
-    @property
-    def keys(self) -> Any:
-        """The items' keys, digested when they are first asked for."""
-        if self._keys is None:
-            with self._looking() as show:
-                self._keys = digest_items(self.items.values, self.identity.by_name, show)
-        return self._keys
-
-    def _found_all(self) -> bool:
-        """Look up very many items piece by piece, and keep no keys; at the first that is missing give up."""
-        self.rows = np.empty(len(self.items), np.int32 if self.index.count < _WIDE else np.int64)
-        with self._looking() as show:
-            for start, keys in pieces(self.items.values, self.identity.by_name, show):
-                rows = self.index.find(keys)
-                if (rows < 0).any():
-                    return False
-                self.rows[start : start + len(rows)] = rows
-        return True
-
-    def _looking(self) -> Any:
-        return progress("looking items up", self.runner.settings.progress_after, " items")
-
-    def _stored(self, places: Any) -> list[Any]:
-        """Give the results of known items; what vanished meanwhile is UNKNOWN."""
-        found: list[Any] = [UNKNOWN] * len(places)
-        with files.unwatched(), suppress(Damaged):
-            self.find()
-            known = np.flatnonzero(self.rows[places] >= 0)
-            at = self.rows[places[known]]
-            for segment, some in group(self.index.segments_of(at)):
-                values = read(self.index.places[segment], at[list(some)] - self.index.start(segment)).values()
-                for place, value in zip(known[list(some)].tolist(), values, strict=True):
-                    found[place] = value
-        return found
 
     # -- answering ------------------------------------------------------------------------
 
@@ -198,10 +130,7 @@ class Call:
             self.tally.saved += self.index.places[segment].seconds * len(some)
         if not len(known):
             with files.unwatched():
-                self.tally.reason = self._reason()
-
-    def _reason(self) -> str:
-        return self.index.stale or care.reason(self.home, self.identity, self.map.label)
+                self.tally.reason = self.reason()
 
     def _compute(self, work: Computing, missing: Any) -> None:
         firsts, _ = first_of(self.keys[missing])
@@ -261,35 +190,10 @@ class Call:
             keys=self.keys,
             watch=Watch(self.identity, self.items.values),
             writer=Writer(self.home, meta, "" if device is None else str(device)),
-            stored=self._stored,
+            stored=self.stored,
             tolerance=self.map.tolerance,
             keep=keep,
         )
-
-    def together(self, held: list[Part], failed: Mapping[int, BaseException]) -> Any:
-        """Put the result together from segments, and from what could not be stored."""
-        parts = list(self._parts())
-        parts += held
-        if sum(len(part.to) for part in parts) < len(self.rows) and not failed:
-            raise Damaged(f"items vanished from {self.home.folder} while they were read")
-        if not parts:
-            raise next(iter(failed.values()))
-        return assemble(parts, len(self.rows), self.identity.device)
-
-    def _parts(self) -> Iterator[Part]:
-        """Give what each segment has for the result; stretches as ranges, which take no room."""
-        found = None if (self.rows >= 0).all() else np.flatnonzero(self.rows >= 0)
-        rows = self.rows if found is None else self.rows[found]
-        for segment, some in group(self.index.segments_of(rows)):
-            places = slice(some.start, some.stop) if isinstance(some, range) else some
-            here = stretch(rows[places] - self.index.start(segment))
-            to = some if found is None else stretch(found[places])
-            yield part_of(self.index.places[segment], here, to)
-
-    def _held(self, keys: Any) -> tuple[Any, Any]:
-        missing = np.flatnonzero(self.rows < 0)
-        rows = Index.of(keys).find(self.keys[missing])
-        return missing[rows >= 0], rows[rows >= 0]
 
     # -- the end -----------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from lean_magic.effects import files
 from lean_magic.errors import UsageError
-from lean_magic.items.call import Call
 from lean_magic.items.choices import Choices
 from lean_magic.items.columns import assemble
+from lean_magic.items.lookup import Lookup
 from lean_magic.items.rows import part_of
 
 __all__ = ["export"]
@@ -25,7 +25,7 @@ def export(choices: Choices, path: str | os.PathLike[str], items: Any, options: 
     write = _WRITERS.get(target.suffix)
     if write is None:
         raise UsageError(f"cached_map: export writes {' or '.join(_WRITERS)}, not {target.name!r}")
-    call = Call(choices, [] if items is None else items, options)
+    call = Lookup(choices, [] if items is None else items, options)
     with files.unwatched():
         call.look()
         columns = _all(call) if items is None else _those(call)
@@ -33,7 +33,7 @@ def export(choices: Choices, path: str | os.PathLike[str], items: Any, options: 
     return len(columns["key"])
 
 
-def _all(call: Call) -> dict[str, Any]:
+def _all(call: Lookup) -> dict[str, Any]:
     """Give every row that is stored, with its key as hex."""
     places = call.index.places
     if not places:
@@ -47,7 +47,7 @@ def _all(call: Call) -> dict[str, Any]:
     return {"key": _hex(keys), **_named(assemble(parts, len(keys), "cpu"))}
 
 
-def _those(call: Call) -> dict[str, Any]:
+def _those(call: Lookup) -> dict[str, Any]:
     """Give the items with their rows."""
     missing = int((call.rows < 0).sum())
     if missing:

@@ -11,9 +11,9 @@ import numpy as np
 
 from lean_magic.effects import files
 from lean_magic.items import care
-from lean_magic.items.call import Call
 from lean_magic.items.choices import Choices, MapStats
 from lean_magic.items.index import Index
+from lean_magic.items.lookup import Lookup
 from lean_magic.store import Lease, Leases
 from lean_magic.store.segments import Segments
 
@@ -22,7 +22,7 @@ __all__ = ["forget", "stats"]
 
 def forget(choices: Choices, items: Any, options: Mapping[str, Any]) -> int:
     """Delete results; see CachedMap.forget."""
-    call = Call(choices, [] if items is None else items, options)
+    call = Lookup(choices, [] if items is None else items, options)
     with files.unwatched():
         call.look()
         if items is None:
@@ -45,7 +45,7 @@ def _wait(home: Segments) -> Lease:
         time.sleep(0.05)
 
 
-def _forget(call: Call) -> int:
+def _forget(call: Lookup) -> int:
     wanted, gone = Index.of(call.keys), set[bytes]()
     call.find()
     header = care.meta(call.map, call.identity)
@@ -60,7 +60,7 @@ def _forget(call: Call) -> int:
 
 def stats(choices: Choices, options: Mapping[str, Any]) -> MapStats:
     """Say what is stored; see CachedMap.stats."""
-    call = Call(choices, [], options)
+    call = Lookup(choices, [], options)
     with files.unwatched():
         call.look()
         places = call.index.places

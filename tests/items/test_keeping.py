@@ -302,9 +302,9 @@ def test_keys_that_are_half_alike():
 
 def test_very_many_items_are_looked_up_piece_by_piece(monkeypatch):
     """Where keys are not kept, the result, a plan, an export and a corpus that grew are the same."""
-    from lean_magic.items import call
+    from lean_magic.items import lookup
 
-    monkeypatch.setattr(call, "_MANY", 100)
+    monkeypatch.setattr(lookup, "_MANY", 100)
     mapped = fresh()
     mapped(TEXTS[:300])
     assert np.array_equal(mapped(TEXTS[:300]), rows(TEXTS[:300]))
