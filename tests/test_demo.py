@@ -1,6 +1,7 @@
 """The demo keeps its promises, on a small number of texts and in real kernels."""
 
 import json
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +39,37 @@ def test_second_kernel_computes_nothing_again(demo, tmp_path):
 def test_used_model_hits_and_changed_input_runs(demo, tmp_path):
     """With a model that has been used the embeddings hit; one changed text, or another pooling, computes them."""
     assert demo.run_changed(demo.NOTEBOOK, tmp_path, TEXTS).broken == []
+
+
+def run_new_only(folder, environ):
+    """Run the notebook of items with few texts in a fresh kernel; return all that it showed, as text."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(DEMO / "03_only_what_is_new.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.source = (
+            cell.source.replace("START = 800", "START = 60")
+            .replace("[:200]", "[:30]")
+            .replace("[:202]", "[:32]")
+        )
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
+    client.execute(env={**os.environ, **environ})
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    return "\n".join(
+        output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in shown
+    )
+
+
+def test_items_that_are_known_are_not_computed(tmp_path):
+    """The notebook of items runs through; in a second kernel nothing is computed but what a canary is."""
+    environ = {"LEAN_MAGIC_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    first = run_new_only(tmp_path, environ)
+    assert "60 computed in 1 batch" in first.replace("2 batches", "1 batch")
+    assert "30 of 32 found · 2 computed" in first
+    assert "600 of 601 found · 1 computed" in first.replace("✓", "")
+    second = run_new_only(tmp_path, environ)
+    assert " computed in " not in second
 
 
 def test_broken_promise_is_told(demo, capsys):
