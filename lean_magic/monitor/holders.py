@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from lean_magic.monitor.processes import Proc, Processes
 from lean_magic.monitor.steps import StepMatcher
 
 __all__ = ["NOBODY", "Found", "Holders"]
+
+_ALL = 10.0  # seconds between two times that all processes are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +28,48 @@ class Found:
 NOBODY = Found(Assignment({}, ()), {})
 
 
+class Near:
+    """The processes that matter: those of kernels, and those on GPUs. All there are is read only now and then.
+
+    A machine may have thousands, and to read them all with every sample would cost more than all the rest.
+    """
+
+    def __init__(self, proc: Proc, clock: Callable[[], float]) -> None:
+        self._proc = proc
+        self._clock = clock
+        self._due = float("-inf")
+        self._roots: set[int] = set()
+        self._listed: set[int] = set()
+        self._pids: set[int] = set()
+
+    def read(self, roots: set[int], listed: set[int], *, whole: bool) -> Processes:
+        """Read what has become of kernels with these numbers and of what GPUs list; all processes if `whole`."""
+        now = self._clock()
+        if not whole and now < self._due and roots == self._roots and listed <= self._listed:
+            return self._proc.some(self._pids)
+        everything = self._proc.all()
+        self._due, self._roots, self._listed = now + _ALL, roots, listed
+        self._pids = (listed & everything.by_pid.keys()).union(*(everything.of(root) for root in roots))
+        return everything
+
+
 class Holders:
     """Finds the holders, sample by sample."""
 
-    def __init__(self, proc: Proc | None = None) -> None:
+    def __init__(self, proc: Proc | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._proc = proc or Proc()
+        self._near = Near(self._proc, clock)
         self._steps = StepMatcher()
         self._markers: dict[int, str | None] = {}
 
     def find(self, gpus: Sequence[Mapping[str, Any]], kernels: Sequence[KernelInfo]) -> Found:
         """Return who holds what."""
-        everything = self._proc.all()
         on_gpus = _on_gpus(gpus)
+        everything = self._near.read(
+            {one.pid for one in kernels if one.pid},
+            {one.pid for one in on_gpus},
+            whole=any(_place(one) for one in kernels),  # found by their forebears, who may be anybody
+        )
         trees = {one.kernel_id: everything.of(one.pid) if one.pid else frozenset() for one in kernels}
         strays = self._strays({one.pid for one in on_gpus}, everything, trees)
         candidates = [
@@ -109,11 +142,18 @@ def _on_gpus(gpus: Sequence[Mapping[str, Any]]) -> list[GpuProcess]:
 
 
 def _candidate(kernel: KernelInfo, pids: frozenset[int] | set[int]) -> Candidate:
-    report = kernel.report or {}
-    place = (report.get("namespace"), report.get("pid"))
-    elsewhere = report.get("pid") != kernel.pid and None not in place
+    report, place = kernel.report or {}, _place(kernel)
     reported = {str(one["uuid"]): int(one["reserved"]) for one in report.get("gpus") or ()}
-    return Candidate(kernel.kernel_id, pids, [place] if elsewhere else [], reported)  # type: ignore[list-item]
+    return Candidate(kernel.kernel_id, pids, [place] if place else [], reported)
+
+
+def _place(kernel: KernelInfo) -> tuple[int, int] | None:
+    """Return namespace and number of a kernel that knows itself by another number than the server does."""
+    report = kernel.report or {}
+    namespace, pid = report.get("namespace"), report.get("pid")
+    if namespace is None or pid is None or pid == kernel.pid:
+        return None
+    return int(namespace), int(pid)
 
 
 def _levels(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +76,10 @@ class Proc:
             pids = [int(name) for name in os.listdir(self._folder) if name.isdigit()]  # noqa: PTH208 - twice as fast
         except OSError:
             return Processes()
+        return self.some(pids)
+
+    def some(self, pids: Iterable[int]) -> Processes:
+        """Read these processes, as far as they are still there."""
         found = (self._one(pid) for pid in pids)
         return Processes({one.pid: one for one in found if one})
 

@@ -109,6 +109,44 @@ def test_a_kernel_in_a_container_seen_from_outside(sleepers):
     assert told(found) == [(GIB, None, "nspid")]
 
 
+class Counted(Proc):
+    """A /proc that counts how often all of it is read."""
+
+    reads = 0
+
+    def all(self):
+        """Read all."""
+        self.reads += 1
+        return super().all()
+
+
+def test_all_processes_are_read_now_and_then(sleepers):
+    """With every sample only kernels and what is on GPUs is read; all there is when somebody new is there, or in time."""
+    now, proc = [0.0], Counted()
+    holders = Holders(proc, lambda: now[0])
+    first, second = sleepers(), sleepers()
+
+    def look(*on_gpu, kernels=(first,)):
+        now[0] += 2.0
+        held = gpu(*((pid, GIB) for pid in on_gpu))
+        return holders.find([held], [kernel(str(one.pid), one.pid) for one in kernels])
+
+    for _ in range(3):
+        assert told(look(first.pid, 999_999_999), str(first.pid)) == [(GIB, None, "pid")]
+    assert proc.reads == 1  # the number of somebody elsewhere does not lead to looking for him each time
+    found = look(first.pid, second.pid)
+    assert (proc.reads, [one.pid for one in found.assignment.unmatched]) == (2, [second.pid])
+    assert told(look(first.pid, second.pid, kernels=(first, second)), str(second.pid)) == [(GIB, None, "pid")]
+    assert proc.reads == 3
+    for _ in range(5):
+        found = look(first.pid, kernels=(first, second))
+    assert proc.reads == 4
+    assert found.cpu_seconds[str(second.pid)] is not None
+    second.kill()
+    second.wait()
+    assert look(kernels=(first, second)).cpu_seconds[str(second.pid)] is None
+
+
 INSIDE = """
 import json, os, pathlib, subprocess, sys, time
 import pynvml
