@@ -75,6 +75,7 @@ class Activity:
     def __init__(self, manager: Any) -> None:
         self._manager = manager
         self._watched: dict[str, Watched] = {}
+        self._counted: dict[str, int] = {}  # what kernels that are not listened to now had started by then
 
     def watch(self, kernel_ids: Collection[str]) -> None:
         """Listen to these kernels, and to no others."""
@@ -106,11 +107,15 @@ class Activity:
         elif known is not None and known.busy is None and known.question is None and _is_up(kernel):
             known.ask(kernel)  # not before the second look: by now it is listened to for sure
         if port and kernel_id not in self._watched and hasattr(kernel, "connect_iopub"):
-            self._watched[kernel_id] = watched = Watched(kernel.connect_iopub(), process)
+            # Counting goes on: a count that began anew would look like a cell that was started.
+            watched = Watched(kernel.connect_iopub(), process, self._counted.pop(kernel_id, 0))
+            self._watched[kernel_id] = watched
             watched.stream.on_recv(watched.hear)
 
     def _forget(self, kernel_id: str) -> None:
         watched = self._watched.pop(kernel_id)
+        if kernel_id in self._manager:
+            self._counted[kernel_id] = watched.executions
         watched.hush()
         _close(watched.stream)
 

@@ -69,7 +69,8 @@ class Rows:
         account.track = follow(account.track, self._observation(time, kernel, holdings, found, where))
         pinned, until = self._chosen(kernel)
         told = judge(account.track, guard, cost_per_hour=per_hour, pinned=pinned, snoozed_until=until)
-        _charge(account, time, per_hour)
+        if self._is_current or holdings:  # what is held while nobody tells is charged once somebody does
+            _charge(account, time, per_hour)
         report = kernel.report or {}
         return Kernel(
             kernel_id=kernel.kernel_id,
@@ -113,11 +114,18 @@ class Rows:
             executions=kernel.executions,
             last_activity=kernel.last_activity,
             cpu_seconds=found.cpu_seconds.get(kernel.kernel_id),
-            memory={one.uuid: one.memory_used for one in holdings},
+            memory=self._memory(kernel, holdings),
             utilization=max(known, default=0.0) if len(known) == len(loads) and self._is_current else None,
             holds=self._holds(holdings, where),
             certain=self._is_current and all(one.evidence in _CERTAIN for one in holdings),
         )
+
+    def _memory(self, kernel: KernelInfo, holdings: Sequence[Holding]) -> Mapping[str, int | None]:
+        """Return what is held; before the driver has said so, what was: to know nothing is not to hold nothing."""
+        last = self._accounts[kernel.kernel_id].track.last
+        if not self._is_current and last is not None:
+            return last.memory
+        return {one.uuid: one.memory_used for one in holdings}
 
     def _holds(self, holdings: Sequence[Holding], where: Mapping[str, Place]) -> bool | None:
         """Tell whether a kernel holds enough of some GPU to matter; None if that is not known."""

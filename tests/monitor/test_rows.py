@@ -103,6 +103,19 @@ def test_figures_from_before_a_hang_stop_nobody(rows):
         assert (row.verdict, len(row.gpus)) == (verdict, 1)
 
 
+def test_a_pause_is_no_work(rows):
+    """Who looks again after hours sees for how long a kernel has been idle, and what all of that time cost."""
+    held = Found(Assignment({"k": (Holding("g", 20 * GIB, 0.0, "pid"),)}, ()), {"k": 0.0})
+    nobody, guard = Found(Assignment({"k": ()}, ()), {"k": 0.0}), LeanMagicServer().guard
+    for second in (0, 10, 20):
+        rows.make(1000.0 + second, [kernel()], held, {"g": WHOLE}, guard)
+    rows.make(1000.0 + 7200, [kernel()], nobody, {}, guard, is_current=False)  # the driver is being asked
+    for second in (7202, 7220):
+        (row,) = rows.make(1000.0 + second, [kernel()], held, {"g": WHOLE}, guard)
+    assert (row.verdict, row.idle_seconds) == ("warn", 7220)
+    assert row.cost == pytest.approx(7220 / 3600)
+
+
 def test_another_machine(rows):
     """A kernel whose processes are elsewhere is called remote, and nothing is said about what it holds."""
     row = made(rows, [], pid=None)

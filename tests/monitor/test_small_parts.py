@@ -7,7 +7,7 @@ import time
 import pytest
 from scenes import EMBED, TRAIN, scenes
 
-from lean_magic.monitor.activity import Watched
+from lean_magic.monitor.activity import Activity, Watched
 from lean_magic.monitor.choices import Choices
 from lean_magic.monitor.energy import Meter
 from lean_magic.monitor.events import SCHEMA, SCHEMA_ID, data_of
@@ -121,6 +121,38 @@ def test_only_cells_count_as_work():
     watched.hear(published("status", {"execution_state": "idle"}))
     watched.hear([b"no message"])
     assert (watched.busy, watched.executions) == (False, 1)
+
+
+class Silent:
+    """A stream that says nothing, and a kernel that has it."""
+
+    iopub_port, execution_state = 5, "idle"
+
+    def connect_iopub(self):
+        """Return the stream."""
+        return self
+
+    def on_recv(self, hear):
+        """Take who listens."""
+
+    stop_on_recv = close = lambda self: None
+
+
+class OneKernel(dict):
+    """A manager of kernels."""
+
+    get_kernel = dict.get
+
+
+def test_counting_goes_on_after_a_pause():
+    """Cells that were counted stay counted while nobody listens, so that looking again is no work of the kernel's."""
+    activity = Activity(OneKernel(k=Silent()))
+    activity.watch(["k"])
+    activity.of("k").hear(published("execute_input", {"code": "1"}))
+    activity.watch([])
+    assert activity.of("k") is None
+    activity.watch(["k"])
+    assert (activity.of("k").executions, activity.of("k").busy) == (1, None)
 
 
 def test_training_is_in_the_golden_files():
