@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -136,6 +137,8 @@ def _is_closed(value: Any) -> bool:
 
 def _is_same(mark: str, value: Any, before: Walk, now: Walk) -> bool:
     """Whether an object in a part that changed cannot have changed itself, or is seen to be as it was."""
+    if isinstance(value, types.MethodType):
+        return True
     if isinstance(value, (tuple, frozenset)) and not getattr(value, "__dict__", None):
         return True
     digest = before.digest_at(mark)

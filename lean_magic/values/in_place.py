@@ -10,6 +10,7 @@ import array
 import collections
 import copyreg
 import enum
+import io
 import logging
 import types
 from collections.abc import Callable
@@ -154,6 +155,16 @@ def _give_function(live: types.FunctionType, content: Any) -> None:
         forget()
 
 
+def _take_stream(value: Any) -> Any:
+    if value.closed:
+        raise Unstorable(type(value).__qualname__, "was closed in place", "close it where it was made")
+    return value.__getstate__()  # its text, line ends and position
+
+
+def _give_stream(live: Any, content: Any) -> None:
+    live.__setstate__(content)
+
+
 def _take_cell(value: types.CellType) -> list[Any]:
     try:
         return [value.cell_contents]
@@ -215,6 +226,8 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     collections.deque: (list, _give_deque),
     types.FunctionType: (_take_function, _give_function),
     types.CellType: (_take_cell, _give_cell),
+    io.StringIO: (_take_stream, _give_stream),
+    io.BytesIO: (_take_stream, _give_stream),
     logging.Logger: (_take_logger, _give_logger),
     logging.Handler: (_take_handler, _give_handler),
     type: (lambda value: (dict(members(value)), registered(value)), _give_class),
