@@ -28,6 +28,7 @@ __all__ = [
     "key_folder",
     "leftovers",
     "mark",
+    "names_in",
     "new_file",
     "read_manifest",
 ]
@@ -52,6 +53,11 @@ def key_folder(root: Path, family: str, key: str) -> Path:
 def folders_in(folder: Path) -> list[Path]:
     """Return the folders in `folder`, sorted; none if it is missing. Raises StoreError."""
     return [Path(entry.path) for entry in _scan(folder) if entry.is_dir(follow_symlinks=False)]
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return the names of the folders in `folder`, as `folders_in` does, and faster where there are many."""
+    return {entry.name for entry in _scan(folder) if entry.is_dir(follow_symlinks=False)}
 
 
 def files_in(folder: Path) -> list[os.DirEntry[str]]:

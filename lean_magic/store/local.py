@@ -29,6 +29,7 @@ from lean_magic.store.folder import (
     key_folder,
     leftovers,
     mark,
+    names_in,
     new_file,
     read_manifest,
 )
@@ -158,7 +159,7 @@ class LocalStore:
             if self.root.exists():
                 self._index.write(found.values())
             return list(found.values())
-        there = {folder.name for folder in folders_in(self.root / "entries")}
+        there = names_in(self.root / "entries")
         known = {line.family for line in found.values()}
         for line in [line for line in found.values() if line.family not in there]:
             self._index.remove(line.entry)
