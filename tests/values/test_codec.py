@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 import threading
+import tracemalloc
 import weakref
 from pathlib import Path
 
@@ -451,3 +452,29 @@ def test_live_objects_are_found_again(saved):
     path, layout = saved(codec.Live(marks={id(before): "value d#0"}), new=[before])
     back = codec.load(path, layout, {"value d#0": now}, {})
     assert back["new"][0] is now
+
+
+def bytes_read():
+    """Return the bytes this process has read so far."""
+    return int(Path("/proc/self/io").read_text().splitlines()[0].split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="needs /proc")
+def test_large_arrays_are_neither_copied_nor_read(tmp_path):
+    """Storing holds no second copy of a large array, and loading reads next to nothing of it until it is touched."""
+    size = 128 << 20
+    path, array = tmp_path / "payload.joblib", np.ones(size, "u1")
+    tracemalloc.start()
+    try:
+        with path.open("wb") as file:
+            layout = codec.dump(codec.encode({"x": array}), file)
+        assert tracemalloc.get_traced_memory()[1] < size / 2
+        tracemalloc.reset_peak()
+        before, held = bytes_read(), tracemalloc.get_traced_memory()[0]
+        found = codec.load(path, layout, {}, {})["x"]
+        assert bytes_read() - before < 1 << 20
+        assert tracemalloc.get_traced_memory()[1] - held < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert found[:: 1 << 20].all()
+    assert found.shape == array.shape
