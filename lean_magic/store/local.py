@@ -170,9 +170,12 @@ class LocalStore:
         return list(found.values())
 
     def at_most(self) -> int | None:
-        """Return bytes that all entries do not exceed, without a look at each; None if there is no index yet."""
+        """Return bytes that the cache does not exceed, without a look at each entry; None if there is no index yet."""
         found = self._index.read()
-        return None if found is None else sum(line.size + _BESIDE for line in found.values())
+        if found is None:
+            return None
+        entries = sum(line.size + _BESIDE for line in found.values())
+        return entries + sum(file.stat().st_size for file in (self.root / "items").rglob("*") if file.is_file())
 
     def size(self) -> int:
         """Return the bytes of all entries and segments, and of whatever else lies beside them."""

@@ -68,6 +68,16 @@ def test_a_store_keeps_its_index(store):
     assert ids(store) == {each.entry for each in made[1:]}
 
 
+def test_what_lies_beside_the_entries_counts(store):
+    """The bytes that a cache does not exceed include those of items."""
+    stored(store)
+    before = store.at_most()
+    place = store.root / "items" / "a"
+    place.mkdir(parents=True)
+    (place / "segment").write_bytes(bytes(1000))
+    assert store.at_most() == before + 1000
+
+
 def test_a_folder_without_an_index_gets_one(store):
     """An index that is missing or damaged is written anew from the manifests."""
     made = stored(store)
