@@ -23,6 +23,7 @@ __all__ = [
     "MANIFEST",
     "PAYLOAD",
     "SEAL",
+    "bytes_in",
     "files_in",
     "folders_in",
     "key_folder",
@@ -63,6 +64,15 @@ def names_in(folder: Path) -> set[str]:
 def files_in(folder: Path) -> list[os.DirEntry[str]]:
     """Return what is no folder in `folder`, sorted by name, as `folders_in` does."""
     return [entry for entry in _scan(folder) if not entry.is_dir(follow_symlinks=False)]
+
+
+def bytes_in(folder: Path) -> int:
+    """Return the bytes of the files in `folder`; one that is deleted meanwhile has none. Raises StoreError."""
+    total = 0
+    for file in files_in(folder):
+        with suppress(FileNotFoundError):
+            total += file.stat(follow_symlinks=False).st_size
+    return total
 
 
 def read_manifest(path: Path) -> Manifest:

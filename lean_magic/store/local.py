@@ -24,6 +24,7 @@ from lean_magic.store.folder import (
     MANIFEST,
     PAYLOAD,
     SEAL,
+    bytes_in,
     files_in,
     folders_in,
     key_folder,
@@ -175,15 +176,13 @@ class LocalStore:
         if found is None:
             return None
         entries = sum(line.size + _BESIDE for line in found.values())
-        return entries + sum(file.stat().st_size for file in (self.root / "items").rglob("*") if file.is_file())
+        return entries + sum(map(bytes_in, folders_in(self.root / "items")))
 
     def size(self) -> int:
         """Return the bytes of all entries and segments, and of whatever else lies beside them."""
         total = sum(home.size() for home in maps(self.root))
         for folder in self._key_folders():
-            for file in files_in(folder):
-                with suppress(FileNotFoundError):
-                    total += file.stat(follow_symlinks=False).st_size
+            total += bytes_in(folder)
         return total
 
     def _files(self, manifest: Manifest) -> tuple[Path, Path, Path]:
