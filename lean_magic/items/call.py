@@ -15,7 +15,7 @@ from lean_magic.errors import Damaged, LeanMagicError, UsageError
 from lean_magic.items import batches, care, parallel, told
 from lean_magic.items.batches import Computing, Doubt
 from lean_magic.items.canary import chosen
-from lean_magic.items.choices import Choices, MapPlan, Tally
+from lean_magic.items.choices import Choices, MapPlan, Tally, many
 from lean_magic.items.columns import Differs
 from lean_magic.items.identity import Identity
 from lean_magic.items.index import first_of, group
@@ -169,8 +169,8 @@ class Call(Lookup):
     @contextmanager
     def _showing(self, count: int) -> Iterator[Callable[..., None]]:
         """Show a bar with the items that are to be computed; no cell counts it as its output."""
-        many = -(-count // self.map.batch_size)
-        label = f"{self.map.label}: {self.tally.found:,} found, {many:,} batches"
+        batches_to_do = -(-count // self.map.batch_size)
+        label = f"{self.map.label}: {self.tally.found:,} found, {many(batches_to_do, 'batch', 'batches')}"
         with progress(label, self.runner.settings.progress_after, " items") as update:
 
             def show(done: int, total: int | None) -> None:

@@ -267,20 +267,32 @@ def _assemble(tree: Any, parts: Sequence[Part], count: int, numbers: Iterator[in
 
 
 def _whole(parts: Sequence[Part], count: int, number: int) -> Any:
-    spec = parts[0].specs[number]
-    for part in parts:
-        if part.specs[number] != spec:
-            raise Differs(f"rows of {_said(spec)} beside rows of {_said(part.specs[number])}")
-    try:
-        dtype = packed.dtype_from(spec["dtype"])
-    except (ValueError, TypeError, SyntaxError) as error:
-        raise Damaged(f"an item has a dtype that cannot be read ({error})") from error
+    specs = {json.dumps(part.specs[number], sort_keys=True): part.specs[number] for part in parts}
+    spec, *others = specs.values()
+    dtype = _dtype(spec)
+    for other in others:
+        if other["shape"] != spec["shape"] or _dtype(other).kind != dtype.kind or dtype.kind not in "US":
+            raise Differs(f"rows of {_said(spec)} beside rows of {_said(other)}")
+        dtype = max(dtype, _dtype(other), key=lambda one: one.itemsize)
     whole = np.empty((count, *spec["shape"]), dtype)
     if sum(len(part.to) for part in parts) < count:
         whole[_others(parts, count)] = _missing(dtype)
     for part in parts:
         part.fill(whole, part.to, number)
-    return whole
+    return whole if not others else _narrow(whole)
+
+
+def _dtype(spec: dict[str, Any]) -> Any:
+    try:
+        return packed.dtype_from(spec["dtype"])
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise Damaged(f"an item has a dtype that cannot be read ({error})") from error
+
+
+def _narrow(texts: Any) -> Any:
+    """Give texts in an array as wide as the longest, as numpy makes it for a list of texts."""
+    width = max(int(np.char.str_len(texts).max(initial=0)), 1)
+    return texts.astype(f"{texts.dtype.byteorder}{texts.dtype.kind}{width}")
 
 
 def as_index(positions: Any) -> Any:

@@ -30,6 +30,7 @@ from lean_magic.key import (
 )
 from lean_magic.key.reach import Part
 from lean_magic.values import Walk, fingerprint
+from lean_magic.values.code import code_digest
 from lean_magic.values.fingerprint import combine, leaf
 
 __all__ = ["Identity", "identify", "name_of", "unwrapped"]
@@ -39,11 +40,9 @@ _FUNCTION, _OPTION = "mapped function", "option "
 _MANY = 1000  # members of a collection that are looked at for paths
 _FILTERS = "setting warning filters"
 
-# Options and variables of these names say where and how fast a function computes, not what.
-_NUMBERS = frozenset({"batch_size", "chunk_size", "num_workers", "n_jobs", "num_proc", "prefetch_factor"})
-_FLAGS = frozenset(
-    {"show_progress_bar", "show_progress", "progress_bar", "progress", "verbose", "disable_tqdm"}
-)
+# Options of these names say where and how fast a function computes, not what; of variables, only a device does.
+_NUMBERS = frozenset({"batch_size", "num_workers", "n_jobs", "num_proc", "prefetch_factor"})
+_FLAGS = frozenset({"show_progress_bar", "show_progress", "progress_bar", "disable_tqdm"})
 _DEVICES = frozenset({"device", "target_device"})
 
 
@@ -125,7 +124,8 @@ def identify(
     counted = {name: value for name, value in options.items() if not _is_neutral(name, value)}
     if version is not None:
         return _by_version(function, counted, version)
-    skipped = {*ignore, *(name for name, value in _namespace().items() if _is_neutral(name, value))}
+    space = _namespace()
+    skipped = {*ignore, *(name for name in _DEVICES & space.keys() if _is_device(space[name]))}
     names = {_FUNCTION: function, **{_OPTION + name: value for name, value in counted.items()}}
     with _bound(names):
         found = analyse(
@@ -167,6 +167,8 @@ def _by_version(function: Any, counted: Mapping[str, Any], version: Any) -> Iden
     told = {"version": version, **{_OPTION + name: value for name, value in counted.items()}}
     parts = {name: Part(fingerprint(value, name)) for name, value in told.items()}
     where = f"{getattr(function, '__module__', '')}.{name_of(function)}"
+    if "<" in where and hasattr(function, "__code__"):  # a lambda, or one of many made in a function
+        where += code_digest(function.__code__).hex()
     pieces = (leaf(name, part.digest.encode()) for name, part in sorted(parts.items()))
     digest = combine("version", leaf("", where.encode()), *pieces).hex()
     return Identity(_digest(digest), name_of(function), parts, _bare(), by_name=True)

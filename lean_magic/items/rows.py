@@ -62,7 +62,8 @@ def _fill(place: Place, rows: Any, whole: Any, to: Any, number: int) -> None:
         return
     with _reading(place) as reader:
         whole_segment = isinstance(rows, range) and len(rows) == place.count
-        if whole_segment and isinstance(to, range):
+        same = dtype_from(place.specs[number]["dtype"]) == whole.dtype
+        if whole_segment and same and isinstance(to, range):
             piece = whole[to.start : to.stop]
             reader.read_into(f"{number}", memoryview(piece.reshape(-1).view(np.uint8)))
         else:

@@ -31,6 +31,8 @@ RESULTS = {
     "half": lambda texts: np.array([[length(text)] for text in texts], "f2"),
     "other byte order": lambda texts: np.array([length(text) for text in texts], ">f8"),
     "texts in an array": lambda texts: np.array([f"{text:>9}" for text in texts]),
+    "texts of any width in an array": lambda texts: np.array([text * (len(text) % 3 + 1) for text in texts]),
+    "bytes in an array": lambda texts: np.array([text.encode() * (len(text) % 3) for text in texts]),
     "times": lambda texts: np.array([len(text) for text in texts], "M8[s]"),
     "records": lambda texts: np.array([(len(text), length(text)) for text in texts], [("n", "i4"), ("x", "f8")]),
     "objects": lambda texts: np.array([{"n": len(text)} for text in texts], object),

@@ -167,16 +167,29 @@ def test_functions_it_calls_count(shell):
 
 
 def test_a_device_variable_changes_nothing(shell):
-    """A variable that names a device or a batch size is no part of what a function computes."""
+    """A variable that names a device is no part of what a function computes; any other value of it is."""
     shell.run(
-        "import lean_magic\ndevice, batch_size = 'cpu', 8\ndef f(ts): return [(len(t), str(device) and 0, batch_size and 0) for t in ts]"
+        "import lean_magic\ndevice = 'cpu'\ndef f(ts): return [(len(t), device == 'left' and 5) for t in ts]"
     )
     shell.run(
-        "m = lean_magic.cached_map(f, quiet=True)\na = m(['a', 'bb'])\ndevice, batch_size = 'cuda:1', 64\na = m(['a', 'bb'])"
+        "m = lean_magic.cached_map(f, quiet=True)\na = m(['a', 'bb'])\ndevice = 'cuda:1'\na = m(['a', 'bb'])"
     )
     assert shell.ns["m"].last.computed == 0
-    shell.run("device = 'the left one'\na = m(['a', 'bb'])")
-    assert shell.ns["m"].last.found == 0
+    shell.run("device = 'left'\na = m(['a', 'bb'])")
+    assert shell.ns["a"] == [(1, 5), (2, 5)]
+
+
+def test_a_number_of_any_name_counts(shell):
+    """A variable that a function reads counts, also if it is called as options are that do not."""
+    shell.run("import lean_magic\nbatch_size = 1\ndef f(ts): return [t[:batch_size] for t in ts]")
+    shell.run("m = lean_magic.cached_map(f, quiet=True)\na = m(['abc'])\nbatch_size = 2\na = m(['abc'])")
+    assert shell.ns["a"] == ["ab"]
+
+
+def test_two_lambdas_of_one_version():
+    """Lambdas have no name, so each counts by its code, also under the same version."""
+    lean_magic.cached_map(lambda texts: [1 for _ in texts], version=1)(TEXTS)
+    assert lean_magic.cached_map(lambda texts: [2 for _ in texts], version=1)(TEXTS) == [2] * len(TEXTS)
 
 
 def test_a_version_stands_for_everything():
