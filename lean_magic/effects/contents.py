@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import platformdirs
 import xxhash
 
-__all__ = ["TICK", "digest_of", "ignored", "is_ours", "stat_of", "unwatched"]
+__all__ = ["TICK", "digest_of", "ignored", "is_ours", "remember", "stat_of", "unwatched"]
 
 TICK = 2_000_000_000  # ns: coarser than any file system's clock
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/")
@@ -43,6 +43,11 @@ def digest_of(name: str) -> str:
     if settled:
         _known[key] = digest.hexdigest()
     return digest.hexdigest()
+
+
+def remember(name: str, stat: tuple[int, int, int, int], digest: str) -> None:
+    """Take over what an earlier process found in a file that was in this state."""
+    _known[os.path.abspath(name), *stat] = digest
 
 
 @contextlib.contextmanager

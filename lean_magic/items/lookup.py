@@ -17,6 +17,7 @@ from lean_magic.items.choices import Choices
 from lean_magic.items.collection import Collection, collect
 from lean_magic.items.columns import Part, assemble
 from lean_magic.items.digests import digest_items, pieces
+from lean_magic.items.filed import recognised
 from lean_magic.items.identity import Identity, identify
 from lean_magic.items.index import Index, group, index_of
 from lean_magic.items.rows import part_of, read, stretch
@@ -64,7 +65,8 @@ class Lookup:
     def keys(self) -> Any:
         """The items' keys, digested when they are first asked for."""
         if self._keys is None:
-            with self._looking() as show:
+            folder = self.runner.settings.folder
+            with recognised(folder, self.items.values), self._looking() as show:
                 self._keys = digest_items(self.items.values, self.identity.by_name, show)
         return self._keys
 

@@ -12,11 +12,19 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, overload
 
 from lean_magic.items.choices import OPTIONS, Choices, MapPlan, MapStats, Tally, one_of, whole
 
 __all__ = ["CachedMap", "cached_map"]
+
+
+@overload
+def cached_map(function: Callable[..., Any], /, **options: Any) -> CachedMap: ...
+
+
+@overload
+def cached_map(function: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], CachedMap]: ...
 
 
 def cached_map(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:

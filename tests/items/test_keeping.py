@@ -312,3 +312,28 @@ def test_very_many_items_are_looked_up_piece_by_piece(monkeypatch):
     assert mapped.forget(TEXTS[290:300]) == 10
     assert np.array_equal(mapped(TEXTS[:320]), rows(TEXTS[:320]))
     assert mapped.last.computed == 30
+
+
+def test_files_are_recognised_by_later_processes(tmp_path, monkeypatch):
+    """Files that have rested are not read again to be recognised, and those that were changed since are."""
+    from lean_magic.effects import contents
+
+    folder = tmp_path / "files"
+    folder.mkdir()
+    paths = [folder / f"{number:03}" for number in range(80)]
+    for number, path in enumerate(paths):
+        path.write_bytes(b"%d" % number)
+        os.utime(path, (1e9, 1e9))
+    monkeypatch.setattr(contents, "TICK", -(10**18))  # as if all had rested
+    monkeypatch.setattr("lean_magic.items.filed.TICK", -(10**18))
+    sizes = lean_magic.cached_map(lambda paths: [os.stat(path).st_size for path in paths], quiet=True)
+    sizes(paths)
+    index._known.clear()
+    contents._known.clear()
+    paths[7].write_bytes(b"seven")
+    read = []
+    monkeypatch.setattr(
+        contents, "open", lambda name, mode: read.append(str(name)) or open(name, mode), raising=False
+    )
+    assert sizes(paths)[7] == 5
+    assert set(read) == {str(paths[7])}

@@ -43,3 +43,23 @@ def in_a_shell(shell: object) -> None:
     """Load and unload by hand."""
     lean_magic.load_ipython_extension(shell)
     lean_magic.unload_ipython_extension(shell)
+
+
+def lengths(texts: list[str]) -> list[int]:
+    """Measure."""
+    return [len(text) for text in texts]
+
+
+@lean_magic.cached_map(batch_size=64)
+def halves(texts: list[str]) -> list[float]:
+    """Measure by halves."""
+    return [len(text) / 2 for text in texts]
+
+
+def mapped() -> str:
+    """Map item by item, and ask what is known."""
+    measure = lean_magic.cached_map(lengths, on_error="keep")
+    assert_type(measure.plan(["a"]).seconds, float | None)
+    assert_type(halves.stats().items, int)
+    assert_type(measure.forget(), int)
+    return f"{measure(['a', 'b'])} {halves(['a'])}"
