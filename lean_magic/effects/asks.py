@@ -59,6 +59,7 @@ def _replaced(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
                 _tell(os.fsdecode(path), follow=name in {"stat", "access"})
         return original(*args, **options)
 
+    ask._lean_magic_stands_for = ("os", name)  # type: ignore[attr-defined]  # noqa: SLF001  how to write it
     return ask
 
 
@@ -99,8 +100,10 @@ class Asks(Recorder):
         _watching.append(self)
 
     def cancel(self, run: Run) -> None:
-        """Put them back."""
-        del run
+        """Put them back, also where the cell has bound one to a name."""
+        for name, value in list(run.namespace.items()):
+            if hasattr(value, "_lean_magic_stands_for") if type(value) is types.FunctionType else False:
+                run.namespace[name] = value.__wrapped__
         if self in _watching:
             _watching.remove(self)
         for name, original in self._originals.items():

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import platformdirs
 import xxhash
 
-__all__ = ["TICK", "digest_of", "ignored", "is_ours", "remember", "stat_of", "unwatched"]
+__all__ = ["TICK", "below", "digest_of", "ignored", "is_ours", "remember", "stat_of", "unwatched"]
 
 TICK = 2_000_000_000  # ns: coarser than any file system's clock
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/")
@@ -81,3 +81,13 @@ def ignored(name: str) -> bool:
 def _caches() -> tuple[str, ...]:
     homes = (platformdirs.user_cache_path("matplotlib"), platformdirs.user_config_path("matplotlib"))
     return tuple(map(str, homes))
+
+
+def below(folder: str) -> list[str]:
+    """List all that lies below a folder."""
+    if os.path.islink(folder):
+        return []
+    with unwatched():
+        return [
+            os.path.join(top, name) for top, folders, names in os.walk(folder) for name in [*folders, *names]
+        ]

@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from lean_magic.effects import unseen
-from lean_magic.effects.contents import TICK, digest_of, ignored, is_ours, stat_of, unwatched
+from lean_magic.effects.contents import TICK, below, digest_of, ignored, is_ours, stat_of, unwatched
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.written import kind_of, left_at, put_back
 from lean_magic.errors import Unstorable
-from lean_magic.values.origin import package_version, path_origin
+from lean_magic.values.origin import origin, package_version, path_origin
 
 __all__ = ["Files", "install_hook", "is_written", "unwatched"]
 
@@ -75,6 +75,9 @@ def _heard(event: str, args: tuple[Any, ...]) -> None:
         paths = [] if _relative(event, args) else [arg for arg in args if isinstance(arg, (str, bytes))]
         for files in _watching:
             files.changed(event, [os.fsdecode(path) for path in paths[event in _LINKS :]])
+    elif event == "pickle.find_class":
+        for files in _watching:
+            files.unpickled(str(args[0]), str(args[1]))
     elif event in _FOLDERS and isinstance(args[0], (str, bytes, type(None))) and not _imports():
         for files in _watching:
             files.listed(os.fsdecode(args[0] or "."))
@@ -93,16 +96,6 @@ _DESCRIPTOR = {
     "os.utime": 3,
     "os.truncate": 2,
 }  # where folders' stand
-
-
-def _below(folder: str) -> list[str]:
-    """List all that lies below a folder."""
-    if os.path.islink(folder):
-        return []
-    with unwatched():
-        return [
-            os.path.join(top, name) for top, folders, names in os.walk(folder) for name in [*folders, *names]
-        ]
 
 
 def _imports() -> bool:
@@ -130,6 +123,7 @@ class Files(Recorder):
         self._folders_made: set[str] = set()
         self._listed: dict[str, list[Any]] = {}
         self._packages: set[str] = set()
+        self._unpickled: set[tuple[str, str]] = set()
         self._modules: set[str] = set()
         self._folders: dict[str, dict[str, Any]] = {}
         self._start = ""
@@ -166,7 +160,7 @@ class Files(Recorder):
             name = self._name(path)
             if ignored(name):
                 continue
-            for inner in _below(name) if event == "shutil.rmtree" else ():
+            for inner in below(name) if event == "shutil.rmtree" else ():
                 self._write(inner, matters=False)
             if event == "os.mkdir":
                 self._folders_made.add(name)
@@ -193,6 +187,14 @@ class Files(Recorder):
             with unwatched():
                 self._listed[name] = self._entries(name)
 
+    def unpickled(self, module: str, name: str) -> None:
+        """Note what a pickle looks up: code that the text of the cell need not name."""
+        home = origin(module)
+        if home.own:
+            self._unpickled.add((module, name.partition(".")[0]))
+        elif home.installed:
+            self._packages.add(home.package)
+
     def _entries(self, name: str) -> list[Any]:
         """List a folder as the cell found it: [what is there, the names left out, which are the cell's own doing]."""
         own = sorted(
@@ -211,6 +213,7 @@ class Files(Recorder):
     def end(self, run: Run) -> Record:
         """Digest what was read, keep what was written. Raises Unstorable for what cannot be put back."""
         self.cancel(run)
+        unseen.must_be_read(run, self._unpickled)
         run.unseen.update((unseen.written(self._folders) | self._in_new_folders()) - self._written)
         self._written |= run.unseen
         run.written.update(self._written)
@@ -238,7 +241,7 @@ class Files(Recorder):
     def _in_new_folders(self) -> set[str]:
         """Name all that lies in folders that the cell made, whoever put it there."""
         made = [name for name in self._written if not self._was.get(name) and kind_of(name) == "folder"]
-        return {os.path.normpath(inner) for name in made for inner in _below(name)}
+        return {os.path.normpath(inner) for name in made for inner in below(name)}
 
     def _was_there(self, name: str) -> bool:
         """Whether a folder is the user's and was there before the cell."""

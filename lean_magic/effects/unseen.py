@@ -11,13 +11,15 @@ from __future__ import annotations
 import glob
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lean_magic.effects.contents import stat_of
 from lean_magic.effects.recorder import Run
+from lean_magic.errors import Unstorable
 
-__all__ = ["files_below", "folders", "may_write", "named", "written"]
+__all__ = ["files_below", "folders", "may_write", "must_be_read", "named", "written"]
 
 _LIBRARIES = {
     "polars", "pyarrow", "safetensors", "h5py", "cv2", "duckdb", "datasets", "tables", "netCDF4", "fastparquet",
@@ -38,7 +40,9 @@ def named(run: Run) -> Iterator[tuple[str, bool]]:
             continue
         if text in _DOTS and not (hidden and text in run.constants):
             continue
-        if (hidden or "." in text or os.sep in text) and os.path.lexists(text):
+        # Python's own listings are seen.
+        plain = (os.sep in text or "." in text) and not os.path.isdir(text)
+        if (hidden or plain) and os.path.lexists(text):
             yield text, deep
         elif hidden and _is_pattern(text):
             yield os.path.dirname(text) or ".", False
@@ -121,3 +125,14 @@ def written(before: dict[str, dict[str, Any]]) -> set[str]:
         now = _files(folder) if os.path.isdir(folder) else {}
         found |= {path for path in {*files, *now} if files.get(path) != now.get(path)}
     return found
+
+
+def must_be_read(run: Run, unpickled: Iterable[tuple[str, str]]) -> None:
+    """Refuse code that only a pickle has named, (module, name): the key knows nothing of it. Raises Unstorable."""
+    met = run.walk.live()
+    for module, name in sorted(unpickled):
+        own = module == "__main__"
+        label = name if own else f"{module}.{name}"
+        space = run.namespace if own else vars(sys.modules.get(module, object))
+        if label not in run.reads | run.assigned and id(space.get(name)) not in met:
+            raise Unstorable(label, "was looked up by what the cell unpickled", "name it in the code, too")

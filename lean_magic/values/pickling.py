@@ -98,6 +98,9 @@ class Writer(cloudpickle.Pickler):
         """Take a function apart so that it will live on the live globals."""
         if importable(obj) and obj.__module__ != "__main__":
             return NotImplemented
+        if hasattr(obj, "_lean_magic_stands_for"):
+            module, name = obj._lean_magic_stands_for  # noqa: SLF001  of ours, for the time of a run
+            return getattr, (_modules()[module], name)
         if obj.__code__.co_qualname == "singledispatch.<locals>.wrapper":
             return _dispatcher(obj)
         cells = obj.__closure__ or ()
