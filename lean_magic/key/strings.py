@@ -26,6 +26,7 @@ _LIVE = {"input", "breakpoint"}
 _PROGRAMS = {"subprocess", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput"}
 _OS = {"system", "popen", "spawnl", "spawnv", "execv", "execvp", "posix_spawn"}
 _FRAMES = {"f_globals", "f_locals", "f_back", "_getframe", "currentframe", "__globals__"}
+_EVERYTHING = {"get_objects", "get_referrers", "__subclasses__", "_current_frames"}
 _IMPORTS = {"modules", "import_module", "__import__"}
 _WORD = re.compile(r"[^\W\d]\w*")
 _OPEN_END = re.compile(r"@\w*$")
@@ -48,6 +49,10 @@ def refuse(reached: CodeFacts) -> None:
     frames = (said | reached.strings) & _FRAMES
     if frames:
         raise Unresolvable(min(frames), "looks into the caller's variables", "pass them as arguments")
+    everything = said & _EVERYTHING
+    if everything:
+        what = "finds objects that nothing here names"
+        raise Unresolvable(f"{min(everything)}()", what, "name them in the code")
     if {"getpass", "getch"} & reached.attributes or () in reached.loads.get("getpass", ()):
         raise Unresolvable("getpass()", "asks the person at the keyboard", "ask in a cell of its own")
     loads = said & {"load", "loads", "Unpickler", "read_pickle"}

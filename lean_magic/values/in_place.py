@@ -123,8 +123,13 @@ def _give_list(live: Any, content: list[Any]) -> None:
     list.__setitem__(live, slice(None), content)
 
 
+def _mapping(value: Any) -> type[dict[Any, Any]]:
+    """Give the class whose methods see the content of a dict: an OrderedDict keeps an order of its own."""
+    return collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
+
+
 def _give_dict(live: Any, content: dict[Any, Any]) -> None:
-    kind = collections.OrderedDict if isinstance(live, collections.OrderedDict) else dict
+    kind = _mapping(live)
     kind.clear(live)
     for key, value in content.items():
         kind.__setitem__(live, key, value)
@@ -219,7 +224,7 @@ _WHOLE = (type, enum.Enum, logging.Logger, logging.Handler)
 _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     enum.Enum: (set_on_member, _give_member),
     list: (list, _give_list),
-    dict: (lambda value: dict(dict.items(value)), _give_dict),
+    dict: (lambda value: dict(_mapping(value).items(value)), _give_dict),
     set: (list, _give_set),
     bytearray: (bytes, _give_bytes),
     array.array: (lambda value: value[:], _give_bytes),
