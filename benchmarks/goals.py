@@ -68,6 +68,7 @@ def _modules(bench):
 
 def _hits(bench):
     joblib = _peer(bench, "joblib.Memory", 1 << 30, sys.executable)
+    shutil.rmtree(bench.ours, ignore_errors=True)
     for kind in RESULTS:
         bench.measure("hit", kind, "Miss")
         bench.measure("hit", kind, "Hit")  # the first one verifies every byte
@@ -93,6 +94,7 @@ def _small(bench):
 
 
 def _storing(bench):
+    shutil.rmtree(bench.ours, ignore_errors=True)
     bench.ours.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = bench.measure("storing", bench.ours, max(bench.repeat // 2, 1))
     ratio = found["ours"] / found["raw"]
@@ -106,6 +108,7 @@ def _storing(bench):
 
 
 def _crowd(bench):
+    shutil.rmtree(bench.ours, ignore_errors=True)
     found = bench.measure("crowd", bench.ours, bench.crowd, bench.repeat)
     ratio = found["many"] / found["few"]
     name = f"{found['count']:,} entries in the folder"
