@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from traitlets import Bool, Float, List, Unicode, default
 from traitlets.config import Configurable
 
@@ -44,6 +43,8 @@ class LeanMagic(Configurable):
 
     @default("cache_dir")
     def _cache_dir(self) -> str:
+        import platformdirs
+
         return str(platformdirs.user_cache_path("lean_magic", appauthor=False))
 
     @property

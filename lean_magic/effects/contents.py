@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 
-import platformdirs
 import xxhash
 
 __all__ = ["TICK", "below", "digest_of", "ignored", "is_ours", "remember", "stat_of", "unwatched"]
@@ -79,6 +78,8 @@ def ignored(name: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _caches() -> tuple[str, ...]:
+    import platformdirs
+
     homes = (platformdirs.user_cache_path("matplotlib"), platformdirs.user_config_path("matplotlib"))
     return tuple(map(str, homes))
 
