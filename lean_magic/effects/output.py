@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from lean_magic.effects import widgets
 from lean_magic.effects.asks import without_our_frames
-from lean_magic.effects.contents import is_ours
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 
-__all__ = ["Output"]
+__all__ = ["Output", "aside"]
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """Show a line or a bar of ours, which is no output of the cell that runs."""
+    before, _ours.speak = _is_aside(), True
+    try:
+        yield
+    finally:
+        _ours.speak = before
+
+
+def _is_aside() -> bool:
+    return getattr(_ours, "speak", False)
+
+
+_ours = threading.local()
 
 
 class Output(Recorder):
@@ -26,7 +43,6 @@ class Output(Recorder):
         self._events: list[list[Any]] = []
         self._undo: list[Callable[[], None]] = []
         self._muted = 0
-        self._pending = False
         self._failed = False
 
     def begin(self, run: Run) -> None:
@@ -44,9 +60,7 @@ class Output(Recorder):
 
     def end(self, run: Run) -> Record:
         """Show pending figures while still listening, then stop."""
-        self._pending = True
         _flush_figures(run.shell)
-        self._pending = False
         self._sync()
         self.cancel(run)
         if self._failed:
@@ -113,12 +127,8 @@ class Output(Recorder):
 
     # -- noting --------------------------------------------------------------------
 
-    def _is_ours(self) -> bool:
-        """Whether it is a line or a bar of ours that is shown, and not what the cell left to be shown."""
-        return is_ours() and not self._pending
-
     def _wrote(self, name: str, text: str) -> None:
-        if self._muted or not text or self._is_ours():
+        if self._muted or not text or _is_aside():
             return
         last = self._events[-1] if self._events else [""]
         if last[:2] == ["stream", name]:
@@ -127,7 +137,7 @@ class Output(Recorder):
             self._events.append(["stream", name, str(text)])
 
     def _published(self, data: Any, metadata: Any = None, *_: Any, **options: Any) -> None:
-        if self._is_ours():
+        if _is_aside():
             return
         told = {name: options[name] for name in ("transient", "update") if options.get(name)}
         self._events.append(["display", dict(data), dict(metadata or {}), told])

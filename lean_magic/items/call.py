@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lean_magic.effects import files
+from lean_magic.effects.output import aside
 from lean_magic.errors import Damaged, LeanMagicError, UsageError
 from lean_magic.items import batches, care, parallel, told
 from lean_magic.items.batches import Computing, Doubt
@@ -171,13 +172,16 @@ class Call(Lookup):
         """Show a bar with the items that are to be computed; no cell counts it as its output."""
         batches_to_do = -(-count // self.map.batch_size)
         label = f"{self.map.label}: {self.tally.found:,} found, {many(batches_to_do, 'batch', 'batches')}"
-        with progress(label, self.runner.settings.progress_after, " items") as update:
+        with ExitStack() as end:
+            bar = ExitStack()
+            update = bar.enter_context(progress(label, self.runner.settings.progress_after, " items"))
+            end.callback(self._aside, bar.close)
+            yield lambda done, total: self._aside(update, done, total)
 
-            def show(done: int, total: int | None) -> None:
-                with files.unwatched():
-                    update(done, total)
-
-            yield show
+    def _aside(self, show: Callable[..., None], *args: Any) -> None:
+        """Show something of ours, which neither writes a file of the cell's nor is its output."""
+        with files.unwatched(), aside():
+            show(*args)
 
     def _work(self, *, keep: bool) -> Computing:
         device = self.identity.device

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
 from lean_magic.calls import runner
 from lean_magic.effects import files
+from lean_magic.effects.output import aside
 from lean_magic.errors import Damaged
 from lean_magic.items import care
 from lean_magic.items.batches import UNKNOWN
@@ -81,8 +82,10 @@ class Lookup:
                 self.rows[start : start + len(rows)] = rows
         return True
 
-    def _looking(self) -> Any:
-        return progress("looking items up", self.runner.settings.progress_after, " items")
+    @contextmanager
+    def _looking(self) -> Iterator[Any]:
+        with aside(), progress("looking items up", self.runner.settings.progress_after, " items") as show:
+            yield show
 
     def stored(self, places: Any) -> list[Any]:
         """Give the results of known items; what vanished meanwhile is UNKNOWN."""

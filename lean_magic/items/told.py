@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lean_magic import cost, history
 from lean_magic.effects import files
+from lean_magic.effects.output import aside
 from lean_magic.errors import StoreError
 from lean_magic.items.choices import Tally
 from lean_magic.ledger import Record
@@ -23,7 +24,7 @@ def show(runner: Runner, line: str, *, quiet: bool) -> None:
     """Show a line in a notebook, or on the error stream of a program without one; no cell counts it as its output."""
     if quiet or runner.settings.quiet:
         return
-    with files.unwatched():
+    with files.unwatched(), aside():
         if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
             history.show_line(runner.shell, line, "items")
         else:

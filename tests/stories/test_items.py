@@ -149,3 +149,16 @@ def test_a_map_made_in_a_cached_cell(kernels):
         assert kernel.run(make).kind == kind
         assert found in kernel.run("x = m(['a', 'b', 'c'])").items_line
         assert kernel.ask("m.choices.batch_size") == 7
+
+
+def test_bars_are_no_output_of_a_cell(kernels):
+    """A bar that was shown while items were computed does not come back with the cell."""
+    define = "import time, lean_magic\ndef f(xs):\n    time.sleep(0.3)\n    return list(xs)\nm = lean_magic.cached_map(f, batch_size=2)"
+    cell = "%%cached\ny = m(list(range(8)))\nprint('done')"
+    first, second = kernels(), kernels()
+    for kernel in (first, second):
+        kernel.run(define)
+        kernel.quietly("get_ipython()._lean_magic.runner.settings.progress_after = 0.1")
+    assert first.run(cell).kind == "miss"
+    hit = second.run(cell)
+    assert (hit.kind, hit.stdout, hit.stderr, hit.displays) == ("hit", "done\n", "", [])
