@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
 from lean_magic.effects import files
 from lean_magic.effects.output import aside
-from lean_magic.errors import Damaged, LeanMagicError, UsageError
+from lean_magic.errors import Damaged, LeanMagicError, StoreError, Unstorable, UsageError
 from lean_magic.items import batches, care, parallel, told
 from lean_magic.items.batches import Computing, Doubt
 from lean_magic.items.canary import chosen
@@ -48,6 +48,11 @@ class Call(Lookup):
         """Give the result for all items."""
         if not len(self.items) or self.runner.settings.is_off:
             return self._plain()
+        why = self._hindrance()
+        return self._plain(why) if why else self._try(keep)
+
+    def _hindrance(self) -> str:
+        """Look items up; say why that cannot be done or is not to be believed, or "". Raises UsageError."""
         try:
             with files.unwatched():
                 self.look()
@@ -55,17 +60,20 @@ class Call(Lookup):
         except UsageError:
             raise
         except LeanMagicError as error:
-            return self._plain(str(error))
-        if doubt:
-            return self._plain(f"{doubt}; .forget() starts anew")
+            return str(error)
+        return f"{doubt}; .forget() starts anew" if doubt else ""
+
+    def _try(self, keep: bool) -> Any:
+        """Give the result, by the function alone if the cache fails: that never fails the call."""
         try:
             return self._answer(keep)
         except Doubt as doubted:
-            return self._doubted(
-                f"item {doubted.item:,}: {doubted.how}" if doubted.item >= 0 else doubted.how
-            )
+            place = f"item {doubted.item:,}: " if doubted.item >= 0 else ""
+            return self._doubted(f"{place}{doubted.how}")
         except Differs as error:
             return self._doubted(str(error))
+        except (StoreError, Unstorable) as error:
+            return self._plain(str(error))
 
     def plan(self) -> MapPlan:
         """Look only. Raises LeanMagicError where nothing can be cached."""
@@ -253,11 +261,13 @@ class Call(Lookup):
         """Take back what a doubt falls on; say what was kept when the function raised or was interrupted."""
         if kind is None:
             return
-        with files.unwatched():
+        with files.unwatched(), suppress(StoreError):
             if issubclass(kind, Doubt):
                 work.writer.undo()
                 return
             work.writer.close()
+        if issubclass(kind, LeanMagicError):
+            return
         self.tally.computed, self.tally.spent, self.tally.found = work.computed, work.seconds, 0
         told.record(self.runner, self.tally, self.map.label, self.identity.digest)
         left = count - work.writer.stored
@@ -272,7 +282,7 @@ class Call(Lookup):
             f"the batch ({how}); nothing was stored, and it runs on all items without the cache",
             stacklevel=5,
         )
-        with files.unwatched():
+        with files.unwatched(), suppress(StoreError):
             self.home.distrust(_DOUBTED)
         return self._plain(_DOUBTED)
 

@@ -337,3 +337,35 @@ def test_files_are_recognised_by_later_processes(tmp_path, monkeypatch):
     )
     assert sizes(paths)[7] == 5
     assert set(read) == {str(paths[7])}
+
+
+class Odd:
+    """Something that cannot be packed."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __eq__(self, other):
+        return self.text == other.text
+
+
+def test_results_that_cannot_be_stored_are_given_all_the_same():
+    """Where a result holds what cannot be packed, the function just runs, and nothing fails."""
+    mapped = lean_magic.cached_map(lambda texts: [Odd(text) for text in texts])
+    assert mapped(TEXTS[:30]) == [Odd(text) for text in TEXTS[:30]]
+    torch = pytest.importorskip("torch")
+    weight = torch.ones(2, requires_grad=True)
+    graph = lean_magic.cached_map(lambda rows: rows[:, None] * weight)
+    assert graph(torch.arange(3.0)).grad_fn is not None
+
+
+def test_a_folder_that_is_opened_meanwhile(own_cache):
+    """If the cache folder becomes one that others can write while items are computed, the result is whole."""
+
+    def opening(texts):
+        own_cache.chmod(0o777)
+        return rows(texts)
+
+    mapped = lean_magic.cached_map(opening, version=1)
+    fresh()(TEXTS[:3])
+    assert np.array_equal(mapped(TEXTS[:50]), rows(TEXTS[:50]))
