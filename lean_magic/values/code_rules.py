@@ -91,7 +91,23 @@ def function_rule(walk: Walk, value: types.FunctionType) -> bytes:
         combine("closure", *[walk.digest(cell) for cell in _closure(value)]),
         _annotations(walk, value),
         _attributes(walk, value.__dict__),
+        *_renamed(walk, value),
     )
+
+
+def _renamed(walk: Walk, value: types.FunctionType) -> list[bytes]:
+    """Digest the names and the documentation of a function where they are not those its code gave it."""
+    code, wrapped = value.__code__, value.__dict__.get("__wrapped__", value)
+    if code.co_filename == "<string>" or not is_own(
+        value
+    ):  # as `namedtuple` makes them, with texts of its own
+        return []
+    first = code.co_consts[0] if code.co_consts and isinstance(code.co_consts[0], str) else None
+    said = value.__name__, value.__qualname__.rpartition(".")[2], value.__doc__
+    lent = (getattr(wrapped, name, None) for name in ("__name__", "__name__", "__doc__"))
+    if said == (code.co_name, code.co_name, first) or (wrapped is not value and said == tuple(lent)):
+        return []
+    return [walk.digest(said)]
 
 
 def _installed(value: types.FunctionType) -> bool:
@@ -224,6 +240,7 @@ def class_rule(walk: Walk, value: type) -> bytes:
         walk.digest(bases if bases is not value.__bases__ else None),
         *[walk.digest(name) + walk.digest(member) for name, member in members(value)],
         *([walk.unordered(kin)] if (kin := registered(value)) else []),
+        *([] if value.__name__ == value.__qualname__.rpartition(".")[2] else [walk.digest(value.__name__)]),
     )
 
 

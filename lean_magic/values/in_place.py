@@ -135,6 +135,11 @@ def _give_dict(live: Any, content: dict[Any, Any]) -> None:
         kind.__setitem__(live, key, value)
 
 
+def _give_default(live: collections.defaultdict[Any, Any], content: Any) -> None:
+    live.default_factory = content[0]
+    _give_dict(live, content[1])
+
+
 def _give_set(live: set[Any], content: list[Any]) -> None:
     set.clear(live)
     set.update(live, content)
@@ -150,11 +155,19 @@ def _give_bytes(live: Any, content: Any) -> None:
 
 
 def _take_function(value: types.FunctionType) -> Any:
-    return value.__code__, value.__defaults__, value.__kwdefaults__
+    named = {name: getattr(value, name) for name in _NAMED}
+    return (value.__code__, value.__defaults__, value.__kwdefaults__), named, dict(value.__annotations__)
+
+
+_NAMED = ("__name__", "__qualname__", "__doc__", "__module__")
 
 
 def _give_function(live: types.FunctionType, content: Any) -> None:
-    live.__code__, live.__defaults__, live.__kwdefaults__ = content
+    (live.__code__, live.__defaults__, live.__kwdefaults__), named, notes = content
+    for name, said in named.items():
+        setattr(live, name, said)
+    live.__annotations__.clear()
+    live.__annotations__.update(notes)
     forget = vars(live).get("_clear_cache")
     if forget is not None:  # of `functools.singledispatch`
         forget()
@@ -208,8 +221,14 @@ def _give_member(live: enum.Enum, content: dict[str, Any]) -> None:
     vars(live).update(content)
 
 
-def _give_class(live: Any, kept: tuple[dict[str, Any], list[type]]) -> None:
-    content, kin = kept
+def _take_class(value: Any) -> Any:
+    return dict(members(value)), registered(value), (value.__name__, value.__qualname__, value.__bases__)
+
+
+def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, str, Any]]) -> None:
+    content, kin, (name, qualname, bases) = kept
+    if (live.__name__, live.__qualname__, live.__bases__) != (name, qualname, bases):
+        live.__name__, live.__qualname__, live.__bases__ = name, qualname, bases
     for one in kin:
         live.register(one)  # a second time does nothing
     for name in [name for name, _ in members(live) if name not in content]:
@@ -224,6 +243,7 @@ _WHOLE = (type, enum.Enum, logging.Logger, logging.Handler)
 _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     enum.Enum: (set_on_member, _give_member),
     list: (list, _give_list),
+    collections.defaultdict: (lambda value: (value.default_factory, dict(value)), _give_default),
     dict: (lambda value: dict(_mapping(value).items(value)), _give_dict),
     set: (list, _give_set),
     bytearray: (bytes, _give_bytes),
@@ -235,5 +255,5 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     io.BytesIO: (_take_stream, _give_stream),
     logging.Logger: (_take_logger, _give_logger),
     logging.Handler: (_take_handler, _give_handler),
-    type: (lambda value: (dict(members(value)), registered(value)), _give_class),
+    type: (_take_class, _give_class),
 }
