@@ -13,6 +13,7 @@ import re
 import site
 import sys
 import sysconfig
+import types
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +132,10 @@ def package_version(package: str) -> str:
     A package upgraded on disk under a running kernel still runs its old code: then both versions are told.
     """
     installed = _installed_version(package)
-    loaded = getattr(sys.modules.get(package), "__version__", None)
+    module = sys.modules.get(package)
+    # A plain module that makes its version up when it is asked for warns that nobody should.
+    plain = type(module) is types.ModuleType
+    loaded = vars(module).get("__version__") if plain else getattr(module, "__version__", None)
     known = not isinstance(loaded, str) or loaded in installed.split()
     return installed if known else f"{installed} (loaded: {loaded})"
 
