@@ -116,6 +116,8 @@ class Call(Lookup):
         for left in reversed(range(_TRIES)):
             missing = np.flatnonzero(self.rows < 0)
             if len(missing):
+                if work is not None and left < _TRIES - 2:
+                    return self._plain("what is stored vanishes at once")
                 work = work or self._work(keep=keep)
                 self._compute(work, missing)
             try:

@@ -34,6 +34,11 @@ class _Reads(Files):
         """Whether no file was opened or changed and no folder listed."""
         return not (self._read or self._written or self._listed)
 
+    @property
+    def seen_open(self) -> set[str]:
+        """The files that were seen to be opened."""
+        return set(self._read)
+
 
 class Watch:
     """Watches one function compute. `observed` is JSON; `refused` says why nothing can be stored, or ""."""
@@ -53,13 +58,14 @@ class Watch:
             yield
         finally:
             recorder.cancel(run)
-        if recorder.saw_nothing and run is not self._identity.run:
-            return
         with files.unwatched():
-            try:
-                self._take(recorder.end(run).observed)
-            except Unstorable as error:
-                self.refused = str(error)
+            if not recorder.saw_nothing or run is self._identity.run:
+                opened = recorder.seen_open
+                try:
+                    self._take(recorder.end(run).observed, opened)
+                except Unstorable as error:
+                    self.refused = str(error)
+            self._look_again()
         # What the code's texts name has been looked at; from now on only what is opened counts.
         self._run = replace(run, strings=frozenset(), constants=frozenset(), packages=frozenset())
 
@@ -71,7 +77,15 @@ class Watch:
             "key": dict(self._identity.plain_now()),
         }
 
-    def _take(self, observed: dict[str, Any]) -> None:
+    def _look_again(self) -> None:
+        """See whether what the function read, maybe long ago, is still so: what it gives now is of that."""
+        seen = _seen.get(self._identity.digest)
+        why = Files().still_holds(seen, self._identity.run) if seen and not self.refused else ""
+        if why:
+            self.refused = f"{why} since it was read"
+
+    def _take(self, observed: dict[str, Any], opened: set[str]) -> None:
+        """Add what a batch read; `opened` are the files it was seen to open, others its texts only name."""
         paths, texts = _paths(self._items) if observed["files"] else (set[str](), set[str]())
         named = texts & observed["files"].keys()
         if named:
@@ -81,9 +95,14 @@ class Watch:
             )
         own = {name: known for name, known in observed["files"].items() if name not in paths}
         before = _seen.get(self._identity.digest) or {"files": {}, "folders": {}, "packages": {}}
+        for name in own.keys() & before["files"].keys() - opened:
+            if own[name] != before["files"][name]:  # it may still use what it read before
+                self.refused = f"file {name} changed since it was read"
         merged = {part: {**before[part], **observed[part]} for part in ("folders", "packages")}
         merged |= {"files": {**before["files"], **own}, "at": observed["at"]}
         if not (merged["files"] or merged["folders"] or merged["packages"]):
+            return
+        if self.refused:
             return
         if len(merged["files"]) > _MOST:
             self.refused = f"it reads more than {_MOST:,} files besides its items"

@@ -298,3 +298,30 @@ def test_warning_filters_change_nothing():
         warnings.simplefilter("ignore")
         mapped(TEXTS)
     assert mapped.last.computed == 0
+
+
+def test_a_file_that_changes_under_a_function_that_keeps_it(tmp_path, counter):
+    """What a function gives from an earlier state of a file is given, once, and not stored."""
+    path = tmp_path / "words.txt"
+    path.write_text("a b")
+
+    @functools.lru_cache
+    def words():
+        with open(path) as file:
+            return file.read().split()
+
+    def known(texts):
+        os.write(counter.descriptor, b"." * len(texts))
+        return [sum(word in text for word in words()) for text in texts]
+
+    mapped = lean_magic.cached_map(known, canaries=0)
+    assert mapped(["a", "b c"]) == [1, 1]
+    path.write_text("a b c")
+    for count in (4, 6):
+        assert mapped(["a", "b c"]) == [1, 1]
+        assert "words.txt changed since it was read" in mapped.last.notes[0]
+        assert counter.count == count
+    words.cache_clear()
+    assert mapped(["a", "b c"]) == [1, 2]
+    mapped(["a", "b c"])
+    assert mapped.last.computed == 0
