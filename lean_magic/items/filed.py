@@ -40,7 +40,9 @@ _NOBODY = Identity(_MAP, "files", {}, Run(shell=None, namespace={}, walk=Walk())
 @contextmanager
 def recognised(root: Path, values: Any) -> Iterator[None]:
     """Let the digests of paths among `values` be known that an earlier process took; keep those taken inside."""
-    names = [str(one) for one in values if isinstance(one, PurePath)] if isinstance(values, list) else []
+    kinds = set(map(type, values)) if isinstance(values, list) else set()
+    paths = any(issubclass(kind, PurePath) for kind in kinds)
+    names = [str(one) for one in values if isinstance(one, PurePath)] if paths else []
     if len(names) < _FEW:
         yield
         return

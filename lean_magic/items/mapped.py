@@ -20,11 +20,13 @@ __all__ = ["CachedMap", "cached_map"]
 
 
 @overload
-def cached_map(function: Callable[..., Any], /, **options: Any) -> CachedMap: ...
+def cached_map(function: Callable[..., Any], /, **options: Any) -> CachedMap:  # noqa: D418
+    """Cache the function."""
 
 
 @overload
-def cached_map(function: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], CachedMap]: ...
+def cached_map(function: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], CachedMap]:  # noqa: D418
+    """Give a decorator."""
 
 
 def cached_map(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
