@@ -49,8 +49,7 @@ def run_new_only(folder, environ):
     notebook = nbformat.read(DEMO / "03_only_what_is_new.ipynb", as_version=4)
     for cell in notebook.cells:
         cell.source = (
-            cell.source.replace('find_spec("sklearn")', 'find_spec("joblib")')
-            .replace("START = 800", "START = 60")
+            cell.source.replace("START = 800", "START = 60")
             .replace("[:200]", "[:30]")
             .replace("[:202]", "[:32]")
         )
