@@ -143,7 +143,7 @@ def package_version(package: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def _installed_version(package: str) -> str:
     folder = record_of(package)
-    if folder:
+    if folder and not _is_replaced():
         return os.path.basename(folder).removesuffix(_RECORD).partition("-")[2]
     import importlib.metadata  # which brings the parser of mails along
 
@@ -153,6 +153,12 @@ def _installed_version(package: str) -> str:
         pass
     names = _distributions().get(package, [])
     return " ".join(f"{name} {importlib.metadata.version(name)}" for name in sorted(set(names)))
+
+
+def _is_replaced() -> bool:
+    """Whether somebody stands in for `importlib.metadata.version`, and is to be believed."""
+    metadata = sys.modules.get("importlib.metadata")
+    return metadata is not None and getattr(metadata.version, "__module__", "") != metadata.__name__
 
 
 _RECORD = ".dist-info"
