@@ -31,6 +31,7 @@ class Run:
     order: Mapping[str, int] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
     strings: frozenset[str] = frozenset()
+    inner: frozenset[str] = frozenset()  # those of values, wherever they lie, that look like paths
     sets: frozenset[tuple[str, ...]] = frozenset()
     in_place: bool = False
     imports: tuple[str, ...] = ()

@@ -35,9 +35,11 @@ def named(run: Run) -> Iterator[tuple[str, bool]]:
     """Give the paths that the texts of a cell name, those that exist, and whether all below one may be read."""
     deep = _reads_folders(run)
     hidden = bool(run.packages & _LIBRARIES)
-    for text in sorted(run.strings):
+    for text in sorted(run.strings | run.inner):
         if not 0 < len(text) < 1000 or "\0" in text or "\n" in text:
             continue
+        if text not in run.strings and not os.path.isfile(text):
+            continue  # a model knows many words, and folders of any name lie around
         if text in _DOTS and not (hidden and text in run.constants):
             continue
         # Python's own listings are seen.

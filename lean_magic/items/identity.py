@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +36,6 @@ __all__ = ["Identity", "identify", "name_of", "unwrapped"]
 
 _FORMAT = b"1"  # raised whenever keys or segments change their meaning: older items are then not found
 _FUNCTION, _OPTION = "mapped function", "option "
-_MANY = 1000  # members of a collection that are looked at for paths
 _FILTERS = "setting warning filters"
 
 # Options of these names say where and how fast a function computes, not what; of variables, only a device does.
@@ -237,25 +235,13 @@ def _run(key: Key) -> Run:
         shell=None,
         namespace={},
         walk=Walk(),
-        strings=frozenset(key.facts.strings) | frozenset(_paths(key.walk)),
+        strings=frozenset(key.facts.strings) | key.walk.names,
+        inner=frozenset(key.walk.texts),
         constants=frozenset(key.facts.strings),
         words=frozenset(key.facts.attributes) | frozenset(key.facts.loads),
         packages=frozenset(name.partition(".")[0] for name in key.walk.modules) | key.outside,
         modules=frozenset(name.partition(" ")[2] for name in key.parts if name.startswith("module ")),
     )
-
-
-def _paths(walk: Walk) -> Iterator[str]:
-    """Give the texts that may name what a library in C opens: of variables, and those of objects that name a file.
-
-    A model holds thousands of words, and folders of any name lie around.
-    """
-    for value, _ in walk.values.values():
-        if isinstance(value, (str, os.PathLike)):
-            yield os.fspath(value)
-        elif type(value) in (list, tuple, set, dict) and len(value) <= _MANY:
-            yield from (os.fspath(one) for one in value if isinstance(one, (str, os.PathLike)))
-    yield from (text for text in walk.texts if os.path.isfile(text))
 
 
 def _bare() -> Run:

@@ -25,12 +25,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import xxhash
-
 from lean_magic.errors import Unfingerprintable
-from lean_magic.values.counting import seen
 from lean_magic.values.describe import describe
 from lean_magic.values.origin import module_of, origin
+from lean_magic.values.records import combine, leaf
 
 __all__ = [
     "Fingerprint",
@@ -48,6 +46,9 @@ __all__ = [
 _DEPTH = 10_000
 # How often the members of sets inside sets are looked into, to put the outer set's members in order.
 _PROBES = 3
+# What these hold is the user's data.
+_TABLES = {"numpy", "pandas", "polars", "pyarrow"}
+_NAMES = 10_000  # texts that are kept, apart from those that look like paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +90,6 @@ def register(plain: Mapping[type, Rule], rule_for: Callable[[type], Rule]) -> No
     _rule_for[:] = [rule_for]
 
 
-def combine(tag: str, *pieces: bytes) -> bytes:
-    """Digest a record of digests; `tag` tells its kind and pieces must have a fixed layout."""
-    return xxhash.xxh3_128_digest(tag.encode() + b"\0" + b"".join(pieces))
-
-
-def leaf(tag: str, content: Any) -> bytes:
-    """Digest raw bytes (any contiguous buffer) under a tag."""
-    state = xxhash.xxh3_128(tag.encode() + b"\0")
-    if len(content) <= _CHUNK:
-        state.update(content)
-        return state.digest()
-    view = memoryview(content).cast("B")
-    for start in range(0, len(view), _CHUNK):
-        state.update(view[start : start + _CHUNK])
-        seen(min(_CHUNK, len(view) - start))
-    return state.digest()
-
-
-_CHUNK = 64 * 1024 * 1024
-
-
 class Walk:
     """One visit of a graph that may span several named parts.
 
@@ -125,6 +105,9 @@ class Walk:
         self.codes: list[types.CodeType] = []
         self.texts: set[str] = set()
         self.words: set[str] = set()
+        self.names: set[str] = set()  # texts that the user said, or that lie in the user's own objects
+        self._inside = 0  # so many objects of libraries
+        self._foreign: set[type] = set()
         self._digests: dict[int, bytes] = {}
         self.patched: dict[type, bytes] = {}
         self.values: dict[str, tuple[Any, str]] = {}
@@ -143,7 +126,7 @@ class Walk:
 
         Raises Unfingerprintable, naming the part, where content cannot be compared.
         """
-        self._refs, self._is_fixed = set(), True
+        self._refs, self._is_fixed, self._inside = set(), True, 0
         self._starts.append((len(self.objects), part))
         try:
             with _deep():
@@ -167,9 +150,25 @@ class Walk:
         if number is not None:
             return combine("same", self._mark(number).encode())
         if cls not in self._classes:
-            self._classes.add(cls)
-            self.use_module(module_of(cls))
-        return self.noted(value, _rule_for[0](cls)(self, value))
+            self._meet(cls)
+        foreign = cls in self._foreign
+        self._inside += foreign
+        try:
+            return self.noted(value, _rule_for[0](cls)(self, value))
+        finally:
+            self._inside -= foreign
+
+    def _meet(self, cls: type) -> None:
+        self._classes.add(cls)
+        self.use_module(module_of(cls))
+        home = origin(module_of(cls))
+        if home.installed and home.package not in _TABLES:
+            self._foreign.add(cls)
+
+    def name(self, *texts: str) -> None:
+        """Note texts that may name a file or a folder, unless they are a matter of a library's own."""
+        if not self._inside and len(self.names) < _NAMES:
+            self.names.update(texts)
 
     def noted(self, value: Any, digest: bytes) -> bytes:
         """Keep the digest of an object with an identity under its mark."""

@@ -98,6 +98,7 @@ def note_path(walk: Walk, text: str) -> None:
     """Note a text that may name a file, which code in C may open unseen, or hold names to look up."""
     if len(text) < 1000 and len(walk.words) < _WORDS:
         walk.words.add(text)
+    walk.name(text)
     if _may_be_path(text):
         walk.texts.add(text)
 
@@ -110,6 +111,7 @@ def _note(walk: Walk, texts: list[str]) -> None:
     """Note many texts: as words the first ones, as paths unless there are many and none of the first names a file."""
     if len(walk.words) < _WORDS:
         walk.words.update(text for text in texts[:_WORDS] if len(text) < 1000)
+    walk.name(*texts[:_WORDS])
     first = [text for text in texts[:_PATHS] if _may_be_path(text)]
     if len(texts) <= _PATHS:
         walk.texts.update(first)

@@ -202,6 +202,7 @@ def _zoned(walk: Walk, value: Any) -> bytes:
 
 def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
     walk.texts.add(str(value))
+    walk.name(str(value))
     return leaf(f"path {type(value).__name__}", _text(value))
 
 

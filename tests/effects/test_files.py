@@ -241,3 +241,20 @@ def test_classes_of_the_notebook_in_a_pickle(both):
     cell = "with open('k.pkl', 'rb') as file: k = pickle.load(file)\nprint(k.f())"
     plain, cached = both(cell, setup=setup, change=make.format(2))
     assert cached == plain
+
+
+def test_words_inside_a_model_name_no_folders(shell, tmp_path):
+    """A folder that is called like a part of a model is no input of a cell that uses the model; one the user names is."""
+    for folder in ("embeddings", "data"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "part.bin").write_text("1")
+    shell.run(
+        "import polars, torch\nmodel = torch.nn.ModuleDict({'embeddings': torch.nn.Linear(1, 1)})\nfolder = 'data'"
+    )
+    for cell, changed, kind in (
+        ("%%cached\nx = polars.DataFrame({'n': [len(model)]})", "embeddings", "hit"),
+        ("%%cached\nx = polars.DataFrame({'n': [len(model) + len(folder)]})", "data", "miss"),
+    ):
+        assert shell.run(cell).kind == "miss"
+        (tmp_path / changed / "part.bin").write_text("22")
+        assert shell.run(cell).kind == kind

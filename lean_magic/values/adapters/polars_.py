@@ -124,7 +124,9 @@ def _note_paths(walk: Walk, plan: bytes) -> None:
     for found in re.findall(rb"[^\x00-\x1f\x7f-\xbf]{2,4096}", plan):
         text = found.decode(errors="replace")
         # A length may stand before a text and look like a character of it.
-        walk.texts.update(path for path in (text, text[1:], text[2:]) if path and Path(path).exists())
+        paths = [path for path in (text, text[1:], text[2:]) if path and Path(path).exists()]
+        walk.texts.update(paths)
+        walk.name(*paths)
 
 
 def _dtype(walk: Walk, value: Any) -> bytes:
