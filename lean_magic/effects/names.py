@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
@@ -56,8 +57,7 @@ class Names(Recorder):
         deleted = [name for name in [*self._before, *self._gone] if name not in present and not hidden(name)]
         kept = {name: value for name, value in bound.items() if name not in run.drop}
         told = {
-            # A name that was there before stands at its old place, which says nothing of when it was bound.
-            "bound": sorted(kept, key=lambda name: run.order.get(name, len(run.order))),
+            "bound": self._in_order(list(kept), run.order),
             "deleted": deleted,
             "imports": [name for name in run.imports if name in sys.modules],
         }
@@ -68,6 +68,19 @@ class Names(Recorder):
         }
         self.cancel(run)
         return Record(observed, told, {**kept, _NOTES: notes} if notes else kept)
+
+    def _in_order(self, names: list[str], order: Mapping[str, int]) -> list[str]:
+        """Order names as the cell has bound them.
+
+        New names stand in that order, also where no statement says it, as after `exec`. One that was there before
+        stands at its old place, which says nothing of when it was bound, so it goes by its statement.
+        """
+        reached, when = 0, {}
+        for name in names:
+            is_new = name not in self._before and name not in self._gone
+            reached = max(reached, order.get(name, reached)) if is_new else reached
+            when[name] = reached if is_new else order.get(name, len(order))
+        return sorted(names, key=lambda name: when[name])
 
     def cancel(self, run: Run) -> None:
         """Let the old values go."""

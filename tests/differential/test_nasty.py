@@ -14,8 +14,6 @@ SHORTFALLS = {
     "index shared and renamed": "an index that several tables share",
     "global read after being deleted and set again": "the order of names",
     "pyplot's current figure": "figures that pyplot keeps",
-    "optimizer refers to live parameters": "the order of an optimizer's attributes",
-    "unittest.mock patch": "looking at a mock makes it another",
 }
 HEAVY = {"torch"}
 LIGHT = [sheet for sheet in sheets() if sheet not in sheets(*HEAVY)]

@@ -21,13 +21,14 @@ import lean_magic
 CACHE = Path(sys.argv[2])
 WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 LOG = [-1]  # where a writer notes each batch that it begins
+PAUSE = [0.002]  # seconds that a batch takes at least
 
 
 def rows(numbers):
     """Give a row for each number, slowly."""
     if LOG[0] >= 0:
         os.write(LOG[0], (json.dumps(numbers) + "\n").encode())
-        time.sleep(0.002)
+        time.sleep(PAUSE[0])
     return np.array(numbers, "f8")[:, None] * np.arange(1, 65)
 
 
@@ -101,6 +102,7 @@ def points():
 def at_random(rounds):
     """Let four writers work on overlapping items, and kill them."""
     rng, wrong, lost, killed = random.Random(0), 0, 0, 0
+    PAUSE[0] = 0.03  # no writer is through before it is killed, however fast the machine
     for turn in range(rounds):
         writers = {}
         for number in range(4):
