@@ -38,7 +38,7 @@ def named(run: Run) -> Iterator[tuple[str, bool]]:
     for text in sorted(run.strings | run.inner):
         if not 0 < len(text) < 1000 or "\0" in text or "\n" in text:
             continue
-        if text not in run.strings and not os.path.isfile(text):
+        if text not in run.strings and os.sep not in text and not os.path.isfile(text):
             continue  # a model knows many words, and folders of any name lie around
         if text in _DOTS and not (hidden and text in run.constants):
             continue

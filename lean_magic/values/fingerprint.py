@@ -46,9 +46,12 @@ __all__ = [
 _DEPTH = 10_000
 # How often the members of sets inside sets are looked into, to put the outer set's members in order.
 _PROBES = 3
-# What these hold is the user's data.
-_TABLES = {"numpy", "pandas", "polars", "pyarrow"}
-_NAMES = 10_000  # texts that are kept, apart from those that look like paths
+# Their objects hold thousands of words that name their own parts; what other libraries hold may be the user's word.
+_MODELS = {
+    "accelerate", "diffusers", "flax", "jax", "keras", "lightgbm", "peft", "sentence_transformers", "sklearn", "spacy",
+    "tensorflow", "timm", "tokenizers", "torch", "torchaudio", "torchvision", "transformers", "xgboost",
+}  # fmt: skip
+_NAMES = 100_000  # texts that are kept, apart from those that look like paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,8 @@ class Walk:
         self.codes: list[types.CodeType] = []
         self.texts: set[str] = set()
         self.words: set[str] = set()
-        self.names: set[str] = set()  # texts that the user said, or that lie in the user's own objects
-        self._inside = 0  # so many objects of libraries
+        self.names: set[str] = set()  # texts that do not lie inside a model
+        self._inside = 0  # so many objects of models
         self._foreign: set[type] = set()
         self._digests: dict[int, bytes] = {}
         self.patched: dict[type, bytes] = {}
@@ -161,12 +164,11 @@ class Walk:
     def _meet(self, cls: type) -> None:
         self._classes.add(cls)
         self.use_module(module_of(cls))
-        home = origin(module_of(cls))
-        if home.installed and home.package not in _TABLES:
+        if module_of(cls).partition(".")[0] in _MODELS:
             self._foreign.add(cls)
 
     def name(self, *texts: str) -> None:
-        """Note texts that may name a file or a folder, unless they are a matter of a library's own."""
+        """Note texts that may name a file or a folder, unless they lie inside a model."""
         if not self._inside and len(self.names) < _NAMES:
             self.names.update(texts)
 

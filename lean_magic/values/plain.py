@@ -96,7 +96,7 @@ def _inside(level: list[Any]) -> Sequence[Any]:
 
 def note_path(walk: Walk, text: str) -> None:
     """Note a text that may name a file, which code in C may open unseen, or hold names to look up."""
-    if len(text) < 1000 and len(walk.words) < _WORDS:
+    if len(walk.words) < 10 * _WORDS:  # a long list leaves room for the texts after it
         walk.words.add(text)
     walk.name(text)
     if _may_be_path(text):
@@ -108,12 +108,14 @@ def _may_be_path(text: str) -> bool:
 
 
 def _note(walk: Walk, texts: list[str]) -> None:
-    """Note many texts: as words the first ones, as paths unless there are many and none of the first names a file."""
+    """Note many texts: as words the first ones, as paths unless there are many and none of a sample names a file."""
     if len(walk.words) < _WORDS:
-        walk.words.update(text for text in texts[:_WORDS] if len(text) < 1000)
-    walk.name(*texts[:_WORDS])
-    first = [text for text in texts[:_PATHS] if _may_be_path(text)]
+        few = len(texts) <= _ASKED  # a query may be long; many long texts are not queries
+        walk.words.update(text for text in texts[:_WORDS] if few or len(text) < 1000)
+    walk.name(*texts[:_ASKED])  # not all, so that those met later are kept, too
+    some = [text for text in texts[:: max(1, len(texts) // _PATHS)] if _may_be_path(text)]
+    asked = some[:: max(1, len(some) // _ASKED)]
     if len(texts) <= _PATHS:
-        walk.texts.update(first)
-    elif any(os.path.exists(text) for text in first[:_ASKED] if text.strip("./")):  # not "." in a vocabulary
+        walk.texts.update(some)
+    elif any(os.path.exists(text) for text in asked if text.strip("./")):  # not "." in a vocabulary
         walk.texts.update(text for text in texts if _may_be_path(text))

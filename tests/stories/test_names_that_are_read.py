@@ -35,6 +35,26 @@ READ = {
         %%cached
         x = C().f()
         """,
+    "a name in a query, beside a long list of texts": """
+        import pandas as pd
+        texts = [f"text {i}" for i in range(50_000)]
+        t = pd.DataFrame({"a": [5, 15, 25]})
+        words = "a > @k"
+        k = OLD
+        # %%
+        %%cached
+        n = len(texts)
+        print(t.query(words)["a"].tolist())
+        """,
+    "a name in a long query": """
+        import pandas as pd
+        t = pd.DataFrame({"a": [5, 15, 25]})
+        words = "a > @k" + " " * 3000
+        k = OLD
+        # %%
+        %%cached
+        print(t.query(words)["a"].tolist())
+        """,
     "a variable read in a lambda of the cell": """
         k = OLD
         # %%
