@@ -89,13 +89,8 @@ def _relative(event: str, args: tuple[Any, ...]) -> bool:
     )
 
 
-_DESCRIPTOR = {
-    "os.mkdir": 2,
-    "os.chmod": 2,
-    "os.chown": 3,
-    "os.utime": 3,
-    "os.truncate": 2,
-}  # where folders' stand
+# Where the descriptors of folders stand.
+_DESCRIPTOR = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "os.truncate": 2}
 
 
 def _imports() -> bool:
@@ -251,10 +246,12 @@ class Files(Recorder):
         if not os.path.isdir(name):
             self._read.setdefault(name, stat_of(name))
             return
-        self._listed.setdefault(name, self._entries(name))
-        for inner in unseen.files_below(name) if deep and not ignored(name) else ():
-            if inner not in self._written:
-                self._read.setdefault(inner, stat_of(inner))
+        listed = self._listed.setdefault(name, self._entries(name))
+        if deep and not ignored(name):
+            listed[2:] = [unseen.crowd(name)]
+            for inner in unseen.files_below(name):
+                if inner not in self._written:
+                    self._read.setdefault(inner, stat_of(inner))
 
     def _module_files(self, run: Run) -> Iterable[str]:
         for name, module in list(sys.modules.items()):
@@ -288,8 +285,8 @@ class Files(Recorder):
         for name, known in observed["files"].items():
             if not _same(name, known, observed["at"]):
                 return f"file {name} {'changed' if os.path.exists(name) and known else 'is there or not'}"
-        for name, (listing, own) in observed["folders"].items():
-            if _listing(name, own) != listing:
+        for name, (listing, own, *crowd) in observed["folders"].items():
+            if _listing(name, own) != listing or crowd not in ([], [unseen.crowd(name)]):
                 return f"folder {name} has other files"
         for name, version in observed["packages"].items():
             if package_version(name) != version:

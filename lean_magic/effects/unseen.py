@@ -9,6 +9,7 @@ by looking at the folders before and after.
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 import sys
@@ -18,8 +19,9 @@ from typing import Any
 from lean_magic.effects.contents import stat_of
 from lean_magic.effects.recorder import Run
 from lean_magic.errors import Unstorable
+from lean_magic.values.fingerprint import leaf
 
-__all__ = ["files_below", "folders", "may_write", "must_be_read", "named", "written"]
+__all__ = ["crowd", "files_below", "folders", "may_write", "must_be_read", "named", "written"]
 
 _LIBRARIES = {
     "polars", "pyarrow", "safetensors", "h5py", "cv2", "duckdb", "datasets", "tables", "netCDF4", "fastparquet",
@@ -28,7 +30,8 @@ _LIBRARIES = {
 _WRITES = ("write_", "sink_", "save", "to_parquet", "to_feather", "to_hdf", "imwrite", "File", "dump")
 _DOTS = {".", "..", "./", "../", "/"}  # in data these are signs; only code that says one means a folder
 _SPACE = re.compile(r"\s")
-_MOST = 2000  # files looked at below a folder
+_MOST = 2000  # files below a folder that are read; of the others size and times count
+_TOO_MANY = 100_000
 
 
 def named(run: Run) -> Iterator[tuple[str, bool]]:
@@ -85,20 +88,33 @@ def _reads_folders(run: Run) -> bool:
 
 
 def files_below(folder: str) -> Iterator[str]:
-    """Give the files below a folder that data may lie in, up to a number.
+    """Give the files below a folder that data may lie in, up to a number; `crowd` stands for the others.
 
     Hidden ones are left out, as everywhere, and notebooks, which are saved all the time.
     """
-    count = 0
+    yield from itertools.islice(_all_below(folder), _MOST)
+
+
+def crowd(folder: str) -> str:
+    """Digest names, sizes and times of the files below a folder that are too many to be read; "" if there are none.
+
+    Raises Unstorable where even these are too many.
+    """
+    others = [*itertools.islice(_all_below(folder), _MOST, _TOO_MANY)]
+    if len(others) == _TOO_MANY - _MOST:
+        raise Unstorable(
+            folder, f"holds {_TOO_MANY:,} files or more, which may be read unseen", "name a smaller folder"
+        )
+    told = "\n".join(f"{os.path.relpath(path, folder)} {stat_of(path)}" for path in others)
+    return leaf("crowd", told.encode("utf-8", "surrogateescape")).hex() if told else ""
+
+
+def _all_below(folder: str) -> Iterator[str]:
     for top, inner, names in os.walk(folder):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in sorted(names):
-            if name.startswith(".") or name.endswith(".ipynb"):
-                continue
-            count += 1
-            if count > _MOST:
-                return
-            yield os.path.normpath(os.path.join(top, name))
+            if not name.startswith(".") and not name.endswith(".ipynb"):
+                yield os.path.normpath(os.path.join(top, name))
 
 
 def may_write(run: Run) -> bool:

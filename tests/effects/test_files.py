@@ -258,3 +258,17 @@ def test_words_inside_a_model_name_no_folders(shell, tmp_path):
         assert shell.run(cell).kind == "miss"
         (tmp_path / changed / "part.bin").write_text("22")
         assert shell.run(cell).kind == kind
+
+
+def test_files_that_are_too_many_to_be_read(shell, tmp_path, monkeypatch):
+    """Of a folder with very many files every one counts: those that are not read by their sizes and times."""
+    monkeypatch.setattr("lean_magic.effects.unseen._MOST", 3)
+    (tmp_path / "images").mkdir()
+    for number in range(9):
+        (tmp_path / "images" / f"{number}.bin").write_text("1")
+    shell.run("import polars\nfolder = 'images'")
+    cell = "%%cached\nx = polars.DataFrame({'n': [len(folder)]})"
+    assert [shell.run(cell).kind for _ in range(2)] == ["miss", "hit"]
+    for number in (1, 8):
+        (tmp_path / "images" / f"{number}.bin").write_text("2")
+        assert [shell.run(cell).kind for _ in range(2)] == ["miss", "hit"], number
