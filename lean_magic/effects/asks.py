@@ -18,6 +18,7 @@ from typing import Any
 from lean_magic.effects.contents import digest_of, ignored, is_ours, unwatched
 from lean_magic.effects.files import is_written
 from lean_magic.effects.recorder import Record, Recorder, Run
+from lean_magic.errors import Unstorable
 from lean_magic.values.origin import path_origin
 
 __all__ = ["Asks", "without_our_frames"]
@@ -46,7 +47,7 @@ _TIMES = {
     "st_mtime_ns",
     "st_ctime",
 }  # ask whether it is other than it was
-_MOST = 2000  # files of a folder whose sizes are taken down
+_MOST = 20_000  # files of a folder whose sizes are taken down
 _watching: list[Asks] = []
 
 
@@ -134,7 +135,11 @@ class Asks(Recorder):
         """Name the files in the folders that were listed, which tell their size without being asked by name."""
         for folder in run.listed:
             with contextlib.suppress(OSError):
-                for name in sorted(os.listdir(folder))[:_MOST]:
+                names = sorted(os.listdir(folder))
+                if len(names) > _MOST:
+                    why = f"holds more than {_MOST:,} files, whose sizes may be asked for"
+                    raise Unstorable(folder, why, "list it in a cell of its own")
+                for name in names:
                     path = os.path.normpath(os.path.join(folder, name))
                     if not is_written(path) and path not in run.written and not _is_none_of_it(path):
                         yield path

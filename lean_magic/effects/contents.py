@@ -11,7 +11,18 @@ from collections.abc import Iterator
 
 import xxhash
 
-__all__ = ["TICK", "below", "digest_of", "ignored", "is_ours", "remember", "stat_of", "unwatched"]
+__all__ = [
+    "TICK",
+    "below",
+    "digest_of",
+    "ignored",
+    "is_ours",
+    "listing",
+    "package_of",
+    "remember",
+    "stat_of",
+    "unwatched",
+]
 
 TICK = 2_000_000_000  # ns: coarser than any file system's clock
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/")
@@ -92,3 +103,23 @@ def below(folder: str) -> list[str]:
         return [
             os.path.join(top, name) for top, folders, names in os.walk(folder) for name in [*folders, *names]
         ]
+
+
+def package_of(path: str) -> str:
+    """Name the package that a file is installed with, "" if there is none."""
+    for folder in ("site-packages", "dist-packages"):
+        _, found, rest = path.partition(f"{os.sep}{folder}{os.sep}")
+        if found:
+            return rest.partition(os.sep)[0].partition(".")[0]
+    return ""
+
+
+_BY_TOOLS = {"__pycache__", ".ipynb_checkpoints"}
+
+
+def listing(name: str, own: list[str]) -> list[str] | None:
+    """List a folder without `own`; None if it is none."""
+    try:
+        return sorted(entry for entry in os.listdir(name) if entry not in _BY_TOOLS and entry not in own)
+    except OSError:
+        return None

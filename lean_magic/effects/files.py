@@ -1,8 +1,6 @@
-"""Files read (observed) and files written (effect), seen through Python's audit hook.
+"""Files read (observed) and files written (effect), seen through Python's audit hook (audit.py).
 
-Audit events (https://docs.python.org/3/library/audit_events.html) show every file
-that Python opens and every folder it lists. What C libraries open by themselves is
-covered by the paths that the cell's strings name.
+What C libraries open by themselves is covered by the paths that the cell's strings name (unseen.py).
 """
 
 from __future__ import annotations
@@ -15,7 +13,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from lean_magic.effects import unseen
-from lean_magic.effects.contents import TICK, below, digest_of, ignored, is_ours, stat_of, unwatched
+from lean_magic.effects.audit import install_hook, watching
+from lean_magic.effects.contents import (
+    TICK,
+    below,
+    digest_of,
+    ignored,
+    listing,
+    package_of,
+    stat_of,
+    unwatched,
+)
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.written import kind_of, left_at, put_back
 from lean_magic.errors import Unstorable
@@ -23,85 +31,7 @@ from lean_magic.values.origin import origin, package_version, path_origin
 
 __all__ = ["Files", "install_hook", "is_written", "unwatched"]
 
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_CHANGES = {
-    "os.remove",
-    "os.rename",
-    "os.rmdir",
-    "os.mkdir",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-    "os.chmod",
-    "os.chown",
-    "os.utime",
-    "shutil.move",
-    "shutil.rmtree",
-}
-_LINKS = {"os.link", "os.symlink"}  # leave their first path as it is
-_FOLDERS = {"os.listdir", "os.scandir"}
 _UNKNOWN: list[Any] = ["", -1, -1, -1, -1]  # observed where a file could not be read: equal to none
-
-_watching: list[Files] = []
-
-
-def install_hook() -> None:
-    """Install the audit hook; there is one a process, and it cannot be removed."""
-    if not _installed:
-        _installed.append(True)
-        sys.addaudithook(_hook)
-
-
-_installed: list[bool] = []
-
-
-def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if _watching and not is_ours():
-        with unwatched():  # to look at a file is no question of the cell's
-            _heard(event, args)
-
-
-def _heard(event: str, args: tuple[Any, ...]) -> None:
-    if event == "open" and isinstance(args[0], (str, bytes)):
-        flags = args[2] if isinstance(args[2], int) else 0
-        for files in _watching:
-            files.opened(
-                os.fsdecode(args[0]),
-                writing=bool(flags & _WRITES),
-                keeping=not flags & (os.O_TRUNC | os.O_EXCL),
-            )
-    elif event in _CHANGES:
-        # With a descriptor of a folder a path says nothing; only `shutil.rmtree` works so, and tells before.
-        paths = [] if _relative(event, args) else [arg for arg in args if isinstance(arg, (str, bytes))]
-        for files in _watching:
-            files.changed(event, [os.fsdecode(path) for path in paths[event in _LINKS :]])
-    elif event == "pickle.find_class":
-        for files in _watching:
-            files.unpickled(str(args[0]), str(args[1]))
-    elif event in _FOLDERS and isinstance(args[0], (str, bytes, type(None))) and not _imports():
-        for files in _watching:
-            files.listed(os.fsdecode(args[0] or "."))
-
-
-def _relative(event: str, args: tuple[Any, ...]) -> bool:
-    return event != "shutil.rmtree" and any(
-        type(arg) is int and arg >= 0 for arg in args[_DESCRIPTOR.get(event, 1) :]
-    )
-
-
-# Where the descriptors of folders stand.
-_DESCRIPTOR = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "os.truncate": 2}
-
-
-def _imports() -> bool:
-    """Whether it is Python that looks for a module or a package, which are in the key in their own way."""
-    asks = str(sys._getframe(3).f_globals.get("__name__", ""))  # noqa: SLF001
-    return asks.partition(".")[0] in {
-        "importlib",
-        "_frozen_importlib_external",
-        "pkgutil",
-        "importlib_metadata",
-    }
 
 
 class Files(Recorder):
@@ -114,6 +44,7 @@ class Files(Recorder):
         self._digests: dict[str, list[Any] | None] = {}
         self._written: set[str] = set()
         self._was: dict[str, str] = {}
+        self._databases: dict[str, tuple[int, ...] | None] = {}
         self._timed: set[str] = set()
         self._folders_made: set[str] = set()
         self._listed: dict[str, list[Any]] = {}
@@ -129,13 +60,13 @@ class Files(Recorder):
         self._modules = set(sys.modules)
         self._folders = unseen.folders(run) if unseen.may_write(run) else {}
         install_hook()
-        _watching.append(self)
+        watching.append(self)
 
     def cancel(self, run: Run) -> None:
         """Stop listening."""
         del run
-        if self in _watching:
-            _watching.remove(self)
+        if self in watching:
+            watching.remove(self)
 
     # -- listening -------------------------------------------------------------
 
@@ -176,6 +107,17 @@ class Files(Recorder):
         self._read.pop(name, None)
         self._written.add(name)
 
+    def wrote(self, name: str) -> bool:
+        """Tell whether the cell has written to a path so far."""
+        return name in self._written
+
+    def connected(self, path: str) -> None:
+        """Note a file that a library opens to read, to write, or both, which shows in the end."""
+        name = self._name(path)
+        if not ignored(name):
+            self._databases.setdefault(name, stat_of(name))
+            self._write(name, matters=True)
+
     def listed(self, path: str) -> None:
         """Note a folder that is listed."""
         if not ignored(name := self._name(path)) and name not in self._listed:
@@ -195,7 +137,7 @@ class Files(Recorder):
         own = sorted(
             os.path.basename(path) for path in self._written if (os.path.dirname(path) or ".") == name
         )
-        return [_listing(name, own), own]
+        return [listing(name, own), own]
 
     def _name(self, path: str) -> str:
         """Keep a path as it was given, so that an entry is right in another folder; absolute after a chdir."""
@@ -209,6 +151,7 @@ class Files(Recorder):
         """Digest what was read, keep what was written. Raises Unstorable for what cannot be put back."""
         self.cancel(run)
         unseen.must_be_read(run, self._unpickled)
+        self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
         run.unseen.update((unseen.written(self._folders) | self._in_new_folders()) - self._written)
         self._written |= run.unseen
         run.written.update(self._written)
@@ -265,7 +208,7 @@ class Files(Recorder):
             return False
         if path_origin(absolute) == "local":
             return True
-        self._packages.add(_package_of(absolute))
+        self._packages.add(package_of(absolute))
         self._packages.discard("")
         return False
 
@@ -285,8 +228,8 @@ class Files(Recorder):
         for name, known in observed["files"].items():
             if not _same(name, known, observed["at"]):
                 return f"file {name} {'changed' if os.path.exists(name) and known else 'is there or not'}"
-        for name, (listing, own, *crowd) in observed["folders"].items():
-            if _listing(name, own) != listing or crowd not in ([], [unseen.crowd(name)]):
+        for name, (there, own, *crowd) in observed["folders"].items():
+            if listing(name, own) != there or crowd not in ([], [unseen.crowd(name)]):
                 return f"folder {name} has other files"
         for name, version in observed["packages"].items():
             if package_version(name) != version:
@@ -314,15 +257,7 @@ class Files(Recorder):
 
 def is_written(name: str) -> bool:
     """Whether the cell that runs now wrote to a path."""
-    return any(name in files._written for files in _watching)  # noqa: SLF001  its own module
-
-
-def _package_of(path: str) -> str:
-    for folder in ("site-packages", "dist-packages"):
-        _, found, rest = path.partition(f"{os.sep}{folder}{os.sep}")
-        if found:
-            return rest.partition(os.sep)[0].partition(".")[0]
-    return ""
+    return any(files.wrote(name) for files in watching)
 
 
 def _same(name: str, known: list[Any] | None, at: int) -> bool:
@@ -335,13 +270,3 @@ def _same(name: str, known: list[Any] | None, at: int) -> bool:
     if list(stat) == known[1:] and at - max(stat[1], stat[3]) > TICK:
         return True
     return bool(stat[0] == known[1] and digest_of(name) == known[0])
-
-
-_BY_TOOLS = {"__pycache__", ".ipynb_checkpoints"}
-
-
-def _listing(name: str, own: list[str]) -> list[str] | None:
-    try:
-        return sorted(entry for entry in os.listdir(name) if entry not in _BY_TOOLS and entry not in own)
-    except OSError:
-        return None

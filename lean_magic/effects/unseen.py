@@ -15,13 +15,14 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from lean_magic.effects.contents import stat_of
 from lean_magic.effects.recorder import Run
 from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import leaf
 
-__all__ = ["crowd", "files_below", "folders", "may_write", "must_be_read", "named", "written"]
+__all__ = ["crowd", "database", "files_below", "folders", "may_write", "must_be_read", "named", "written"]
 
 _LIBRARIES = {
     "polars", "pyarrow", "safetensors", "h5py", "cv2", "duckdb", "datasets", "tables", "netCDF4", "fastparquet",
@@ -115,6 +116,17 @@ def _all_below(folder: str) -> Iterator[str]:
         for name in sorted(names):
             if not name.startswith(".") and not name.endswith(".ipynb"):
                 yield os.path.normpath(os.path.join(top, name))
+
+
+def database(told: Any) -> str:
+    """Give the path of what SQLite opens, a path or a URI; "" for a database in memory."""
+    text = os.fsdecode(told) if isinstance(told, (str, bytes, os.PathLike)) else ""
+    if text.startswith("file:"):
+        where, _, options = text.removeprefix("file:").partition("?")
+        text = (
+            "" if "mode=memory" in options else unquote(where.removeprefix("//localhost").removeprefix("//"))
+        )
+    return "" if text == ":memory:" else text
 
 
 def may_write(run: Run) -> bool:

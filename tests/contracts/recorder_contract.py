@@ -45,7 +45,7 @@ def portrait(shell):
         "displays": [(name, getattr(publisher, name)) for name in ("publish", "clear_output")],
         "own displays": sorted(vars(publisher)),
         "own results": sorted(vars(hook)),
-        "listening": (len(files._watching), len(rng._running)),
+        "listening": (len(files.watching), len(rng._running)),
         "environment": dict(os.environ),
         "folder": Path.cwd(),
         "path": list(sys.path),

@@ -272,3 +272,35 @@ def test_files_that_are_too_many_to_be_read(shell, tmp_path, monkeypatch):
     for number in (1, 8):
         (tmp_path / "images" / f"{number}.bin").write_text("2")
         assert [shell.run(cell).kind for _ in range(2)] == ["miss", "hit"], number
+
+
+READ_DATABASE = (
+    "c = sqlite3.connect({})\nr = c.execute('select a from t').fetchall()\nc.close()\ndel c\nprint(r)"
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["name", "f'{name}'", "Path(name)", "f'file:{name}?mode=ro', uri=True", "'store.db'"]
+)
+def test_databases_of_sqlite(both, name):
+    """A database that SQLite opens is an input by its content, however its name is put together."""
+    make = (
+        "import sqlite3\nfrom pathlib import Path\nname = 'sto' + 're'\nfor path in (name, 'store.db'):\n"
+        "    c = sqlite3.connect(path)\n    c.execute('create table if not exists t(a)')\n"
+        "    c.execute('insert into t values ({})')\n    c.commit()\n    c.close()"
+    )
+    plain, cached = both(READ_DATABASE.format(name), setup=make.format(1), change=make.format(2))
+    assert cached == plain
+
+
+def test_database_that_a_cell_writes_to(shell, tmp_path):
+    """A cell that adds a row adds another when it is run again, and a hit brings a lost database back."""
+    cell = (
+        "%%cached\nimport sqlite3\nc = sqlite3.connect('x.db')\nc.execute('create table if not exists t(a)')\n"
+        "c.execute('insert into t values (1)')\nc.commit()\n"
+        "n = c.execute('select count(*) from t').fetchone()[0]\nc.close()\ndel c"
+    )
+    assert [(shell.run(cell).kind, shell.ns["n"]) for _ in range(2)] == [("miss", 1), ("miss", 2)]
+    (tmp_path / "x.db").unlink()
+    assert (shell.run(cell).kind, shell.ns["n"]) == ("hit", 1)
+    assert (tmp_path / "x.db").stat().st_size > 0
