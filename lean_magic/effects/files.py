@@ -156,9 +156,13 @@ class Files(Recorder):
         self._written |= run.unseen
         run.written.update(self._written)
         run.listed.update(self._listed)
-        for name, deep in unseen.named(run):
-            if name not in self._written:
-                self._named(os.path.normpath(name), deep=deep)
+        named = {
+            os.path.normpath(name): deep for name, deep in unseen.named(run) if name not in self._written
+        }
+        for name, deep in named.items():
+            self._named(name, deep=deep)
+        for place in unseen.guessed(run, named):
+            self._listed.setdefault(place, self._entries(place))[2:] = [unseen.crowd(place, deep=False)]
         # Sources of modules are in the key in their own way, unless they were loaded out of its sight.
         sources = {os.path.normpath(path) for path in self._module_files(run)}
         files = {
@@ -191,7 +195,7 @@ class Files(Recorder):
             return
         listed = self._listed.setdefault(name, self._entries(name))
         if deep and not ignored(name):
-            listed[2:] = [unseen.crowd(name)]
+            listed[2:] = [unseen.crowd(name, deep=True)]
             for inner in unseen.files_below(name):
                 if inner not in self._written:
                     self._read.setdefault(inner, stat_of(inner))
@@ -229,7 +233,7 @@ class Files(Recorder):
             if not _same(name, known, observed["at"]):
                 return f"file {name} {'changed' if os.path.exists(name) and known else 'is there or not'}"
         for name, (there, own, *crowd) in observed["folders"].items():
-            if listing(name, own) != there or crowd not in ([], [unseen.crowd(name)]):
+            if listing(name, own) != there or any(one != unseen.crowd(name, deep=one[0]) for one in crowd):
                 return f"folder {name} has other files"
         for name, version in observed["packages"].items():
             if package_version(name) != version:

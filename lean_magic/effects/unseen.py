@@ -13,7 +13,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,12 +22,32 @@ from lean_magic.effects.recorder import Run
 from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import leaf
 
-__all__ = ["crowd", "database", "files_below", "folders", "may_write", "must_be_read", "named", "written"]
+__all__ = [
+    "crowd",
+    "database",
+    "files_below",
+    "folders",
+    "guessed",
+    "may_write",
+    "must_be_read",
+    "named",
+    "written",
+]
 
 _LIBRARIES = {
     "polars", "pyarrow", "safetensors", "h5py", "cv2", "duckdb", "datasets", "tables", "netCDF4", "fastparquet",
     "transformers", "sentence_transformers", "torchaudio", "torchvision", "tokenizers", "lance", "rasterio",
 }  # fmt: skip
+_READS = {
+    "load_file",
+    "safe_open",
+    "from_file",
+    "imread",
+    "imreadmulti",
+    "ParquetFile",
+    "ParquetDataset",
+    "read_table",
+}
 _WRITES = ("write_", "sink_", "save", "to_parquet", "to_feather", "to_hdf", "imwrite", "File", "dump")
 _DOTS = {".", "..", "./", "../", "/"}  # in data these are signs; only code that says one means a folder
 _SPACE = re.compile(r"\s")
@@ -38,7 +58,7 @@ _TOO_MANY = 100_000
 def named(run: Run) -> Iterator[tuple[str, bool]]:
     """Give the paths that the texts of a cell name, those that exist, and whether all below one may be read."""
     deep = _reads_folders(run)
-    hidden = bool(run.packages & _LIBRARIES)
+    hidden = bool(run.packages & _LIBRARIES) or "from_file" in run.words
     for text in sorted(run.strings | run.inner):
         if not 0 < len(text) < 1000 or "\0" in text or "\n" in text:
             continue
@@ -55,6 +75,16 @@ def named(run: Run) -> Iterator[tuple[str, bool]]:
             yield from ((name, deep) for name in glob.glob(text))
     if hidden:
         yield from ((name, False) for name in _ending(run))
+
+
+def guessed(run: Run, found: Collection[str]) -> set[str]:
+    """Give the folders any file of which may be read: by a library in C, under a name that no text holds.
+
+    `found` are the paths that texts name: where there is one, that is taken for what is read.
+    """
+    hidden = bool(run.packages & _LIBRARIES) or "from_file" in run.words
+    reads = any(word in _READS or word.startswith(("read_", "scan_")) for word in run.words)
+    return {os.path.normpath(place) for place in _places(run)} if hidden and reads and not found else set()
 
 
 def _is_pattern(text: str) -> bool:
@@ -96,23 +126,25 @@ def files_below(folder: str) -> Iterator[str]:
     yield from itertools.islice(_all_below(folder), _MOST)
 
 
-def crowd(folder: str) -> str:
-    """Digest names, sizes and times of the files below a folder that are too many to be read; "" if there are none.
+def crowd(folder: str, *, deep: bool) -> list[Any]:
+    """Digest names, sizes and times of files: [deep, digest, or "" if there are none].
 
+    If `deep`, of those below a folder that are too many to be read, else of all that lie in it.
     Raises Unstorable where even these are too many.
     """
-    others = [*itertools.islice(_all_below(folder), _MOST, _TOO_MANY)]
-    if len(others) == _TOO_MANY - _MOST:
+    first = _MOST if deep else 0
+    others = [*itertools.islice(_all_below(folder, deep=deep), first, _TOO_MANY)]
+    if len(others) == _TOO_MANY - first:
         raise Unstorable(
             folder, f"holds {_TOO_MANY:,} files or more, which may be read unseen", "name a smaller folder"
         )
     told = "\n".join(f"{os.path.relpath(path, folder)} {stat_of(path)}" for path in others)
-    return leaf("crowd", told.encode("utf-8", "surrogateescape")).hex() if told else ""
+    return [deep, leaf("crowd", told.encode("utf-8", "surrogateescape")).hex() if told else ""]
 
 
-def _all_below(folder: str) -> Iterator[str]:
+def _all_below(folder: str, *, deep: bool = True) -> Iterator[str]:
     for top, inner, names in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        inner[:] = sorted(name for name in inner if deep and not name.startswith("."))
         for name in sorted(names):
             if not name.startswith(".") and not name.endswith(".ipynb"):
                 yield os.path.normpath(os.path.join(top, name))

@@ -304,3 +304,20 @@ def test_database_that_a_cell_writes_to(shell, tmp_path):
     (tmp_path / "x.db").unlink()
     assert (shell.run(cell).kind, shell.ns["n"]) == ("hit", 1)
     assert (tmp_path / "x.db").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "print(pl.read_csv('ta' + rest)['x'][0])",
+        "print(pl.scan_csv(f'ta{rest}').collect()['x'][0])",
+        "print(torch.from_file('ta' + rest, size=3, dtype=torch.uint8).tolist())",
+    ],
+)
+def test_names_that_no_text_holds(shell, tmp_path, read):
+    """A library in C that reads a file whose name is put together, with no ending to be seen, does not read it unseen."""
+    (tmp_path / "table").write_text("x\n1\n")
+    shell.run("import torch, polars as pl\nrest = 'ble'")
+    assert [shell.run(f"%%cached\n{read}").kind for _ in range(2)] == ["miss", "hit"]
+    (tmp_path / "table").write_text("x\n2\n")
+    assert shell.run(f"%%cached\n{read}").kind == "miss"
