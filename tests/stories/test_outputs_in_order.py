@@ -50,8 +50,9 @@ SHOWS = {
     "help": "help(len)",
     "a text with escapes": "print('\\x1b[31mred\\x1b[0m', '\\u2713', '\\U0001f600')",
     "a javascript display": "from IPython.display import Javascript\ndisplay(Javascript('1'))",
-    "C output": "import os\nos.write(1, b'from C\\n');",
-    "C errors": "import os\nos.write(2, b'from C\\n');",
+    # The kernel reads it in a thread, and without the cache nobody waits for that at the end of a cell.
+    "C output": "import os, time\nos.write(1, b'from C\\n')\ntime.sleep(0.3)",
+    "C errors": "import os, time\nos.write(2, b'from C\\n')\ntime.sleep(0.3)",
     "the value again": "x = 3\nx",
     "pprint": "from pprint import pprint\npprint({'a': list(range(30))})",
     "interactivity of an expression in the middle": "1\n2\n3",
