@@ -155,13 +155,8 @@ class Planner:
             surely=frozenset(found.surely),
             order=found.order,
             drop=frozenset(cell.options.drop),
-            strings=frozenset(key.facts.strings) | key.walk.names,
-            inner=frozenset(key.walk.texts),
-            constants=frozenset(key.facts.strings),
-            words=frozenset(key.facts.attributes) | frozenset(key.facts.loads),
-            packages=frozenset(name.partition(".")[0] for name in key.walk.modules) | key.outside,
-            modules=frozenset(name.partition(" ")[2] for name in key.parts if name.startswith("module ")),
             sets=frozenset(key.facts.sets),
+            **key.said(),
         )
 
     def search(self, plan: Plan, cell: Cell) -> Plan:

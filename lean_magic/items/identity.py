@@ -235,12 +235,7 @@ def _run(key: Key) -> Run:
         shell=None,
         namespace={},
         walk=Walk(),
-        strings=frozenset(key.facts.strings) | key.walk.names,
-        inner=frozenset(key.walk.texts),
-        constants=frozenset(key.facts.strings),
-        words=frozenset(key.facts.attributes) | frozenset(key.facts.loads),
-        packages=frozenset(name.partition(".")[0] for name in key.walk.modules) | key.outside,
-        modules=frozenset(name.partition(" ")[2] for name in key.parts if name.startswith("module ")),
+        **key.said(),
     )
 
 

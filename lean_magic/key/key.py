@@ -46,6 +46,17 @@ class Key:
         pieces = (leaf(name, part.digest.encode()) for name, part in sorted(self.parts.items()))
         return combine("key", *pieces).hex()
 
+    def said(self) -> dict[str, Any]:
+        """Give the texts, words, packages and modules that code and values name, each under its name in `Run`."""
+        return {
+            "strings": frozenset(self.facts.strings) | self.walk.names,
+            "inner": frozenset(self.walk.texts),
+            "constants": frozenset(self.facts.strings),
+            "words": frozenset(self.facts.attributes) | frozenset(self.facts.loads),
+            "packages": frozenset(name.partition(".")[0] for name in self.walk.modules) | self.outside,
+            "modules": frozenset(name.partition(" ")[2] for name in self.parts if name.startswith("module ")),
+        }
+
 
 def make_key(
     found: Analysis,
