@@ -24,8 +24,8 @@ _NESTED = SCALARS | _NESTS
 _ORDERED = frozenset({str, int, bytes})
 _LEVELS = 16
 _WORDS = 10_000  # texts that are kept as names to look up
-_PATHS = 10_000  # texts that are taken for paths without asking the disk whether any of them is one
-_ASKED = 1000  # of more, those about which it is asked
+_FEW = 1000
+_PATHS = 10_000  # texts that are taken for paths without asking the disk
 
 
 def whole(walk: Walk, value: Any) -> bytes | None:
@@ -108,14 +108,23 @@ def _may_be_path(text: str) -> bool:
 
 
 def _note(walk: Walk, texts: list[str]) -> None:
-    """Note many texts: as words the first ones, as paths unless there are many and none of a sample names a file."""
+    """Note many texts: as words and names the first ones, as paths all that may be one."""
     if len(walk.words) < _WORDS:
-        few = len(texts) <= _ASKED  # a query may be long; many long texts are not queries
+        few = len(texts) <= _FEW  # a query may be long; many long texts are not queries
         walk.words.update(text for text in texts[:_WORDS] if few or len(text) < 1000)
-    walk.name(*texts[:_ASKED])  # not all, so that those met later are kept, too
-    some = [text for text in texts[:: max(1, len(texts) // _PATHS)] if _may_be_path(text)]
-    asked = some[:: max(1, len(some) // _ASKED)]
-    if len(texts) <= _PATHS:
-        walk.texts.update(some)
-    elif any(os.path.exists(text) for text in asked if text.strip("./")):  # not "." in a vocabulary
-        walk.texts.update(text for text in texts if _may_be_path(text))
+    many = len(texts) > _PATHS
+    near = _near(texts) if many else texts
+    walk.texts.update(text for text in near if _may_be_path(text))
+    walk.name(*texts[:_FEW], *(near if many else ()))  # not all, so that those met later are kept, too
+
+
+def _near(texts: list[str]) -> list[str]:
+    """Give, of a great many texts, those whose first step is there: in the working folder or in the root."""
+    here = {".", "..", "~", *os.listdir()}
+    root = {"", *os.listdir(os.sep)}
+    starts = here | {""}
+    some = [text for text in texts if os.sep in text and text.partition(os.sep)[0] in starts]
+    some = [text for text in some if text[0] != os.sep or text.split(os.sep, 2)[1] in root]
+    return [
+        text for text in {*some, *here.intersection(texts)} if text.strip("~./")
+    ]  # else a sign in a vocabulary

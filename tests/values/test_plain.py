@@ -136,3 +136,18 @@ def test_a_path_among_many_texts_is_noted(tmp_path):
     walk = Walk()
     walk.fingerprint("x", table)
     assert str(file) in walk.texts
+
+
+def test_a_bare_file_name_among_many_texts_is_noted(tmp_path, monkeypatch):
+    """A file of the working folder that one of very many texts names is noted, and so is one below it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for name in ("data", "sub/more.bin"):
+        (tmp_path / name).write_bytes(b"1")
+    texts = [f"https://{i}.org/a" for i in range(20_000)]
+    texts[7_000], texts[12_000] = "sub/more.bin", "data"
+    walk = Walk()
+    walk.fingerprint("x", texts)
+    assert "sub/more.bin" in walk.texts
+    assert "data" in walk.names
+    assert len(walk.texts) < 20
