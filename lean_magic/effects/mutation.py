@@ -45,7 +45,7 @@ class Mutation(Recorder):
         self._must_be_known(run, parts, live)
         marks = [mark for mark in live if mark.rpartition("#")[0] in parts and id(live[mark]) not in shells]
         kept = {
-            mark: self._content(mark, live[mark], _is_same(mark, live[mark], run.walk, again))
+            mark: self._content(mark, live[mark], run.walk, again)
             for mark in marks
             if mark in closed or self._is_other(run.walk, again, mark, live[mark])
         }
@@ -70,7 +70,7 @@ class Mutation(Recorder):
         """Whether an object may have changed; only of arrays is the content known by itself."""
         return mark not in self._shapes or walk.digest_at(mark) != (again.digest_of(value) or _digest(value))
 
-    def _content(self, mark: str, value: Any, same: bool) -> Any:
+    def _content(self, mark: str, value: Any, walk: Walk, again: Walk) -> Any:
         part = mark.rpartition("#")[0]
         before, now = self._shapes.get(mark), shape_of(value)
         if (before and before[1:]) != (now and now[1:]):
@@ -78,7 +78,7 @@ class Mutation(Recorder):
         try:
             return content_of(value)
         except Unstorable as error:
-            if same:
+            if _is_same(mark, value, walk, again):
                 return _UNTOUCHED  # something else in this part was changed
             raise Unstorable(part, error.why, error.remedy) from error
 
@@ -139,7 +139,7 @@ def _is_same(mark: str, value: Any, before: Walk, now: Walk) -> bool:
     """Whether an object in a part that changed cannot have changed itself, or is seen to be as it was."""
     if isinstance(value, types.MethodType):
         return True
-    if isinstance(value, (tuple, frozenset)) and not getattr(value, "__dict__", None):
+    if isinstance(value, (tuple, frozenset)) and not hasattr(value, "__dict__"):
         return True
     digest = before.digest_at(mark)
     return digest is not None and digest in (now.digest_of(value), _digest(value))
