@@ -10,6 +10,7 @@ import array
 import collections
 import copyreg
 import enum
+import functools
 import io
 import logging
 import types
@@ -35,8 +36,12 @@ def content_of(value: Any) -> Any:
             return content
     if is_plain(type(value)):
         return _state(value)
+    raise _refused(value)
+
+
+def _refused(value: Any) -> Unstorable:
     why = f"holds a {type(value).__qualname__} that was changed in place"
-    raise Unstorable(type(value).__qualname__, why, "bind a changed copy to a new name")
+    return Unstorable(type(value).__qualname__, why, "bind a changed copy to a new name")
 
 
 def put(live: Any, content: Any) -> None:
@@ -154,6 +159,16 @@ def _give_bytes(live: Any, content: Any) -> None:
     live[:] = content
 
 
+def _take_fixed(value: Any) -> None:
+    """Of what cannot be changed, only the attributes are content, where it has any."""
+    if not hasattr(value, "__dict__"):
+        raise _refused(value)
+
+
+def _give_fixed(live: Any, content: None) -> None:
+    del live, content
+
+
 def _take_function(value: types.FunctionType) -> Any:
     named = {name: getattr(value, name) for name in _NAMED}
     return (value.__code__, value.__defaults__, value.__kwdefaults__), named, dict(value.__annotations__)
@@ -256,4 +271,5 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     logging.Logger: (_take_logger, _give_logger),
     logging.Handler: (_take_handler, _give_handler),
     type: (_take_class, _give_class),
+    **dict.fromkeys((tuple, frozenset, functools.partial), (_take_fixed, _give_fixed)),
 }

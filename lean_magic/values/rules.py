@@ -11,6 +11,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import functools
 import logging
 import os
 import pathlib
@@ -28,7 +29,7 @@ from lean_magic.values import code_rules, logger_rules
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
 from lean_magic.values.plain import each, note_path, ordered, whole
-from lean_magic.values.reduced import reduced, set_on_member
+from lean_magic.values.reduced import attributes, reduced, set_on_member
 
 __all__ = ["rule_for"]
 
@@ -200,6 +201,13 @@ def _zoned(walk: Walk, value: Any) -> bytes:
     return combine("time", leaf(type(value).__name__, _text(text)), walk.digest((fold, told)))
 
 
+def _partial(walk: Walk, value: functools.partial[Any]) -> bytes:
+    """Digest a partial by its parts; whether it has an empty `__dict__` yet is no content."""
+    walk.mark(value)
+    parts = value.func, value.args, value.keywords
+    return combine("partial", *map(walk.digest, parts), attributes(walk, value))
+
+
 def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
     walk.texts.add(str(value))
     walk.name(str(value))
@@ -264,13 +272,14 @@ _RULES: dict[type, Rule] = {
     types.FrameType: _live,
     types.TracebackType: _live,
     weakref.ref: _weak,
+    functools.partial: _partial,
     type(os.environ): _environment,
     typing.TypeVar: _type_variable,
     typing.ParamSpec: _type_variable,
     typing.NewType: _type_variable,
     type(__import__("threading").Lock()): _constant,
     type(__import__("threading").RLock()): _constant,
-    type(__import__("functools").lru_cache(lambda: 0)): code_rules.lru_rule,
+    type(functools.lru_cache(lambda: 0)): code_rules.lru_rule,
 }
 
 register(_PLAIN, rule_for)

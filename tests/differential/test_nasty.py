@@ -15,7 +15,7 @@ SHORTFALLS = {
     "global read after being deleted and set again": "the order of names",
     "pyplot's current figure": "figures that pyplot keeps",
 }
-HEAVY = {"torch"}
+HEAVY = {"torch", "figures"}
 LIGHT = [sheet for sheet in sheets() if sheet not in sheets(*HEAVY)]
 
 

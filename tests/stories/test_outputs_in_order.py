@@ -158,3 +158,16 @@ def test_seaborn_like_wrapping_of_output_is_seen(story):
     done = story.replays("def say(a):\n    print(a)\n    display(a)\n    return a", "%%cached\nsay(2)")
     assert shown(done[1])[0] == {"stdout": "2\n"}
     assert plain(done[1].value) == {"text/plain": "2"}
+
+
+def test_figure_of_an_earlier_cell_is_drawn_into(loaded_story):
+    """A figure made in one cell, changed in the next ones and shown: each of them hits, and shows the same."""
+    second = loaded_story.stays_right(
+        "%matplotlib inline\nimport matplotlib.pyplot as plt",
+        "%%cached\nfig, ax = plt.subplots()",
+        "%%cached\nax.plot([1, 2])\nax.set_title('a')\nfig",
+        "%%cached\nax.bar([0, 1], [1, 2])\nfig",
+        "ax.set_xlim(0, 3)\nfig",
+        "print(ax is fig.axes[0], len(ax.lines), len(ax.patches))",
+    )
+    assert second.kinds == ["hit"] * 3, second

@@ -1,5 +1,7 @@
 """Every adapter keeps the contract."""
 
+import io
+
 import pytest
 from adapter_contract import AdapterContract, Sample
 
@@ -277,6 +279,41 @@ class TestSentenceTransformers(AdapterContract):
         return {
             "pooling": Sample(lambda: models.Pooling(4), lambda: models.Pooling(5)),
             "dense": Sample(lambda: dense(1), lambda: dense(2)),
+        }
+
+
+class TestMatplotlib(AdapterContract):
+    """Figures, axes and transforms."""
+
+    library = "matplotlib"
+
+    def samples(self):
+        """Return name → Sample."""
+        from matplotlib.figure import Figure
+        from matplotlib.transforms import Affine2D, Bbox
+
+        def drawn(height, title=""):
+            figure = Figure()
+            figure.subplots(2, sharex=True)[0].plot([1, 2], [0, height], label="one")
+            figure.axes[0].set_title(title)
+            return figure
+
+        def saved(height):
+            figure = drawn(height)
+            figure.savefig(io.BytesIO(), format="png")
+            return figure
+
+        return {
+            # The parts of a figure know it: they are changed with it, in the stories.
+            "empty figure": Sample(Figure, lambda: Figure(figsize=(1, 2)), in_place=None),
+            "figure": Sample(lambda: drawn(1), lambda: drawn(2), in_place=None),
+            "title": Sample(lambda: drawn(1), lambda: drawn(1, "a"), in_place=None),
+            "drawn figure": Sample(lambda: saved(1), lambda: saved(2), in_place=None),
+            "transform": Sample(lambda: Affine2D().scale(2), lambda: Affine2D().scale(3)),
+            "composed": Sample(
+                lambda: Affine2D().scale(2) + Affine2D(), lambda: Affine2D().scale(2) + Affine2D().scale(3)
+            ),
+            "box": Sample(lambda: Bbox([[0, 0], [1, 1]]), lambda: Bbox([[0, 0], [1, 2]])),
         }
 
 

@@ -22,6 +22,7 @@ __all__ = ["KNOWN", "Adapter", "adapters_for", "loaded_adapters"]
 
 # Top-level package → the file in this folder that knows its objects.
 KNOWN = {
+    "matplotlib": "matplotlib_",
     "numpy": "numpy_",
     "pandas": "pandas_",
     "polars": "polars_",
