@@ -27,7 +27,7 @@ __all__ = ["Graph", "Live", "dump", "encode", "load"]
 
 # Smaller buffers stay in the pickle: a mapping of their own would cost more than a copy.
 _SMALL = 64 * 1024
-_FAILURES = (pickle.PicklingError, TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError)
+_FAILURES = (pickle.PickleError, TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError)
 
 
 class Graph:

@@ -13,6 +13,7 @@ import enum
 import functools
 import io
 import logging
+import random
 import types
 from collections.abc import Callable
 from typing import Any
@@ -266,6 +267,7 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     collections.deque: (list, _give_deque),
     types.FunctionType: (_take_function, _give_function),
     types.CellType: (_take_cell, _give_cell),
+    random.Random: (lambda value: value.getstate(), lambda live, state: live.setstate(state)),
     io.StringIO: (_take_stream, _give_stream),
     io.BytesIO: (_take_stream, _give_stream),
     logging.Logger: (_take_logger, _give_logger),

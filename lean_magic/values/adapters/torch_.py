@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import copyreg
 import marshal
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.utils import parametrize
 
 from lean_magic.values.adapters.torch_content import content, digest_of, shape_text
 from lean_magic.values.adapters.torch_graph import spent
@@ -57,7 +59,7 @@ _SCALARS = frozenset({bool, int, float, type(None)})
 
 
 def _is_empty(name: str, item: Any) -> bool:
-    return not item and isinstance(item, dict) and (name in _TABLES or "hooks" in name)
+    return isinstance(item, dict) and not item and (name in _TABLES or "hooks" in name)
 
 
 # Set by torch itself, and by libraries on it, when a module is compiled, called or loaded.
@@ -157,6 +159,8 @@ class _Torch:
                 name: item for name, item in vars(value).items() if not hasattr(item, "_wrapped_by_lr_sched")
             }
             return copyreg.__newobj__, (type(value),), state, None, None, _set_optimizer  # type: ignore[attr-defined]
+        if _is_parametrized(value):
+            return _new, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
         if not isinstance(value, torch.Tensor):
             return NotImplemented
         if value.grad_fn is not None:
@@ -176,11 +180,15 @@ class _Torch:
             return value.get_state()
         if isinstance(value, torch.optim.Optimizer):
             return type(value), False, _held(value), {}
-        return NotImplemented
+        return _Parametrized(dict(vars(value))) if _is_parametrized(value) else NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if isinstance(live, torch.Generator):
             live.set_state(stored)
+            return True
+        if isinstance(stored, _Parametrized):
+            vars(live).clear()
+            _set_parametrized(live, stored.state)
             return True
         if not isinstance(live, torch.Tensor):
             return False
@@ -199,6 +207,35 @@ def _set_optimizer(value: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     value.__setstate__(state)
     vars(value).clear()
     vars(value).update(state)
+
+
+@dataclass
+class _Parametrized:
+    """All that a module with parametrizations holds."""
+
+    state: dict[str, Any]
+
+
+def _is_parametrized(value: Any) -> bool:
+    return isinstance(value, torch.nn.Module) and parametrize.is_parametrized(value)
+
+
+def _new(cls: Any) -> Any:
+    return cls.__new__(cls)
+
+
+def _set_parametrized(value: torch.nn.Module, state: dict[str, Any]) -> None:
+    """Make a module hold `state`, and its class one of its own, as `register_parametrization` does."""
+    vars(value).update(state)
+    if not _is_own_class(type(value)):
+        parametrize._inject_new_class(value)  # noqa: SLF001
+    for name in value.parametrizations:
+        if name not in vars(type(value)):
+            parametrize._inject_property(value, name)  # noqa: SLF001
+
+
+def _is_own_class(cls: type) -> bool:
+    return cls.__module__ == parametrize.__name__ and cls.__name__.startswith("Parametrized")
 
 
 _HOOKS = {
