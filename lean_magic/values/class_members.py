@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 __all__ = ["in_order"]
@@ -12,10 +13,11 @@ _NOWHERE = object()
 def in_order(rest: list[Any], cls: type) -> list[Any]:
     """Keep the members of a class in the order of its body, which cloudpickle sorts.
 
-    Those that are the very object that a base has too, which cloudpickle leaves out, are its own as well.
+    Those that are the very object that a base has too, which cloudpickle leaves out, are its own as well,
+    and so are those that were set where a slot was.
     """
     (members, slots), *more = rest
-    members = {**_inherited(cls), **members}
+    members = {**_inherited(cls), **_in_slots(cls), **members}
     ordered = {name: members[name] for name in cls.__dict__ if name in members and name != "__slotnames__"}
     return [(ordered, slots), *more]
 
@@ -24,6 +26,16 @@ def _inherited(cls: type) -> dict[str, Any]:
     bases = [vars(base) for base in cls.__mro__[1:]]
     own = ((name, value) for name, value in vars(cls).items() if name not in _MADE)
     return {name: value for name, value in own if any(base.get(name, _NOWHERE) is value for base in bases)}
+
+
+def _in_slots(cls: type) -> dict[str, Any]:
+    said = vars(cls).get("__slots__", ())
+    names = {said} if isinstance(said, str) else set(said)
+    return {
+        name: value
+        for name, value in vars(cls).items()
+        if name in names - _MADE and not isinstance(value, types.MemberDescriptorType)
+    }
 
 
 _MADE = {"__dict__", "__weakref__", "__module__", "__slots__", "_abc_impl"}  # by the making of a class

@@ -309,17 +309,19 @@ def registered(cls: type) -> list[type]:
 
 def members(cls: type) -> list[tuple[str, Any]]:
     """List what a class's own body and later assignments put into it, in name order."""
-    slots = cls.__dict__.get("__slots__", ())
-    hidden = _SKIPPED | {*((slots,) if isinstance(slots, str) else slots), "__parameters__", "__orig_bases__"}
+    hidden = _SKIPPED | {"__parameters__", "__orig_bases__"}
     doc = {"__doc__"} if cls.__dict__.get("__doc__") is None else set()
     if "__attrs_attrs__" in cls.__dict__:
         hidden |= {"__hash__"}  # attrs writes a number into it that is another in each process
     members = [
         (name, member)
         for name, member in cls.__dict__.items()
-        if name not in hidden | doc and not _BUILT.fullmatch(name)
+        if name not in hidden | doc and not _BUILT.fullmatch(name) and not isinstance(member, _SLOT)
     ]
     return sorted(members, key=lambda item: item[0])
+
+
+_SLOT = types.MemberDescriptorType  # made from `__slots__`, unless something else was set in its place
 
 
 def module_rule(walk: Walk, value: types.ModuleType) -> bytes:

@@ -12,7 +12,6 @@ KNOWN = [
     ),
     (r"names Out", r"\bOut\b", "`Out`, read by a cached cell, has the numbers of the first run"),
     ("names", r"setflags", "an array closed in place"),
-    (r"names \w+: wanted \['(type|list|dict)'", r"__slots__", "a property set where a slot was"),
     (
         r"names \w+: .*'Series'",
         "'col'",
