@@ -137,7 +137,7 @@ def _is_closed(value: Any) -> bool:
 
 def _is_same(mark: str, value: Any, before: Walk, now: Walk) -> bool:
     """Whether an object in a part that changed cannot have changed itself, or is seen to be as it was."""
-    if isinstance(value, types.MethodType):
+    if isinstance(value, (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)):
         return True
     if isinstance(value, (tuple, frozenset)) and not hasattr(value, "__dict__"):
         return True

@@ -186,6 +186,7 @@ def builtin_rule(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
         return _named(walk, "builtin", value)
     if is_global_generator(owner):
         return leaf("global generator's", value.__qualname__.encode())
+    walk.mark(value)
     return combine("builtin method", leaf("", value.__qualname__.encode()), walk.digest(owner))
 
 

@@ -17,7 +17,6 @@ KNOWN = [
         "'col'",
         "a column that shares its memory with its table until one is written",
     ),
-    ("same as object", r"\.append$", "identity of a bound method of a list"),
     ("modules", r"__import__", "modules that a cell loaded without binding them"),
     (
         "names",
