@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
@@ -54,7 +54,11 @@ class Names(Recorder):
                 # so the entry is believed only where the name stands for the same content.
                 observed[name] = fingerprint(value, name)
         present = run.namespace.keys()
-        deleted = [name for name in [*self._before, *self._gone] if name not in present and not hidden(name)]
+        before = self._before.keys() | self._gone
+        deleted = [name for name in [*before, *(run.surely - before)] if self._is_gone(name, present)]
+        # What may have been bound and deleted again leaves no trace, unless it is bound now.
+        maybe = run.assigned - run.reads - before - run.surely
+        observed |= {name: _UNBOUND for name in maybe if self._is_gone(name, present)}
         kept = {name: value for name, value in bound.items() if name not in run.drop}
         told = {
             "bound": self._in_order(list(kept), run.order),
@@ -68,6 +72,9 @@ class Names(Recorder):
         }
         self.cancel(run)
         return Record(observed, told, {**kept, _NOTES: notes} if notes else kept)
+
+    def _is_gone(self, name: str, present: Collection[str]) -> bool:
+        return name not in present and not hidden(name)
 
     def _in_order(self, names: list[str], order: Mapping[str, int]) -> list[str]:
         """Order names as the cell has bound them.
@@ -90,9 +97,12 @@ class Names(Recorder):
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare names that the run may have left alone."""
         for name, digest in (observed or {}).items():
-            if name not in run.namespace:
+            if digest == _UNBOUND:
+                if name in run.namespace:
+                    return f"`{name}` is bound now"
+            elif name not in run.namespace:
                 return f"`{name}` is not bound now"
-            if fingerprint(run.namespace[name], name) != digest:
+            elif fingerprint(run.namespace[name], name) != digest:
                 return f"`{name}` has other content"
         return ""
 
@@ -124,4 +134,5 @@ def _restore(namespace: dict[str, Any], before: dict[str, Any]) -> None:
 
 
 _NOTHING = object()
+_UNBOUND = ""  # observed in the place of a digest
 _NOTES = "__annotations__"

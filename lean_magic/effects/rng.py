@@ -156,7 +156,8 @@ class Generators(Recorder):
     def __init__(self) -> None:
         self._before: dict[str, str] = {}
         self._free: set[str] = set()
-        self._reseeded: set[str] = set()
+        self._reseeded: set[str] = set()  # before anything was drawn
+        self._seeded_at_all: set[str] = set()
         self._kept: set[str] = set()
         self._absent: set[str] = set()
         self._drawn: set[str] = set()
@@ -177,6 +178,7 @@ class Generators(Recorder):
 
     def seeding(self, kind: str) -> None:
         """Note that the cell seeds a generator; if it has not drawn yet, the old state plays no part."""
+        self._seeded_at_all.add(kind)
         if kind not in self._kept and self._is_untouched(kind):
             self._reseeded.add(kind)
 
@@ -205,7 +207,8 @@ class Generators(Recorder):
             use = self._use(kind, live, said or kind in self._kept)
             if use is not None:
                 observed |= {kind: use} if use else {}
-                after |= {kind: get(live)} if use != _UNSEEDED else {}
+                ends_anyhow = use == _UNSEEDED and kind not in self._seeded_at_all
+                after |= {} if ends_anyhow else {kind: get(live)}
         return Record(observed, sorted(after), after)
 
     def _use(self, kind: str, live: Any, asks: bool) -> str | None:
