@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from lean_magic.key import (
     Analysis,
     Key,
     Patches,
+    Remembered,
     analyse,
     difference,
     look_at_filters,
@@ -82,6 +83,7 @@ class Planner:
         self.shell = shell
         self.settings = settings
         self.patches = Patches()
+        self.remembered = Remembered()
 
     @property
     def store(self) -> LocalStore:
@@ -123,6 +125,10 @@ class Planner:
             return Bypass(f"`{said.strip()}` reaches outside Python; put it into a cell of its own")
         key = self._key(cell, found)
         run = self._context(cell, found, key)
+        told = self._told(run)
+        if told:
+            key = self._key(cell, found, told)
+            run = self._context(cell, found, key)
         plan = Plan(found, key, run, recorders=recorders())
         if cell.options.refresh:
             plan = replace(plan, reasons=("--refresh",))
@@ -134,11 +140,19 @@ class Planner:
         said = f"`{call}()` hangs something into a library; call it in a cell of its own"
         return Bypass(said) if call else None
 
-    def _key(self, cell: Cell, found: Analysis) -> Key:
+    def _told(self, run: Run) -> dict[str, str]:
+        watching = recorders()
+        return self.remembered.told(run, self.patches, lambda observed: not watching.differs(observed, run))
+
+    def note_remembered(self, run: Run, observed: Mapping[str, Any]) -> None:
+        """Take down that what functions have come to remember is what they would say, while nothing changes."""
+        self.remembered.note(run, self.patches, observed)
+
+    def _key(self, cell: Cell, found: Analysis, told: Mapping[str, str] | None = None) -> Key:
         namespace = self.shell.user_ns
         depends = {text: _evaluate(text, namespace) for text in cell.options.depends}
         with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
-            fixed = {"interactivity": cell.interactivity, **display.settings(self.shell)}
+            fixed = {"interactivity": cell.interactivity, **display.settings(self.shell), **(told or {})}
             if cell.options.drop:
                 fixed["--drop"] = " ".join(sorted(cell.options.drop))
             return make_key(found, namespace, depends, cell.options.ignore, fixed, self.patches)

@@ -162,6 +162,7 @@ class Runner:
             for name in (recorder.name for recorder in plan.recorders.members)
         }
         plan.recorders.replay(found, plan.run)
+        self.planner.note_remembered(plan.run, entry.observed)
         seconds = time.perf_counter() - started
         saved = max(entry.seconds - seconds, 0.0)
         age, size = time.time() - entry.created, entry.payload.size
@@ -211,6 +212,7 @@ class Runner:
     def _store(self, plan: Plan, cell: Cell, seconds: float) -> Outcome:
         with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
             records = plan.recorders.end(plan.run)
+            self.planner.note_remembered(plan.run, {name: one.observed for name, one in records.items()})
         if cell.options.readonly:
             return Bypass("--readonly: looked up, not stored")
         if registers := self.planner.registers(plan.key):

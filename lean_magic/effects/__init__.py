@@ -11,6 +11,7 @@ from lean_magic.effects.names import Names
 from lean_magic.effects.output import Output
 from lean_magic.effects.process import Process
 from lean_magic.effects.recorder import Record, Recorder, Recorders, Run
+from lean_magic.effects.remembered import Remembering
 from lean_magic.effects.rng import Generators
 
 __all__ = ["Record", "Recorder", "Recorders", "Run", "recorders"]
@@ -22,4 +23,4 @@ def recorders() -> Recorders:
     Files come before a change of the working folder, and what is hardest to take back comes last.
     """
     members = [Live(), Loading(), Asks(), Files(), Names(), Attributes(), Process(), Generators(), Mutation()]
-    return Recorders([*members, Environment(), Output()])
+    return Recorders([*members, Remembering(), Environment(), Output()])

@@ -13,6 +13,7 @@ from lean_magic.key.modules import held_by_modules
 from lean_magic.key.patches import Patches
 from lean_magic.key.process import look_at_filters
 from lean_magic.key.registrations import registering
+from lean_magic.key.remembered import Remembered
 from lean_magic.key.source import Analysis, analyse
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Difference",
     "Key",
     "Patches",
+    "Remembered",
     "after_loading",
     "analyse",
     "difference",

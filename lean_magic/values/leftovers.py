@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lean_magic.errors import Unstorable
+from lean_magic.values import memo
 from lean_magic.values.code_rules import importable
 from lean_magic.values.tracebacks import retraced, steps
 
@@ -79,14 +80,21 @@ def _traceback(obj: types.TracebackType) -> Any:
 
 
 def _remembering(obj: Any) -> Any:
-    """Take a function under `functools.lru_cache` apart; what it remembers stays behind."""
+    """Take a function under `functools.lru_cache` apart, with what it remembers unless that is large."""
     if importable(obj) and obj.__module__ != "__main__":
         return NotImplemented
-    return _make_remembering, (obj.__wrapped__, obj.cache_parameters())
+    found, info = memo.calls(obj), obj.cache_info()
+    state = dict(vars(obj)), found, info.hits if found else 0, info.misses
+    return _make_remembering, (obj.__wrapped__, obj.cache_parameters()), state, None, None, _remember
 
 
 def _make_remembering(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
+
+
+def _remember(wrapper: Any, state: tuple[dict[str, Any], list[memo.Call], int, int]) -> None:
+    vars(wrapper).update(state[0])
+    memo.fill(wrapper, *state[1:])
 
 
 def _lock(obj: Any) -> Any:

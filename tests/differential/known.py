@@ -4,7 +4,6 @@ import re
 
 # (what the fault says, what the notebook says, what it is)
 KNOWN = [
-    ("_lru_cache_wrapper", "", "what a function's lru_cache holds"),
     (
         r"^\w+: order:",
         r"import \*|\bdel |globals\(\)",

@@ -7,8 +7,7 @@ from workers import Workers
 
 # What falls short and is known: each with its reason. The list only gets shorter.
 SHORTFALLS = {
-    "lru_cache filled in one cell, used in the next": "what an lru_cache holds",
-    "lru_cache hit changes nothing but its figures": "what an lru_cache holds",
+    "lru_cache hit changes nothing but its figures": "one object that an lru_cache and a name hold",
     "a generic class": "a generic class comes back with other internals",
     "a protocol": "a protocol comes back with other internals",
     "index shared and renamed": "an index that several tables share",

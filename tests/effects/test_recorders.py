@@ -20,8 +20,10 @@ from lean_magic.effects.mutation import Mutation
 from lean_magic.effects.names import Names
 from lean_magic.effects.output import Output
 from lean_magic.effects.process import Process
+from lean_magic.effects.remembered import Remembering
 from lean_magic.effects.rng import Generators
 from lean_magic.errors import Unstorable
+from lean_magic.values.memo import calls
 
 
 class TestNames(RecorderContract):
@@ -55,6 +57,22 @@ class TestMutation(RecorderContract):
         """Return the content, and whether the objects are the ones that stood there."""
         items = shell.ns["items"]
         return len(items), sorted(items[1]), sorted(items[1]["a"]), items[1] is shell.ns["same"]
+
+
+class TestRemembering(RecorderContract):
+    """What functions under lru_cache remember."""
+
+    setup = "import functools\n@functools.lru_cache\ndef f(n):\n    return [n]"
+    cell = "f(1)\nf(1)\nf(2)"
+    undo = "f.cache_clear()"
+
+    def make(self):
+        """Return a new recorder."""
+        return Remembering()
+
+    def seen(self, shell):
+        """Return what is remembered, and how often it was asked for."""
+        return shell.ns["f"].cache_info(), [result for *_, result in calls(shell.ns["f"])]
 
 
 class TestAttributes(RecorderContract):

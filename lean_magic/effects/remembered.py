@@ -1,0 +1,67 @@
+"""What functions under `functools.lru_cache` have come to remember, so that they answer alike after a hit."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+from lean_magic.effects.recorder import Record, Recorder, Run
+from lean_magic.values.memo import WRAPPER, calls, fill, objects
+
+__all__ = ["Remembering"]
+
+
+class Remembering(Recorder):
+    """Compares what the functions that a cell reaches remember, and how often they have answered from it."""
+
+    name = "remembering"
+
+    def __init__(self) -> None:
+        self._before: dict[str, _Now] = {}
+
+    def begin(self, run: Run) -> None:
+        """Take down what is remembered now."""
+        self._before = {mark: _now(one) for mark, one in _wrappers(run).items()}
+
+    def end(self, run: Run) -> Record:
+        """Keep the calls that are new, unless they are large, and count the answers; all where some were forgotten."""
+        kept: dict[str, tuple[list[Any], int, int, bool]] = {}
+        for mark, one in _wrappers(run).items():
+            before, now = self._before.get(mark, _NOTHING), _now(one)
+            forgot = not before.objects <= now.objects or now.misses - before.misses > now.size - before.size
+            start = _NOTHING if forgot else before
+            told = calls(one, start.objects) if now != before else []
+            if now != before and (told or now.objects <= start.objects):
+                kept[mark] = told, now.hits - start.hits, now.misses, forgot
+        return Record(None, sorted(kept), kept)
+
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
+        """Make them remember; where the rest fails, what was empty is empty again, and a call too many does no harm."""
+        live = run.walk.by_mark()
+        for mark, (told, hits, misses, forgot) in (record.values or {}).items():
+            if forgot:
+                live[mark].cache_clear()
+            if not live[mark].cache_info().currsize:
+                undo.callback(live[mark].cache_clear)
+            fill(live[mark], told, hits, misses if forgot else 0)
+
+
+@dataclass(frozen=True)
+class _Now:
+    objects: frozenset[int]
+    hits: int
+    misses: int
+    size: int
+
+
+_NOTHING = _Now(frozenset(), 0, 0, 0)
+
+
+def _wrappers(run: Run) -> dict[str, Any]:
+    return {mark: one for mark, one in run.walk.by_mark().items() if type(one) is WRAPPER}
+
+
+def _now(wrapper: Any) -> _Now:
+    info = wrapper.cache_info()
+    return _Now(objects(wrapper), info.hits, info.misses, info.currsize)
