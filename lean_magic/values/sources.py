@@ -15,8 +15,8 @@ from lean_magic.values.code import code_digest, nested
 
 __all__ = ["Sources", "find_code", "source_of", "sources_of"]
 
-# (name, digest) of each code object of the present cell → the code object itself.
-Sources = dict[tuple[str, bytes], types.CodeType]
+# (name, digest) of code in the present cell → the code objects themselves: two lambdas may say the same.
+Sources = dict[tuple[str, bytes], list[types.CodeType]]
 
 
 def source_of(code: types.CodeType) -> tuple[str, str]:
@@ -27,8 +27,10 @@ def source_of(code: types.CodeType) -> tuple[str, str]:
 
 def sources_of(compiled: list[types.CodeType]) -> Sources:
     """Index every function and class body inside freshly compiled cell code."""
-    inner = (code for whole in compiled for code in nested(whole))
-    return {(code.co_qualname, code_digest(code)): code for code in inner}
+    found: Sources = {}
+    for code in (inner for whole in compiled for inner in nested(whole)):
+        found.setdefault((code.co_qualname, code_digest(code)), []).append(code)
+    return found
 
 
 def find_code(stored: types.CodeType, source: tuple[str, str], present: Sources) -> types.CodeType:
@@ -36,4 +38,5 @@ def find_code(stored: types.CodeType, source: tuple[str, str], present: Sources)
     name, text = source
     if text and name not in linecache.cache:
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-    return present.get((stored.co_qualname, code_digest(stored)), stored)
+    same = present.get((stored.co_qualname, code_digest(stored)), [stored])
+    return min(same, key=lambda code: abs(code.co_firstlineno - stored.co_firstlineno))

@@ -21,6 +21,7 @@ KNOWN = [
         r"__slots__[\s\S]*= property",
         "where a slot stands among the members of a class that is made again",
     ),
+    ("names", r"^vars\(|__dict__", "the attributes of an object as a value of their own"),
     ("modules", r"__import__", "modules that a cell loaded without binding them"),
     (
         "names",
