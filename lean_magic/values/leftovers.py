@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import os
+import re
 import sys
 import threading
 import types
@@ -196,6 +198,20 @@ def _view(obj: memoryview) -> Any:
     return memoryview, (obj.obj,)
 
 
+def _match(obj: re.Match[Any]) -> Any:
+    """Take a match apart: it is found again where it was found."""
+    about = obj.re, obj.string, obj.pos, obj.endpos, obj.regs
+    if _matched(*about) is None:
+        raise Unstorable("Match", "is not found again in its text", "keep its groups")
+    return _matched, about
+
+
+def _matched(pattern: re.Pattern[Any], text: Any, start: int, end: int, regs: Any) -> re.Match[Any] | None:
+    single = (find(text, start, end) for find in (pattern.search, pattern.match, pattern.fullmatch))
+    every = itertools.chain(single, pattern.finditer(text, start, end))
+    return next((one for one in every if one is not None and one.regs == regs), None)
+
+
 def _refuse(obj: Any) -> Any:
     raise Unstorable(type(obj).__name__, f"is a live {type(obj).__name__}", "keep only its result")
 
@@ -227,6 +243,7 @@ REDUCERS: dict[type, Callable[[Any], Any]] = {
     type(threading.RLock()): _reentrant,
     type(functools.lru_cache(lambda: 0)): _remembering,
     weakref.ref: _weak,
+    re.Match: _match,
     types.GeneratorType: _generator,
     types.CoroutineType: _refuse,
     types.AsyncGeneratorType: _refuse,

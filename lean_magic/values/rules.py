@@ -182,6 +182,12 @@ def _pattern(walk: Walk, value: re.Pattern[Any]) -> bytes:
     return combine("pattern", walk.digest(value.pattern), walk.digest(value.flags))
 
 
+def _match(walk: Walk, value: re.Match[Any]) -> bytes:
+    walk.mark(value)
+    where = value.pos, value.endpos, value.regs
+    return combine("match", walk.digest(value.re), walk.digest(value.string), walk.digest(where))
+
+
 def _range(walk: Walk, value: range) -> bytes:
     return combine("range", *map(walk.digest, (value.start, value.stop, value.step)))
 
@@ -271,6 +277,7 @@ _RULES: dict[type, Rule] = {
     types.AsyncGeneratorType: _live,
     types.FrameType: _live,
     types.TracebackType: _live,
+    re.Match: _match,
     weakref.ref: _weak,
     functools.partial: _partial,
     type(os.environ): _environment,

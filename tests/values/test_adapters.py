@@ -282,6 +282,43 @@ class TestSentenceTransformers(AdapterContract):
         }
 
 
+class TestPictures(AdapterContract):
+    """Pictures, what draws into them, and fonts."""
+
+    library = "PIL"
+
+    def samples(self):
+        """Return name → Sample."""
+        from PIL import Image, ImageDraw, ImageFont
+
+        def palette(first):
+            picture = Image.new("P", (4, 4), 1)
+            picture.putpalette([first] * 768)
+            return picture
+
+        def told(**info):
+            picture = Image.new("L", (2, 2))
+            picture.info.update(info)
+            return picture
+
+        return {
+            "picture": Sample(lambda: Image.new("RGB", (4, 4)), lambda: Image.new("RGB", (4, 4), "red")),
+            "another size": Sample(lambda: Image.new("RGB", (4, 4)), lambda: Image.new("L", (2, 4))),
+            "palette": Sample(lambda: palette(3), lambda: palette(4)),
+            "info": Sample(lambda: told(a=1), lambda: told(a=2)),
+            "drawing": Sample(
+                lambda: ImageDraw.Draw(Image.new("RGB", (4, 4))),
+                lambda: ImageDraw.Draw(Image.new("RGB", (4, 4), "red")),
+                in_place=None,
+            ),
+            "font": Sample(
+                lambda: ImageFont.load_default(size=10),
+                lambda: ImageFont.load_default(size=12),
+                in_place=None,
+            ),
+        }
+
+
 class TestMatplotlib(AdapterContract):
     """Figures, axes and transforms."""
 

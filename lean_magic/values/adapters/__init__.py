@@ -24,6 +24,7 @@ __all__ = ["KNOWN", "Adapter", "adapters_for", "loaded_adapters"]
 KNOWN = {
     "matplotlib": "matplotlib_",
     "numpy": "numpy_",
+    "PIL": "pil_",
     "pandas": "pandas_",
     "polars": "polars_",
     "scipy": "scipy_",
