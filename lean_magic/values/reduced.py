@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import functools
 import pickle
 import sys
 import types
 from typing import Any
 
 from lean_magic.errors import Unfingerprintable
-from lean_magic.values.fingerprint import Walk, combine
+from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.origin import is_own, module_of, origin
 
 __all__ = ["attributes", "is_plain", "reduced", "set_on_member", "shapes_itself", "slots_of"]
@@ -141,7 +142,14 @@ def _state(walk: Walk, state: Any) -> bytes:
 
 
 def _named(walk: Walk, state: dict[Any, Any]) -> bytes:
-    return combine("state", *[walk.digest(name) + walk.digest(item) for name, item in list(state.items())])
+    names = [_name(name) if type(name) is str else walk.digest(name) for name in state]
+    return combine("state", *names, *map(walk.digest, list(state.values())))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _name(name: str) -> bytes:
+    """Digest the name of an attribute, which names no file and is no text to look names up in."""
+    return leaf("name", name.encode("utf-8", "surrogatepass"))
 
 
 def slots_of(value: Any) -> dict[str, Any]:
