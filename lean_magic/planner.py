@@ -170,6 +170,7 @@ class Planner:
             order=found.order,
             drop=frozenset(cell.options.drop),
             sets=frozenset(key.facts.sets),
+            cache=str(self.settings.folder),
             **key.said(),
         )
 

@@ -1,6 +1,7 @@
 """Files read (observed) and files written (effect), seen through Python's audit hook (audit.py).
 
-What C libraries open by themselves is covered by the paths that the cell's strings name (unseen.py).
+What C libraries open by themselves is noticed by the system (opened.py), and covered by the paths that the cell's
+strings name (unseen.py).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from lean_magic.effects import unseen
@@ -24,6 +25,7 @@ from lean_magic.effects.contents import (
     stat_of,
     unwatched,
 )
+from lean_magic.effects.opened import Opened, places
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.written import kind_of, left_at, put_back
 from lean_magic.errors import Unstorable
@@ -31,6 +33,7 @@ from lean_magic.values.origin import origin, package_version, path_origin
 
 __all__ = ["Files", "install_hook", "is_written", "unwatched"]
 
+_LOOK = 2000  # files opened by Python, after which the system's own account is taken, as it keeps some 16,000 events
 _UNKNOWN: list[Any] = ["", -1, -1, -1, -1]  # observed where a file could not be read: equal to none
 
 
@@ -52,14 +55,18 @@ class Files(Recorder):
         self._unpickled: set[tuple[str, str]] = set()
         self._modules: set[str] = set()
         self._folders: dict[str, dict[str, Any]] = {}
+        self._opened = Opened()
+        self._count = 0
         self._start = ""
 
     def begin(self, run: Run) -> None:
         """Start listening."""
         self._start = os.getcwd()
         self._modules = set(sys.modules)
-        self._folders = unseen.folders(run) if unseen.may_write(run) else {}
         install_hook()
+        with unwatched():
+            self._folders = unseen.folders(run) if unseen.may_write(run) else {}
+            self._opened = Opened([*places(run)] if self.follows(run) else [])
         watching.append(self)
 
     def cancel(self, run: Run) -> None:
@@ -67,11 +74,19 @@ class Files(Recorder):
         del run
         if self in watching:
             watching.remove(self)
+        self._opened.stop()
+
+    def follows(self, run: Run) -> bool:
+        """Whether to follow what is opened unseen, by whomever: what others open meanwhile counts, too."""
+        return unseen.asks_to_read(run)
 
     # -- listening -------------------------------------------------------------
 
     def opened(self, path: str, *, writing: bool, keeping: bool) -> None:
         """Note one file that Python opens; `keeping` tells that writing does not start from nothing."""
+        self._count += 1
+        if not self._count % _LOOK:
+            self._opened.look()
         name = self._name(path)
         if ignored(name):
             return
@@ -150,12 +165,14 @@ class Files(Recorder):
     def end(self, run: Run) -> Record:
         """Digest what was read, keep what was written. Raises Unstorable for what cannot be put back."""
         self.cancel(run)
+        unseen.must_be_seen(run)
         unseen.must_be_read(run, self._unpickled)
         self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
         run.unseen.update((unseen.written(self._folders) | self._in_new_folders()) - self._written)
         self._written |= run.unseen
         run.written.update(self._written)
         run.listed.update(self._listed)
+        seen = self._read.keys() | self._written
         named = {
             os.path.normpath(name): deep for name, deep in unseen.named(run) if name not in self._written
         }
@@ -163,6 +180,7 @@ class Files(Recorder):
             self._named(name, deep=deep)
         for place in unseen.guessed(run, named):
             self._listed.setdefault(place, self._entries(place))[2:] = [unseen.crowd(place, deep=False)]
+        self._out_of_sight(run, seen)
         # Sources of modules are in the key in their own way, unless they were loaded out of its sight.
         sources = {os.path.normpath(path) for path in self._module_files(run)}
         files = {
@@ -199,6 +217,18 @@ class Files(Recorder):
             for inner in unseen.files_below(name):
                 if inner not in self._written:
                     self._read.setdefault(inner, stat_of(inner))
+
+    def _out_of_sight(self, run: Run, seen: Collection[str]) -> None:
+        """Count what was opened unseen, by whomever, unless it was changed meanwhile, as the logs of others are."""
+        opened = self._opened
+        for name in opened.but(seen, run.cache):
+            stat = stat_of(name) if os.path.isfile(name) and not ignored(name) else None
+            if stat is not None and not opened.is_changed(name, stat[1]):
+                self._read.setdefault(name, stat)
+        for folder in opened.listings(self._listed, run.cache):
+            self._listed[folder] = self._entries(folder)
+        for folder in opened.folders(run.cache) if opened.lost else ():
+            self._listed.setdefault(folder, self._entries(folder))[2:] = [unseen.crowd(folder, deep=False)]
 
     def _module_files(self, run: Run) -> Iterable[str]:
         for name, module in list(sys.modules.items()):

@@ -39,6 +39,7 @@ class Run:
     words: frozenset[str] = frozenset()
     packages: frozenset[str] = frozenset()
     modules: frozenset[str] = frozenset()
+    cache: str = ""  # the folder of the store, in which files are opened that are ours
     written: set[str] = field(default_factory=set)  # paths, as far as known
     unseen: set[str] = field(default_factory=set)  # those of them that only looking around has shown
     listed: set[str] = field(default_factory=set)

@@ -23,6 +23,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import leaf
 
 __all__ = [
+    "asks_to_read",
     "crowd",
     "database",
     "files_below",
@@ -30,6 +31,7 @@ __all__ = [
     "guessed",
     "may_write",
     "must_be_read",
+    "must_be_seen",
     "named",
     "written",
 ]
@@ -48,7 +50,23 @@ _READS = {
     "ParquetDataset",
     "read_table",
 }
+# Names that are common, too: what is opened is looked at, but no folder is taken to be read as a whole.
+_MAY_READ = {
+    "from_pretrained",
+    "File",
+    "VideoCapture",
+    "connect",
+    "dataset",
+    "load",
+    "load_dataset",
+    "open",
+    "open_file",
+}
 _WRITES = ("write_", "sink_", "save", "to_parquet", "to_feather", "to_hdf", "imwrite", "File", "dump")
+_CALLS_C = {
+    "CDLL", "PyDLL", "WinDLL", "OleDLL", "cdll", "pydll", "windll", "oledll", "pythonapi", "LibraryLoader",
+    "LoadLibrary", "CFUNCTYPE", "PYFUNCTYPE", "WINFUNCTYPE", "load_library", "dlopen",
+}  # fmt: skip
 _DOTS = {".", "..", "./", "../", "/"}  # in data these are signs; only code that says one means a folder
 _SPACE = re.compile(r"\s")
 _MOST = 2000  # files below a folder that are read; of the others size and times count
@@ -58,7 +76,7 @@ _TOO_MANY = 100_000
 def named(run: Run) -> Iterator[tuple[str, bool]]:
     """Give the paths that the texts of a cell name, those that exist, and whether all below one may be read."""
     deep = _reads_folders(run)
-    hidden = bool(run.packages & _LIBRARIES) or "from_file" in run.words
+    hidden = _reads_unseen(run)
     for text in sorted(run.strings | run.inner):
         if not 0 < len(text) < 1000 or "\0" in text or "\n" in text:
             continue
@@ -77,14 +95,28 @@ def named(run: Run) -> Iterator[tuple[str, bool]]:
         yield from ((name, False) for name in _ending(run))
 
 
+def _reads_unseen(run: Run) -> bool:
+    """Whether the code uses a library that is known to open files by itself."""
+    return bool(run.packages & _LIBRARIES) or "from_file" in run.words
+
+
+def asks_to_read(run: Run) -> bool:
+    """Whether the code may have a library read a file unseen."""
+    return _reads_unseen(run) and (_reads(run) or not _MAY_READ.isdisjoint(run.words))
+
+
+def _reads(run: Run) -> bool:
+    return any(word in _READS or word.startswith(("read_", "scan_")) for word in run.words)
+
+
 def guessed(run: Run, found: Collection[str]) -> set[str]:
     """Give the folders any file of which may be read: by a library in C, under a name that no text holds.
 
-    `found` are the paths that texts name: where there is one, that is taken for what is read.
+    `found` are the paths that texts name: where there is one, that is taken for what is read, with what was
+    seen to be opened.
     """
-    hidden = bool(run.packages & _LIBRARIES) or "from_file" in run.words
-    reads = any(word in _READS or word.startswith(("read_", "scan_")) for word in run.words)
-    return {os.path.normpath(place) for place in _places(run)} if hidden and reads and not found else set()
+    any_file = _reads_unseen(run) and _reads(run) and not found
+    return {os.path.normpath(place) for place in _places(run)} if any_file else set()
 
 
 def _is_pattern(text: str) -> bool:
@@ -198,3 +230,11 @@ def must_be_read(run: Run, unpickled: Iterable[tuple[str, str]]) -> None:
         space = run.namespace if own else vars(sys.modules.get(module, object))
         if label not in run.reads | run.assigned and id(space.get(name)) not in met:
             raise Unstorable(label, "was looked up by what the cell unpickled", "name it in the code, too")
+
+
+def must_be_seen(run: Run) -> None:
+    """Refuse code that calls C by itself: what that reads, asks and sets is seen by nobody. Raises Unstorable."""
+    said = run.words | run.constants
+    through = "cffi" if "cffi" in run.packages and said & {"dlopen", "verify"} else "ctypes"
+    if through == "cffi" or not _CALLS_C.isdisjoint(said):
+        raise Unstorable(through, "calls code in C, which nothing observes", "call it in a cell of its own")

@@ -14,7 +14,7 @@ from typing import Any
 
 from lean_magic.effects import files
 from lean_magic.effects.files import Files
-from lean_magic.effects.recorder import Record, include_in_open
+from lean_magic.effects.recorder import Record, Run, include_in_open
 from lean_magic.errors import Unstorable
 from lean_magic.items.identity import Identity
 
@@ -28,6 +28,11 @@ _seen: dict[
 
 class _Reads(Files):
     """The recorder of a cell's files, for one batch."""
+
+    def follows(self, run: Run) -> bool:
+        """Leave out what others may have opened: one needless file here would cost all items."""
+        del run
+        return False
 
     @property
     def saw_nothing(self) -> bool:

@@ -25,7 +25,6 @@ READS = {
     "a path object": "x = path.read_text()",
     "a path in a dict": "x = open(config['input']).read()",
     "a path in an object": "x = open(box.path).read()",
-    "C reader with a literal": "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.fopen.restype = ctypes.c_void_p\nf = libc.fopen(b'data.txt', b'r')\nx = libc.fgetc(ctypes.c_void_p(f)) + libc.fgetc(ctypes.c_void_p(f))\ndel f, libc",
 }
 HAS = "import pathlib, types\nname, path = 'data.txt', pathlib.Path('data.txt')\nconfig = {'input': 'data.txt'}\nbox = types.SimpleNamespace(path='data.txt')"
 
