@@ -15,6 +15,7 @@ Run it again, in this kernel or in any later one:
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 from IPython.core.error import UsageError as ShellUsageError
@@ -27,6 +28,7 @@ from lean_magic.interception import Interception
 from lean_magic.options import parse_options
 from lean_magic.runner import Runner
 from lean_magic.settings import LeanMagic
+from lean_magic.values.origin import origin
 
 __all__ = ["CachedMagics", "current", "load", "unload"]
 
@@ -116,9 +118,26 @@ def load(shell: Any) -> None:
 
 def _watch_generators(shell: Any) -> None:
     rng.watch()
-    inputs = "\n".join(map(str, shell.user_ns.get("In", [])))
-    if shell.execution_count <= 2 and "seed" not in inputs:
+    inputs = list(map(str, shell.user_ns.get("In", [])))[1:]
+    # The last cell is the one that loads the extension.
+    if "seed" not in "\n".join(inputs) and all(map(_only_prepares, inputs[:-1])):
         rng.assume_unseeded()
+
+
+def _only_prepares(text: str) -> bool:
+    """Whether a cell only imports installed modules, and calls magics such as `%matplotlib inline`."""
+    try:
+        nodes = ast.parse(text).body
+    except (SyntaxError, ValueError):
+        return False
+    calls = ("get_ipython().run_line_magic(", "get_ipython().system(")
+    return all(_imports(node) or ast.unparse(node).startswith(calls) for node in nodes)
+
+
+def _imports(node: ast.stmt) -> bool:
+    names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+    names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
+    return bool(names) and not any(name == "." or origin(name).own for name in names)
 
 
 def unload(shell: Any) -> None:

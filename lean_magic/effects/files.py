@@ -170,6 +170,9 @@ class Files(Recorder):
         self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
         run.unseen.update((unseen.written(self._folders) | self._in_new_folders()) - self._written)
         self._written |= run.unseen
+        for name in run.unseen & self._read.keys():
+            if self._read[name] == stat_of(name):
+                del self._read[name]  # as the cell had written it
         run.written.update(self._written)
         run.listed.update(self._listed)
         seen = self._read.keys() | self._written

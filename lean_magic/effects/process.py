@@ -71,6 +71,8 @@ class Process(Recorder):
         front, back, gone = record.values["path"]
         sys.path[:] = [*front, *(entry for entry in sys.path if entry not in gone), *back]
         for item in reversed(record.values["filters"]):
+            if item in warnings.filters:  # a library that was loaded again has set it
+                warnings.filters.remove(item)  # type: ignore[attr-defined]
             warnings.filters.insert(0, item)  # type: ignore[attr-defined]
         if record.values["filters"]:
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does

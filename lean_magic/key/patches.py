@@ -66,7 +66,9 @@ def _all_set(owner: Any) -> dict[str, Any]:
     """Give what may have been set on an owner under any name."""
     members = [(name, value) for name, value in vars(owner).items() if not name.startswith("__")]
     return {
-        name: value for name, value in sorted(members) if isinstance(value, _PLAIN) or is_patch(owner, value)
+        name: value
+        for name, value in sorted(members)
+        if issubclass(type(value), _PLAIN) or is_patch(owner, value)
     }
 
 
@@ -75,5 +77,9 @@ def _foreign(packages: set[str]) -> Iterator[tuple[str, Any]]:
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] in packages and isinstance(module, types.ModuleType):
             for label, value in list(vars(module).items()):
-                if not isinstance(value, _PLAIN) and not label.startswith("__") and is_patch(module, value):
+                if (
+                    not issubclass(type(value), _PLAIN)
+                    and not label.startswith("__")
+                    and is_patch(module, value)
+                ):
                     yield f"{name}.{label}", value

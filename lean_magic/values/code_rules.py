@@ -11,7 +11,6 @@ from __future__ import annotations
 import abc
 import contextlib
 import operator
-import random
 import re
 import sys
 import types
@@ -20,6 +19,7 @@ from typing import Any
 
 from lean_magic.values.code import code_digest, facts
 from lean_magic.values.fingerprint import Walk, combine, leaf
+from lean_magic.values.global_generators import name_of
 from lean_magic.values.origin import IMMUTABLE, is_own, module_of, origin
 
 __all__ = [
@@ -167,16 +167,10 @@ def cell_rule(walk: Walk, value: types.CellType) -> bytes:
 
 def method_rule(walk: Walk, value: types.MethodType) -> bytes:
     """Digest a bound method: the function and the object it is bound to."""
-    if is_global_generator(value.__self__):
+    if name_of(value.__self__) is not None:
         return leaf("global generator's", value.__qualname__.encode())
     walk.mark(value)
     return combine("method", walk.digest(value.__func__), walk.digest(value.__self__))
-
-
-def is_global_generator(owner: Any) -> bool:
-    """Whether this is a generator of the whole process, whose state is no content of its methods."""
-    numpy = sys.modules.get("numpy.random.mtrand")
-    return owner is random._inst or owner is getattr(numpy, "_rand", random)  # noqa: SLF001
 
 
 def builtin_rule(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
@@ -184,7 +178,7 @@ def builtin_rule(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
     owner = value.__self__
     if owner is None or isinstance(owner, types.ModuleType):
         return _named(walk, "builtin", value)
-    if is_global_generator(owner):
+    if name_of(owner) is not None:
         return leaf("global generator's", value.__qualname__.encode())
     walk.mark(value)
     return combine("builtin method", leaf("", value.__qualname__.encode()), walk.digest(owner))

@@ -9,6 +9,7 @@ import functools
 import io
 import itertools
 import os
+import random
 import re
 import sys
 import threading
@@ -21,6 +22,7 @@ from typing import Any
 from lean_magic.errors import Unstorable
 from lean_magic.values import memo
 from lean_magic.values.code_rules import importable
+from lean_magic.values.global_generators import by_name, name_of
 from lean_magic.values.tracebacks import retraced, steps
 
 __all__ = ["REDUCERS", "closed_file", "exception", "late_reducer"]
@@ -32,6 +34,9 @@ def closed_file(obj: Any) -> Any:
         return (_make_closed_text, (type(obj),)) if obj.closed else NotImplemented
     if not obj.closed:
         raise Unstorable(type(obj).__name__, "is an open file", "close it in the cell, or use `with`")
+    if type(obj).__module__ in _PACKERS:
+        writes = getattr(obj, "mode", 1) in {2, "wb"}
+        return _make_packed, (type(obj), getattr(obj, "name", None), "wb" if writes else "rb")
     return _make_closed, (
         str(getattr(obj, "name", "")),
         str(getattr(obj, "mode", "r")),
@@ -43,6 +48,27 @@ def _make_closed_text(kind: Callable[[], Any]) -> Any:
     file = kind()
     file.close()
     return file
+
+
+_PACKERS = {"gzip", "bz2", "lzma"}
+
+
+def _make_packed(kind: Any, name: Any, mode: str) -> Any:
+    nowhere = io.BytesIO()
+    file = kind(name, mode, fileobj=nowhere) if kind.__module__ == "gzip" else kind(nowhere, mode)
+    file.close()
+    return file
+
+
+def _temporary(obj: Any) -> Any:
+    """Take tempfile's wrapper of a closed file apart."""
+    return _make_temporary, (type(obj), obj.file, obj.name, obj.delete)
+
+
+def _make_temporary(kind: Any, file: Any, name: str, delete: bool) -> Any:
+    wrapper = kind(file, name, delete=False)  # nothing of that name is ours to remove
+    wrapper.delete = delete
+    return wrapper
 
 
 def _make_closed(name: str, mode: str, encoding: str | None) -> Any:
@@ -212,6 +238,11 @@ def _matched(pattern: re.Pattern[Any], text: Any, start: int, end: int, regs: An
     return next((one for one in every if one is not None and one.regs == regs), None)
 
 
+def _random(obj: random.Random) -> Any:
+    place = name_of(obj)
+    return NotImplemented if place is None else (by_name, place)
+
+
 def _refuse(obj: Any) -> Any:
     raise Unstorable(type(obj).__name__, f"is a live {type(obj).__name__}", "keep only its result")
 
@@ -227,6 +258,7 @@ def late_reducer(cls: type) -> Callable[[Any], Any] | None:
 _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ThreadPoolExecutor": ("concurrent.futures.thread", _pool),
     "ProcessPoolExecutor": ("concurrent.futures.process", _pool),
+    "_TemporaryFileWrapper": ("tempfile", _temporary),
     "Future": ("concurrent.futures._base", _future),
 }
 
@@ -244,6 +276,7 @@ REDUCERS: dict[type, Callable[[Any], Any]] = {
     type(functools.lru_cache(lambda: 0)): _remembering,
     weakref.ref: _weak,
     re.Match: _match,
+    random.Random: _random,
     types.GeneratorType: _generator,
     types.CoroutineType: _refuse,
     types.AsyncGeneratorType: _refuse,

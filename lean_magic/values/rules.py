@@ -12,9 +12,11 @@ import decimal
 import enum
 import fractions
 import functools
+import io
 import logging
 import os
 import pathlib
+import random
 import re
 import struct
 import types
@@ -28,6 +30,7 @@ from typing import Any
 from lean_magic.values import code_rules, logger_rules
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
+from lean_magic.values.global_generators import digest_of_global
 from lean_magic.values.plain import each, note_path, ordered, whole
 from lean_magic.values.reduced import attributes, reduced, set_on_member
 
@@ -46,18 +49,11 @@ def rule_for(cls: type) -> Rule:
 
 
 def _find(cls: type) -> Rule:
-    if issubclass(cls, enum.Enum):
-        return _enum_member
-    if issubclass(cls, type):
-        return code_rules.class_rule
-    if issubclass(cls, logging.Logger):
-        return logger_rules.logger_rule
-    if issubclass(cls, (logging.Handler, logging.Formatter)):
-        return logger_rules.settings_rule
-    if issubclass(cls, types.ModuleType):
-        return code_rules.module_rule
-    known = (adapter.rule(cls) for adapter in adapters_for(cls))
-    return next((rule for rule in known if rule is not None), reduced)
+    if issubclass(cls, io.IOBase) and not issubclass(cls, (io.StringIO, io.BytesIO)):
+        return _file
+    known = (rule for kinds, rule in _BY_BASE if issubclass(cls, kinds))
+    told = (adapter.rule(cls) for adapter in adapters_for(cls))
+    return next((rule for rule in (*known, *told) if rule is not None), reduced)
 
 
 def _tagged(tag: str, write: Callable[[Any], bytes]) -> Rule:
@@ -214,6 +210,19 @@ def _partial(walk: Walk, value: functools.partial[Any]) -> bytes:
     return combine("partial", *map(walk.digest, parts), attributes(walk, value))
 
 
+def _file(walk: Walk, value: io.IOBase) -> bytes:
+    """Digest a closed file by what is known of it; an open one has no content to compare."""
+    if not value.closed:
+        return reduced(walk, value)
+    walk.mark(value)
+    said = str(getattr(value, "name", "")), str(getattr(value, "mode", "")), getattr(value, "encoding", None)
+    return combine("closed", walk.digest(type(value)), walk.digest(said))
+
+
+def _random(walk: Walk, value: random.Random) -> bytes:
+    return digest_of_global(value) or reduced(walk, value)
+
+
 def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
     walk.texts.add(str(value))
     walk.name(str(value))
@@ -248,6 +257,14 @@ _PLAIN: dict[type, Rule] = {
     pathlib.WindowsPath: _path,
 }
 
+_BY_BASE: tuple[tuple[Any, Rule], ...] = (
+    (enum.Enum, _enum_member),
+    (type, code_rules.class_rule),
+    (logging.Logger, logger_rules.logger_rule),
+    ((logging.Handler, logging.Formatter), logger_rules.settings_rule),
+    (types.ModuleType, code_rules.module_rule),
+)
+
 _RULES: dict[type, Rule] = {
     list: _list,
     dict: _dict,
@@ -278,6 +295,7 @@ _RULES: dict[type, Rule] = {
     types.FrameType: _live,
     types.TracebackType: _live,
     re.Match: _match,
+    random.Random: _random,
     weakref.ref: _weak,
     functools.partial: _partial,
     type(os.environ): _environment,

@@ -13,7 +13,9 @@ import numpy as np
 
 from lean_magic.values.adapters.numpy_dtypes import dtype_rule
 from lean_magic.values.adapters.numpy_elements import digest_of, is_solid
+from lean_magic.values.adapters.numpy_generators import GENERATORS, generator_rule, set_state, state_of
 from lean_magic.values.fingerprint import TOGETHER, Rule, Walk, combine, leaf
+from lean_magic.values.global_generators import by_name, name_of
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, bytes_at
 from lean_magic.values.plain import each
 from lean_magic.values.reduced import attributes
@@ -98,24 +100,6 @@ def _scalar(walk: Walk, value: np.generic) -> bytes:
     return combine("numpy scalar", walk.digest(type(value)), content(walk, np.asarray(value)))
 
 
-def _generator(walk: Walk, value: Any) -> bytes:
-    """Digest a generator by all it will draw, and by how its next children will be seeded."""
-    walk.mark(value)
-    state = walk.keep(_state(value))
-    return combine("generator", walk.digest(type(value)), walk.digest(state))
-
-
-def _state(value: Any) -> tuple[Any, ...]:
-    """Give (state, children spawned so far, what they are seeded from)."""
-    if isinstance(value, np.random.SeedSequence):
-        return None, value.n_children_spawned, value.state
-    bits = _bits(value)
-    state = value.get_state(legacy=False) if isinstance(value, np.random.RandomState) else bits.state
-    seeds = getattr(bits, "seed_seq", None)
-    kind = f"{type(seeds).__module__}.{type(seeds).__qualname__}"
-    return state, getattr(seeds, "n_children_spawned", 0), getattr(seeds, "state", kind)
-
-
 def _ufunc(walk: Walk, value: np.ufunc) -> bytes:
     """Digest a function over arrays by its name. Raises Unfingerprintable for one that is found nowhere."""
     for module in ("numpy", "scipy.special"):
@@ -123,9 +107,6 @@ def _ufunc(walk: Walk, value: np.ufunc) -> bytes:
             walk.use_module(module)
             return leaf("ufunc", f"{module}:{value.__name__}".encode())
     raise walk.fail(value, "holds a numpy.ufunc made from a function", "pass the function itself")
-
-
-_GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, np.random.SeedSequence)
 
 
 class _Numpy:
@@ -140,9 +121,12 @@ class _Numpy:
             return dtype_rule
         if issubclass(cls, np.ufunc):
             return _ufunc
-        return _generator if issubclass(cls, _GENERATORS) else None
+        return generator_rule if issubclass(cls, GENERATORS) else None
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
+        if isinstance(value, GENERATORS):
+            place = name_of(value)
+            return NotImplemented if place is None else (by_name, place)
         if not isinstance(value, np.ndarray):
             return NotImplemented
         if type(value) is np.memmap and value.mode == "r":
@@ -164,28 +148,16 @@ class _Numpy:
     def content(self, value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return Plain(value.view(np.ndarray)), dict(getattr(value, "__dict__", {})), value.flags.writeable
-        return _state(value)[:2] if isinstance(value, _GENERATORS) else NotImplemented
+        return state_of(value) if isinstance(value, GENERATORS) else NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if isinstance(live, np.ndarray):
             _put(live, *stored)
             return True
-        if not isinstance(live, _GENERATORS):
+        if not isinstance(live, GENERATORS):
             return False
-        _set_state(live, *stored)
+        set_state(live, *stored)
         return True
-
-
-def _set_state(live: Any, state: Any, spawned: int) -> None:
-    bits = _bits(live)
-    if isinstance(live, np.random.RandomState):
-        live.set_state(state)
-    elif bits is not None:
-        bits.state = state
-    seeds: Any = live if bits is None else getattr(bits, "seed_seq", None)
-    missing = spawned - getattr(seeds, "n_children_spawned", spawned)
-    if missing > 0:
-        seeds.spawn(missing)
 
 
 def _put(live: Any, plain: Plain, attributes: dict[str, Any], writeable: bool) -> None:
@@ -331,15 +303,6 @@ def _gappy(live: Any, low: int, dtype: Any, shape: Any, strides: Any, offset: in
     """Make a view inside a live array that has gaps, by its address; the live one is kept as long as the view."""
     span = bytes_at(Interval("", low, np.lib.array_utils.byte_bounds(live)[1]), live)
     return np.ndarray(shape, dtype, span.content, offset, strides)
-
-
-def _bits(value: Any) -> Any:
-    """Find what holds the state of a random generator; None for anything else."""
-    if isinstance(value, np.random.BitGenerator):
-        return value
-    if isinstance(value, (np.random.Generator, np.random.RandomState)):
-        return getattr(value, "bit_generator", None) or getattr(value, "_bit_generator", None)
-    return None
 
 
 ADAPTER = _Numpy()

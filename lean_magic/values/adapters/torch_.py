@@ -18,6 +18,7 @@ from lean_magic.values.adapters.torch_content import content, digest_of, shape_t
 from lean_magic.values.adapters.torch_graph import spent
 from lean_magic.values.adapters.torch_storage import interval, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.global_generators import by_name, digest_of_global, name_of
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.reduced import attributes
 
@@ -114,6 +115,9 @@ def _held(value: torch.optim.Optimizer, skip: frozenset[str] = frozenset()) -> d
 
 
 def _generator(walk: Walk, value: torch.Generator) -> bytes:
+    known = digest_of_global(value)
+    if known is not None:
+        return known
     walk.mark(value)
     return combine("torch generator", digest_of(value.get_state()))
 
@@ -161,6 +165,9 @@ class _Torch:
             return copyreg.__newobj__, (type(value),), state, None, None, _set_optimizer  # type: ignore[attr-defined]
         if _is_parametrized(value):
             return _new, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
+        if isinstance(value, torch.Generator):
+            place = name_of(value)
+            return NotImplemented if place is None else (by_name, place)
         if not isinstance(value, torch.Tensor):
             return NotImplemented
         if value.grad_fn is not None:
