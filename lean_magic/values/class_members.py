@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["in_order"]
+from lean_magic.values.origin import is_own
+
+__all__ = ["in_order", "without_hook"]
 
 _NOWHERE = object()
 
@@ -39,3 +43,23 @@ def _in_slots(cls: type) -> dict[str, Any]:
 
 
 _MADE = {"__dict__", "__weakref__", "__module__", "__slots__", "_abc_impl"}  # by the making of a class
+
+
+@contextlib.contextmanager
+def without_hook(bases: tuple[type, ...]) -> Iterator[None]:
+    """Make a class inside without what the user's `__init_subclass__` does."""
+    met = (one for base in bases for one in getattr(base, "__mro__", ()) if "__init_subclass__" in vars(one))
+    first = next(met, None)
+    if first is None or not is_own(first):
+        yield
+        return
+    hook = vars(first)["__init_subclass__"]
+    type.__setattr__(first, "__init_subclass__", classmethod(_no_hook))
+    try:
+        yield
+    finally:
+        type.__setattr__(first, "__init_subclass__", hook)
+
+
+def _no_hook(cls: type, /, **options: Any) -> None:
+    """Stand in for a hook."""

@@ -13,21 +13,20 @@ value, four things a cache needs:
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import marshal
 import pickle
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cloudpickle
 from cloudpickle import cloudpickle as _internals
 
-from lean_magic.values.adapters import adapters_for
-from lean_magic.values.class_members import in_order
+from lean_magic.values.adapters import Adapter, adapters_for
+from lean_magic.values.class_members import in_order, without_hook
 from lean_magic.values.code import facts
 from lean_magic.values.code_rules import importable
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
@@ -59,14 +58,18 @@ class Writer(cloudpickle.Pickler):
         self._spaces = spaces
         self._named = named
         self._places = places
+        self._met = known.keys() | spaces.keys() | named.keys() | places.keys()
         self.used: set[str] = set()
         self._memory = memory
         self._plain: set[int] = set()
         self._cells: set[int] = set()
         self._foreign: dict[int, _Foreign] = {}
+        self._adapters: dict[type, tuple[Adapter, ...]] = {}
 
     def persistent_id(self, obj: Any) -> Any:
         """Write live objects as their mark and namespaces as their module's name."""
+        if id(obj) not in self._met:  # as is almost everything
+            return None
         mark = self._known.get(id(obj))
         if mark is not None:
             return "live", mark
@@ -90,9 +93,15 @@ class Writer(cloudpickle.Pickler):
         form = _by_kind(obj)
         if form is NotImplemented:
             memory = None if id(obj) in self._plain else self._memory
-            tried = (adapter.reduce(obj, memory) for adapter in adapters_for(type(obj)))
+            tried = (adapter.reduce(obj, memory) for adapter in self._adapters_for(type(obj)))
             form = next((form for form in tried if form is not NotImplemented), NotImplemented)
         return form if form is not NotImplemented else super().reducer_override(obj)
+
+    def _adapters_for(self, cls: type) -> tuple[Adapter, ...]:
+        found = self._adapters.get(cls)
+        if found is None:
+            found = self._adapters[cls] = tuple(adapters_for(cls))
+        return found
 
     def function(self, obj: types.FunctionType) -> Any:
         """Take a function apart so that it will live on the live globals."""
@@ -304,29 +313,10 @@ def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str
     What they did to the class and to others is in the graph, or was done to objects that are put back.
     """
     maker = next(one for one in kind.__mro__ if not is_own(one))
-    with _without_hook(bases):
+    with without_hook(bases):
         if maker is kind:
             return _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001
         return maker.__new__(kind, name, bases, dict(options))
-
-
-@contextlib.contextmanager
-def _without_hook(bases: tuple[type, ...]) -> Iterator[None]:
-    met = (one for base in bases for one in getattr(base, "__mro__", ()) if "__init_subclass__" in vars(one))
-    first = next(met, None)
-    if first is None or not is_own(first):
-        yield
-        return
-    hook = vars(first)["__init_subclass__"]
-    type.__setattr__(first, "__init_subclass__", classmethod(_no_hook))
-    try:
-        yield
-    finally:
-        type.__setattr__(first, "__init_subclass__", hook)
-
-
-def _no_hook(cls: type, /, **options: Any) -> None:
-    """Stand in for a hook."""
 
 
 def _ignoring(reducer: Callable[[Any], Any], writer: Writer, obj: Any) -> Any:
