@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
-from lean_magic.values.memo import WRAPPER, calls, fill, objects
+from lean_magic.values.memo import calls, fill, objects, remembers
 
 __all__ = ["Remembering"]
 
@@ -59,7 +59,7 @@ _NOTHING = _Now(frozenset(), 0, 0, 0)
 
 
 def _wrappers(run: Run) -> dict[str, Any]:
-    return {mark: one for mark, one in run.walk.by_mark().items() if type(one) is WRAPPER}
+    return {mark: one for mark, one in run.walk.by_mark().items() if remembers(one)}
 
 
 def _now(wrapper: Any) -> _Now:

@@ -20,7 +20,7 @@ from lean_magic.key.patches import Patches
 from lean_magic.key.source import analyse
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.fingerprint import combine
-from lean_magic.values.memo import WRAPPER, objects, pairs
+from lean_magic.values.memo import objects, pairs, remembers
 
 __all__ = ["Remembered"]
 
@@ -91,8 +91,8 @@ class Remembered:
 
 def _wrappers(walk: Walk, namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Give the functions that remember, each under the name it is reached by."""
-    met = {mark.rpartition("#")[0]: value for mark, value in walk.by_mark().items() if type(value) is WRAPPER}
-    bound = {name: value for name, value in namespace.items() if type(value) is WRAPPER}
+    met = {mark.rpartition("#")[0]: value for mark, value in walk.by_mark().items() if remembers(value)}
+    bound = {name: value for name, value in namespace.items() if remembers(value)}
     return {**met, **bound}
 
 

@@ -14,11 +14,12 @@ import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lean_magic.values.origin import is_own
 from lean_magic.values.plain import SCALARS
 
-__all__ = ["WRAPPER", "calls", "fill", "objects", "pairs"]
+__all__ = ["calls", "fill", "objects", "pairs", "remembers"]
 
-WRAPPER: type = type(functools.lru_cache(lambda: 0))
+_WRAPPER: type = type(functools.lru_cache(lambda: 0))
 _LINK = "_lru_list_elem"
 _MOST = 1 << 20  # bytes, and results, that are worth keeping beside the results of a cell
 _HITS = 100_000
@@ -34,6 +35,12 @@ def pairs(wrapper: Any) -> Iterator[tuple[Any, Any]]:
         return iter(next(kept, {}).items())
     ends = [place for place, one in enumerate(held) if type(one) is type and one.__name__ == _LINK]
     return ((held[place - 2], held[place - 1]) for place in ends[:size])
+
+
+def remembers(value: Any) -> bool:
+    """Whether this is code of the user's that remembers; what installed code remembers is its own affair."""
+    wrapped = vars(value).get("__wrapped__") if type(value) is _WRAPPER else None
+    return isinstance(wrapped, types.FunctionType) and is_own(wrapped)
 
 
 def objects(wrapper: Any) -> frozenset[int]:
