@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import getpass
-import platform
 import sys
 import time
 import types
@@ -334,6 +333,8 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
 
 
 def _provenance() -> dict[str, Any]:
+    import platform  # which a kernel that only replays never needs
+
     return {
         "user": getpass.getuser(),
         "host": platform.node(),

@@ -38,8 +38,9 @@ def whole(walk: Walk, value: Any) -> bytes | None:
         return None
     nests, texts = found
     walk.mark_all(nests)
-    _note(walk, texts)
-    return leaf("plain", marshal.dumps(value, 2))
+    content = marshal.dumps(value, 2)
+    _note(walk, texts, content)
+    return leaf("plain", content)
 
 
 def each(walk: Walk, values: Sequence[Any]) -> bytes:
@@ -52,11 +53,12 @@ def each(walk: Walk, values: Sequence[Any]) -> bytes:
     if not kinds <= SCALARS:
         rest = [(place, item) for place, item in enumerate(values) if type(item) not in SCALARS]
         plain = [item if type(item) in SCALARS else None for item in values]
+    content = marshal.dumps(plain, 2)
     if str in kinds:
-        _note(walk, plain if len(kinds) == 1 else [item for item in plain if type(item) is str])
+        _note(walk, plain if len(kinds) == 1 else [item for item in plain if type(item) is str], content)
     places = marshal.dumps([place for place, _ in rest], 2)
     others = walk.digests([item for _, item in rest])
-    return combine("some", leaf("plain", marshal.dumps(plain, 2)), leaf("places", places), others)
+    return combine("some", leaf("plain", content), leaf("places", places), others)
 
 
 def ordered(values: Iterable[Any]) -> list[Any] | None:
@@ -107,24 +109,28 @@ def _may_be_path(text: str) -> bool:
     return len(text) < 4096 and ("." in text or os.sep in text) and "\n" not in text
 
 
-def _note(walk: Walk, texts: list[str]) -> None:
-    """Note many texts: as words and names the first ones, as paths all that may be one."""
+def _note(walk: Walk, texts: list[str], content: bytes) -> None:
+    """Note many texts, of which `content` is all: as words and names the first ones, as paths all that may be one."""
     if len(walk.words) < _WORDS:
         few = len(texts) <= _FEW  # a query may be long; many long texts are not queries
         walk.words.update(text for text in texts[:_WORDS] if few or len(text) < 1000)
     many = len(texts) > _PATHS
-    near = _near(texts) if many else texts
+    near = _near(texts, content) if many else texts
     walk.texts.update(text for text in near if _may_be_path(text))
     walk.name(*texts[:_FEW], *(near if many else ()))  # not all, so that those met later are kept, too
 
 
-def _near(texts: list[str]) -> list[str]:
-    """Give, of a great many texts, those whose first step is there: in the working folder or in the root."""
-    here = {".", "..", "~", *os.listdir()}
-    root = {"", *os.listdir(os.sep)}
-    starts = here | {""}
-    some = [text for text in texts if os.sep in text and text.partition(os.sep)[0] in starts]
-    some = [text for text in some if text[0] != os.sep or text.split(os.sep, 2)[1] in root]
-    return [
-        text for text in {*some, *here.intersection(texts)} if text.strip("~./")
-    ]  # else a sign in a vocabulary
+def _near(texts: list[str], content: bytes) -> list[str]:
+    """Give, of a great many texts, the paths whose first step is there: in the working folder or in the root.
+
+    A single word among so many names nothing: folders of any name lie around.
+    """
+    sep = os.sep
+    here, found = os.listdir(), list[str]()
+    if b"." in content:
+        found += {name for name in here if "." in name}.intersection(texts)
+    if sep.encode() in content:
+        starts, root = {"", ".", "..", "~", *here}, {"", *os.listdir(sep)}
+        below = [text for text in texts if sep in text and text.partition(sep)[0] in starts]
+        found += [text for text in below if text[0] != sep or text.split(sep, 2)[1] in root]
+    return [text for text in found if text.strip("~./")]  # else a sign in a vocabulary

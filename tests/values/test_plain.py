@@ -139,15 +139,16 @@ def test_a_path_among_many_texts_is_noted(tmp_path):
 
 
 def test_a_bare_file_name_among_many_texts_is_noted(tmp_path, monkeypatch):
-    """A file of the working folder that one of very many texts names is noted, and so is one below it."""
+    """A file of the working folder that one of very many texts names is noted, and so is one below it; no word is."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sub").mkdir()
-    for name in ("data", "sub/more.bin"):
+    for name in ("data.csv", "sub/more.bin"):
         (tmp_path / name).write_bytes(b"1")
     texts = [f"https://{i}.org/a" for i in range(20_000)]
-    texts[7_000], texts[12_000] = "sub/more.bin", "data"
+    texts[7_000], texts[12_000], texts[13_000] = "sub/more.bin", "data.csv", "sub"
     walk = Walk()
     walk.fingerprint("x", texts)
     assert "sub/more.bin" in walk.texts
-    assert "data" in walk.names
+    assert "data.csv" in walk.names
+    assert "sub" not in walk.names
     assert len(walk.texts) < 20
