@@ -25,6 +25,7 @@ from lean_magic import kernel_report
 from lean_magic.effects import files, rng
 from lean_magic.errors import LeanMagicError, UsageError
 from lean_magic.interception import Interception
+from lean_magic.key.shell_calls import shell_call
 from lean_magic.options import parse_options
 from lean_magic.runner import Runner
 from lean_magic.settings import LeanMagic
@@ -130,8 +131,12 @@ def _only_prepares(text: str) -> bool:
         nodes = ast.parse(text).body
     except (SyntaxError, ValueError):
         return False
-    calls = ("get_ipython().run_line_magic(", "get_ipython().system(")
-    return all(_imports(node) or ast.unparse(node).startswith(calls) for node in nodes)
+    return all(_imports(node) or _is_harmless(node) for node in nodes)
+
+
+def _is_harmless(node: ast.stmt) -> bool:
+    call = shell_call(node)
+    return call is not None and (call.replayed or call.name in {"!", "%pip", "%conda"})
 
 
 def _imports(node: ast.stmt) -> bool:

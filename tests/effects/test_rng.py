@@ -2,6 +2,8 @@
 
 import pytest
 
+from lean_magic.magic import _only_prepares
+
 # name → cells: earlier ones, the cached one, one that changes something in between, one that looks.
 CASES = {
     "py seeded": {
@@ -111,3 +113,25 @@ def test_cached_as_uncached(both, name):
     """A draw after a hit is the draw after a run, and another seed is another input."""
     plain, cached = both(**CASES[name])
     assert cached == plain
+
+
+@pytest.mark.parametrize(
+    ("cell", "only"),
+    [
+        ("get_ipython().run_line_magic('matplotlib', 'inline')\nimport numpy as np", True),
+        ("get_ipython().system('pip install numpy')\nfrom os import path", True),
+        ("", True),
+        ("x = 1", False),
+        ("import helper_of_mine", False),
+        ("from . import other", False),
+        ("get_ipython().run_line_magic('run', 'prepare.py')", False),
+        ("import os\nos.urandom(1)", False),
+        ("this is no Python", False),
+    ],
+)
+def test_cells_after_which_nothing_is_seeded(cell, only, tmp_path, monkeypatch):
+    """Before the extension is loaded, imports of installed modules and harmless magics seed nothing; all else may."""
+    pytest.importorskip("numpy")  # as it is once the cell has run
+    (tmp_path / "helper_of_mine.py").write_text("import random\nrandom.seed(1)")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert _only_prepares(cell) is only
