@@ -64,8 +64,8 @@ _MAY_READ = {
 }
 _WRITES = ("write_", "sink_", "save", "to_parquet", "to_feather", "to_hdf", "imwrite", "File", "dump")
 _CALLS_C = {
-    "CDLL", "PyDLL", "WinDLL", "OleDLL", "cdll", "pydll", "windll", "oledll", "pythonapi", "LibraryLoader",
-    "LoadLibrary", "CFUNCTYPE", "PYFUNCTYPE", "WINFUNCTYPE", "load_library", "dlopen",
+    "CDLL", "PyDLL", "WinDLL", "OleDLL", "cdll", "pydll", "windll", "oledll", "pythonapi", "CFUNCTYPE",
+    "PYFUNCTYPE", "WINFUNCTYPE", "ctypeslib",
 }  # fmt: skip
 _DOTS = {".", "..", "./", "../", "/"}  # in data these are signs; only code that says one means a folder
 _SPACE = re.compile(r"\s")
