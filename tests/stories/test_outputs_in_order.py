@@ -138,7 +138,10 @@ def test_status_line_in_a_terminal_is_plain(shell):
 
 def test_output_of_a_program_comes_back(story):
     """What a program that the cell starts prints is shown, whether the cell is cached or not."""
-    story.stays_right("%%cached\nimport subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(1)']);")
+    # As for output from C: without the cache nobody waits for the thread that reads it.
+    story.stays_right(
+        "%%cached\nimport subprocess, sys, time\nsubprocess.run([sys.executable, '-c', 'print(1)'])\ntime.sleep(0.3)"
+    )
 
 
 def test_c_output_is_shown(story):
