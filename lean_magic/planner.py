@@ -141,8 +141,13 @@ class Planner:
         return Bypass(said) if call else None
 
     def _told(self, run: Run) -> dict[str, str]:
-        watching = recorders()
-        return self.remembered.told(run, self.patches, lambda observed: not watching.differs(observed, run))
+        return self.remembered.told(
+            run, self.patches, lambda observed: not recorders().differs(observed, run)
+        )
+
+    def expect_memory(self, run: Run) -> None:
+        """Get ready for `note_remembered`, before the cell runs or is replayed."""
+        self.remembered.expect(run, self.patches)
 
     def note_remembered(self, run: Run, observed: Mapping[str, Any]) -> None:
         """Take down that what functions have come to remember is what they would say, while nothing changes."""

@@ -160,6 +160,8 @@ class Runner:
             name: Record(entry.observed.get(name), entry.effects.get(name), graph.get(name))
             for name in (recorder.name for recorder in plan.recorders.members)
         }
+        if entry.effects["remembering"]:
+            self.planner.expect_memory(plan.run)
         plan.recorders.replay(found, plan.run)
         self.planner.note_remembered(plan.run, entry.observed)
         seconds = time.perf_counter() - started
@@ -184,6 +186,7 @@ class Runner:
 
     async def _run_and_store(self, plan: Plan, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
         with files.unwatched():
+            self._attempt(self.planner.expect_memory, plan.run)
             begun = self._attempt(plan.recorders.begin, plan.run)
         started = time.perf_counter()
         raised = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
-from lean_magic.values.memo import calls, fill, objects, remembers
+from lean_magic.values.memo import calls, fill, objects
 
 __all__ = ["Remembering"]
 
@@ -22,12 +22,12 @@ class Remembering(Recorder):
 
     def begin(self, run: Run) -> None:
         """Take down what is remembered now."""
-        self._before = {mark: _now(one) for mark, one in _wrappers(run).items()}
+        self._before = {mark: _now(one) for mark, one in run.walk.remembering().items()}
 
     def end(self, run: Run) -> Record:
         """Keep the calls that are new, unless they are large, and count the answers; all where some were forgotten."""
         kept: dict[str, tuple[list[Any], int, int, bool]] = {}
-        for mark, one in _wrappers(run).items():
+        for mark, one in run.walk.remembering().items():
             before, now = self._before.get(mark, _NOTHING), _now(one)
             forgot = not before.objects <= now.objects or now.misses - before.misses > now.size - before.size
             start = _NOTHING if forgot else before
@@ -38,7 +38,7 @@ class Remembering(Recorder):
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Make them remember; where the rest fails, what was empty is empty again, and a call too many does no harm."""
-        live = run.walk.by_mark()
+        live = run.walk.remembering()
         for mark, (told, hits, misses, forgot) in (record.values or {}).items():
             if forgot:
                 live[mark].cache_clear()
@@ -56,10 +56,6 @@ class _Now:
 
 
 _NOTHING = _Now(frozenset(), 0, 0, 0)
-
-
-def _wrappers(run: Run) -> dict[str, Any]:
-    return {mark: one for mark, one in run.walk.by_mark().items() if remembers(one)}
 
 
 def _now(wrapper: Any) -> _Now:

@@ -60,7 +60,8 @@ class Remembered:
         """
         self._before = {id(one): objects(one) for one in _wrappers(run.walk, run.namespace).values()}
         reached = _wrappers(run.walk, {})
-        self._states = {id(one): _state(name, run.namespace, patches) for name, one in reached.items()}
+        full = {name: one for name, one in reached.items() if self._before[id(one)]}
+        self._states = {id(one): _state(name, run.namespace, patches) for name, one in full.items()}
         self._good = {id(one) for one in reached.values() if self._is_good(one, holds)}
         counts = "cache_info" in run.words
         texts = {
@@ -68,6 +69,12 @@ class Remembered:
             for name, one in reached.items()
         }
         return {f"what {name} remembers": text for name, text in texts.items() if text}
+
+    def expect(self, run: Run, patches: Patches) -> None:
+        """Take down what the functions reach now, before a cell lets them remember something."""
+        for name, one in _wrappers(run.walk, {}).items():
+            if id(one) not in self._states:
+                self._states[id(one)] = _state(name, run.namespace, patches)
 
     def _is_good(self, one: Any, holds: Callable[[Any], bool]) -> bool:
         now, known = self._before[id(one)], self._known.get(one)
@@ -91,7 +98,7 @@ class Remembered:
 
 def _wrappers(walk: Walk, namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Give the functions that remember, each under the name it is reached by."""
-    met = {mark.rpartition("#")[0]: value for mark, value in walk.by_mark().items() if remembers(value)}
+    met = {mark.rpartition("#")[0]: value for mark, value in walk.remembering().items()}
     bound = {name: value for name, value in namespace.items() if remembers(value)}
     return {**met, **bound}
 

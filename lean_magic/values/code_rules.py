@@ -20,6 +20,7 @@ from typing import Any
 from lean_magic.values.code import code_digest, facts
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.global_generators import name_of
+from lean_magic.values.memo import remembers
 from lean_magic.values.origin import IMMUTABLE, is_own, module_of, origin
 
 __all__ = [
@@ -210,6 +211,8 @@ def wrapped_rule(walk: Walk, value: staticmethod[Any, Any] | classmethod[Any, An
 def lru_rule(walk: Walk, value: Any) -> bytes:
     """Digest a function under `functools.lru_cache`: what it remembers is no content."""
     walk.mark(value)
+    if remembers(value):
+        walk.memos.append(value)
     parameters = value.cache_parameters()
     return combine("lru_cache", walk.digest(value.__wrapped__), walk.digest(walk.keep(parameters)))
 

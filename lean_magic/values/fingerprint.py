@@ -106,6 +106,7 @@ class Walk:
         self.modules: set[str] = set()
         self.standard: set[str] = set()
         self.codes: list[types.CodeType] = []
+        self.memos: list[Any] = []  # functions that remember what they said
         self.texts: set[str] = set()
         self.words: set[str] = set()
         self.names: set[str] = set()  # texts that do not lie inside a model
@@ -277,6 +278,10 @@ class Walk:
             for (start, part), end in zip(self._starts, ends, strict=True)
             for place, value in enumerate(self.objects[start:end])
         }
+
+    def remembering(self) -> dict[str, Any]:
+        """Give the functions under `lru_cache` by their marks, without spelling those of all the rest."""
+        return {self._mark(self._marks[id(one)]): one for one in self.memos if id(one) in self._marks}
 
     def keep(self, value: Any) -> Any:
         """Keep a temporary alive, so that its id is not given to another object."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from lean_magic.values.records import leaf
 
-__all__ = ["by_name", "digest_of_global", "name_of"]
+__all__ = ["digest_of_global", "name_of", "reduced_global"]
 
 _PLACES = (
     ("random", "_inst"),
@@ -34,10 +34,16 @@ def name_of(value: Any) -> tuple[str, str] | None:
     return next((place for place in _PLACES if value is not None and _at(*place) is value), None)
 
 
-def by_name(module: str, chain: str) -> Any:
+def _by_name(module: str, chain: str) -> Any:
     """Give the generator of this process."""
     importlib.import_module(module)
     return _at(module, chain)
+
+
+def reduced_global(value: Any) -> Any:
+    """Give the reduced form of a generator of the whole process; NotImplemented for anything else."""
+    place = name_of(value)
+    return NotImplemented if place is None else (_by_name, place)
 
 
 def digest_of_global(value: Any) -> bytes | None:

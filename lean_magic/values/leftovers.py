@@ -22,7 +22,7 @@ from typing import Any
 from lean_magic.errors import Unstorable
 from lean_magic.values import memo
 from lean_magic.values.code_rules import importable
-from lean_magic.values.global_generators import by_name, name_of
+from lean_magic.values.global_generators import reduced_global
 from lean_magic.values.tracebacks import retraced, steps
 
 __all__ = ["REDUCERS", "closed_file", "exception", "late_reducer"]
@@ -238,11 +238,6 @@ def _matched(pattern: re.Pattern[Any], text: Any, start: int, end: int, regs: An
     return next((one for one in every if one is not None and one.regs == regs), None)
 
 
-def _random(obj: random.Random) -> Any:
-    place = name_of(obj)
-    return NotImplemented if place is None else (by_name, place)
-
-
 def _refuse(obj: Any) -> Any:
     raise Unstorable(type(obj).__name__, f"is a live {type(obj).__name__}", "keep only its result")
 
@@ -276,7 +271,7 @@ REDUCERS: dict[type, Callable[[Any], Any]] = {
     type(functools.lru_cache(lambda: 0)): _remembering,
     weakref.ref: _weak,
     re.Match: _match,
-    random.Random: _random,
+    random.Random: reduced_global,
     types.GeneratorType: _generator,
     types.CoroutineType: _refuse,
     types.AsyncGeneratorType: _refuse,

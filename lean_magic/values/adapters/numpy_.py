@@ -15,7 +15,7 @@ from lean_magic.values.adapters.numpy_dtypes import dtype_rule
 from lean_magic.values.adapters.numpy_elements import digest_of, is_solid
 from lean_magic.values.adapters.numpy_generators import GENERATORS, generator_rule, set_state, state_of
 from lean_magic.values.fingerprint import TOGETHER, Rule, Walk, combine, leaf
-from lean_magic.values.global_generators import by_name, name_of
+from lean_magic.values.global_generators import reduced_global
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, bytes_at
 from lean_magic.values.plain import each
 from lean_magic.values.reduced import attributes
@@ -125,8 +125,7 @@ class _Numpy:
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         if isinstance(value, GENERATORS):
-            place = name_of(value)
-            return NotImplemented if place is None else (by_name, place)
+            return reduced_global(value)
         if not isinstance(value, np.ndarray):
             return NotImplemented
         if type(value) is np.memmap and value.mode == "r":

@@ -18,7 +18,7 @@ from lean_magic.values.adapters.torch_content import content, digest_of, shape_t
 from lean_magic.values.adapters.torch_graph import spent
 from lean_magic.values.adapters.torch_storage import interval, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
-from lean_magic.values.global_generators import by_name, digest_of_global, name_of
+from lean_magic.values.global_generators import digest_of_global, reduced_global
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.reduced import attributes
 
@@ -164,10 +164,9 @@ class _Torch:
             }
             return copyreg.__newobj__, (type(value),), state, None, None, _set_optimizer  # type: ignore[attr-defined]
         if _is_parametrized(value):
-            return _new, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
+            return object.__new__, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
         if isinstance(value, torch.Generator):
-            place = name_of(value)
-            return NotImplemented if place is None else (by_name, place)
+            return reduced_global(value)
         if not isinstance(value, torch.Tensor):
             return NotImplemented
         if value.grad_fn is not None:
@@ -225,10 +224,6 @@ class _Parametrized:
 
 def _is_parametrized(value: Any) -> bool:
     return isinstance(value, torch.nn.Module) and parametrize.is_parametrized(value)
-
-
-def _new(cls: Any) -> Any:
-    return cls.__new__(cls)
 
 
 def _set_parametrized(value: torch.nn.Module, state: dict[str, Any]) -> None:
