@@ -328,7 +328,8 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
         and isinstance(value, (type, types.FunctionType))
         and value.__module__ == "__main__"
     }
-    arrays = [(shape[0], value) for value in run.walk.objects if (shape := shape_of(value)) is not None]
+    known = run.walk.by_mark().values()
+    arrays = [(shape[0], value) for value in known if (shape := shape_of(value)) is not None]
     changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
     held = held_by_modules(one for one, _ in plan.found.imports)
     places = {one: place for one, place in held.items() if place not in changed}

@@ -11,7 +11,8 @@ from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.in_place import content_of, put, shape_of
-from lean_magic.values.memory import inside, overlaps
+from lean_magic.values.marks import Inner
+from lean_magic.values.memory import inside, is_closed, overlaps
 
 __all__ = ["Mutation", "changed"]
 
@@ -24,10 +25,11 @@ class Mutation(Recorder):
     def __init__(self) -> None:
         self._shapes: dict[str, Any] = {}
         self._sharing: list[list[str]] = []
+        self._held: dict[str, Inner] = {}
 
     def begin(self, run: Run) -> None:
         """Take down the shapes of arrays; their content is in the key already."""
-        live = run.walk.by_mark()
+        live, self._held = run.walk.by_mark(), run.walk.held()
         self._shapes = _shapes(live)
         self._sharing = _sharing(live, self._shapes)
 
@@ -50,7 +52,8 @@ class Mutation(Recorder):
             if mark in closed or self._is_other(run.walk, again, mark, live[mark])
         }
         kept = {mark: content for mark, content in kept.items() if content is not _UNTOUCHED}
-        return Record(sharing, sorted(parts), kept)
+        blocks = {mark: _form(live[mark]) for mark in kept if mark in self._held}
+        return Record({**sharing, "blocks": blocks} if blocks else sharing, sorted(parts), kept)
 
     def _must_be_known(self, run: Run, parts: set[str], live: Mapping[str, Any]) -> None:
         """Refuse a part that changed though nothing in it can be written to, such as a lock that was taken."""
@@ -64,10 +67,12 @@ class Mutation(Recorder):
         if not self._sharing:
             return set()
         live, before = walk.by_mark(), set(self._sharing[-1])
-        return {mark for mark in self._shapes if _is_closed(live[mark]) != (mark in before)}
+        return {mark for mark in self._shapes if is_closed(live[mark]) != (mark in before)}
 
     def _is_other(self, walk: Walk, again: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""
+        if mark in self._held:
+            return mark in self._shapes and self._held[mark].changed()
         return mark not in self._shapes or walk.digest_at(mark) != (again.digest_of(value) or _digest(value))
 
     def _content(self, mark: str, value: Any, walk: Walk, again: Walk) -> Any:
@@ -87,6 +92,9 @@ class Mutation(Recorder):
         live = run.walk.by_mark() if observed else {}
         if observed and observed.get("sharing") != _sharing(live, _shapes(live)):
             return "other arrays share memory now"
+        blocks = (observed or {}).get("blocks", {})
+        if any(mark not in live or _form(live[mark]) != form for mark, form in blocks.items()):
+            return "a table lies in memory in another way now"
         return ""
 
     def settle(self, record: Record, run: Run) -> None:
@@ -120,19 +128,18 @@ def _shapes(live: Mapping[str, Any]) -> dict[str, Any]:
     return {mark: shape for mark, shape in arrays if shape is not None}
 
 
+def _form(value: Any) -> list[str]:
+    """Give shape and dtype of an array, as they are written in a manifest."""
+    return [str(item) for item in (shape_of(value) or ())[1:]]
+
+
 def _sharing(live: Mapping[str, Any], shapes: Mapping[str, Any]) -> list[list[str]]:
     """List the groups of arrays that share memory, and last those that refuse to be written to."""
     arrays = [(shape[0], mark) for mark, shape in shapes.items()]
     spans = overlaps(interval for interval, _ in arrays)
     groups = [[mark for interval, mark in arrays if inside(interval, span)] for span in spans]
-    closed = [mark for mark in shapes if _is_closed(live[mark])]
+    closed = [mark for mark in shapes if is_closed(live[mark])]
     return [*sorted(sorted(group) for group in groups), closed]
-
-
-def _is_closed(value: Any) -> bool:
-    """Whether an array refuses to be written to."""
-    flags = getattr(value, "flags", None)
-    return flags is not None and not flags.writeable
 
 
 def _is_same(mark: str, value: Any, before: Walk, now: Walk) -> bool:

@@ -15,18 +15,17 @@ Digests are 128-bit xxh3 (https://xxhash.com), over tagged, fixed-layout records
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import datetime
-import operator
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values.describe import describe
+from lean_magic.values.marks import Marks
 from lean_magic.values.origin import module_of, origin
 from lean_magic.values.records import combine, leaf
 
@@ -81,7 +80,6 @@ _ATOMS: set[type] = set()
 # Classes of which many can be digested in one go: class → rule for a list, which may give None.
 TOGETHER: dict[type, Callable[[Walk, list[Any]], bytes | None]] = {}
 _MANY = 32  # objects; part of the digest
-_START = operator.itemgetter(0)
 _rule_for: list[Callable[[type], Rule]] = []
 _HOLDERS = {tuple, frozenset, slice, datetime.datetime, datetime.time}
 
@@ -93,7 +91,7 @@ def register(plain: Mapping[type, Rule], rule_for: Callable[[type], Rule]) -> No
     _rule_for[:] = [rule_for]
 
 
-class Walk:
+class Walk(Marks):
     """One visit of a graph that may span several named parts.
 
     `objects` holds the objects with an identity in the order they were met; it
@@ -101,25 +99,20 @@ class Walk:
     """
 
     def __init__(self) -> None:
-        self.objects: list[Any] = []
+        super().__init__()
         self.spaces: dict[str, dict[str, Any]] = {}
         self.modules: set[str] = set()
         self.standard: set[str] = set()
         self.codes: list[types.CodeType] = []
-        self.memos: list[Any] = []  # functions that remember what they said
         self.texts: set[str] = set()
         self.words: set[str] = set()
         self.names: set[str] = set()  # texts that do not lie inside a model
         self._inside = 0  # so many objects of models
         self._foreign: set[type] = set()
-        self._digests: dict[int, bytes] = {}
         self.patched: dict[type, bytes] = {}
         self.values: dict[str, tuple[Any, str]] = {}
         self.fixed: set[str] = set()  # parts in which nothing was met that could change
         self._is_fixed = True
-        self._marks: dict[int, int] = {}
-        self._starts: list[tuple[int, str]] = [(0, "")]
-        self._numbers: dict[str, int] = {}
         self._kept: list[Any] = []
         self._classes: set[type] = set()
         self._refs: set[Ref] = set()
@@ -173,13 +166,6 @@ class Walk:
         if not self._inside and len(self.names) < _NAMES:
             self.names.update(texts)
 
-    def noted(self, value: Any, digest: bytes) -> bytes:
-        """Keep the digest of an object with an identity under its mark."""
-        own = self._marks.get(id(value))
-        if own is not None:
-            self._digests[own] = digest
-        return digest
-
     def digests(self, values: Any) -> bytes:
         """Digest an ordered collection of values, to be used as pieces of a record."""
         together = self._together(values) if len(values) >= _MANY else None
@@ -232,56 +218,10 @@ class Walk:
         plain = _hold_no_objects([value])
         return self.digest(value) if plain else leaf("kind", type(value).__qualname__.encode())
 
-    def mark(self, value: Any) -> None:
-        """Give `value` its number: to be called before its content is visited."""
-        self._marks[id(value)] = len(self.objects)
-        self.objects.append(value)
-
     def mark_all(self, values: list[Any]) -> None:
         """Give each of these its number."""
-        start = len(self.objects)
         self._is_fixed &= not values
-        self._marks.update(zip(map(id, values), range(start, start + len(values)), strict=True))
-        self.objects += values
-
-    def unmet(self, values: Sequence[Any]) -> bool:
-        """Whether each of these is another object, and none was met before."""
-        ids = set(map(id, values))
-        return len(ids) == len(values) and self._marks.keys().isdisjoint(ids)
-
-    def digest_at(self, mark: str) -> str | None:
-        """Give the digest (hex) of the object with a mark; None if it was digested together with others."""
-        if not self._numbers:
-            self._numbers = {self._mark(number): number for number in self._digests}
-        found = self._digests.get(self._numbers.get(mark, -1))
-        return None if found is None else found.hex()
-
-    def digest_of(self, value: Any) -> str:
-        """Give the digest (hex) that an object was met with; "" if it was digested together with others, or not."""
-        found = self._digests.get(self._marks.get(id(value), -1))
-        return "" if found is None else found.hex()
-
-    def _mark(self, number: int) -> str:
-        """Spell the mark of the object that was met as `number` in all."""
-        start, part = self._starts[bisect.bisect_right(self._starts, number, key=_START) - 1]
-        return f"{part}#{number - start}"
-
-    def live(self) -> dict[int, str]:
-        """Give the id of every live object with its mark: "part#position"."""
-        return {id(value): mark for mark, value in self.by_mark().items()}
-
-    def by_mark(self) -> dict[str, Any]:
-        """Give every live object by its mark."""
-        ends = [start for start, _ in self._starts[1:]] + [len(self.objects)]
-        return {
-            f"{part}#{place}": value
-            for (start, part), end in zip(self._starts, ends, strict=True)
-            for place, value in enumerate(self.objects[start:end])
-        }
-
-    def remembering(self) -> dict[str, Any]:
-        """Give the functions under `lru_cache` by their marks, without spelling those of all the rest."""
-        return {self._mark(self._marks[id(one)]): one for one in self.memos if id(one) in self._marks}
+        super().mark_all(values)
 
     def keep(self, value: Any) -> Any:
         """Keep a temporary alive, so that its id is not given to another object."""

@@ -15,7 +15,17 @@ from typing import Any
 
 from lean_magic.errors import LeanMagicError, Unstorable
 
-__all__ = ["Interval", "LayoutChanged", "Memory", "Plain", "Span", "bytes_at", "inside", "overlaps"]
+__all__ = [
+    "Interval",
+    "LayoutChanged",
+    "Memory",
+    "Plain",
+    "Span",
+    "bytes_at",
+    "inside",
+    "is_closed",
+    "overlaps",
+]
 
 
 class LayoutChanged(LeanMagicError):
@@ -45,7 +55,6 @@ class Memory:
     live: list[tuple[Interval, Any]] = field(default_factory=list)
     shared: list[Interval] = field(default_factory=list)
     seen: list[tuple[Interval, Any]] = field(default_factory=list)
-    apart: dict[int, Any] = field(default_factory=dict)  # arrays written by their content alone, by id
     _spans: dict[Interval, Any] = field(default_factory=dict)
 
     def note(self, interval: Interval, value: Any) -> None:
@@ -53,13 +62,19 @@ class Memory:
         self.seen.append((interval, value))
 
     def live_owner(self, interval: Interval) -> tuple[Interval, Any] | None:
-        """Find the live array that a new one lies in. Raises Unstorable if it only overlaps one."""
-        for place, owner in self.live:
-            if place.device == interval.device and place.start < interval.end and interval.start < place.end:
-                if place.start <= interval.start and interval.end <= place.end:
-                    return place, owner
-                raise Unstorable("array", "shares memory with only a part of an earlier one", "copy() it")
-        return None
+        """Find the live array that a new one lies in, rather one that can be written to.
+
+        Raises Unstorable if it only overlaps one.
+        """
+        near = [
+            (place, owner)
+            for place, owner in self.live
+            if place.device == interval.device and place.start < interval.end and interval.start < place.end
+        ]
+        around = [pair for pair in near if inside(interval, pair[0])]
+        if near and not around:
+            raise Unstorable("array", "shares memory with only a part of an earlier one", "copy() it")
+        return min(around, key=lambda pair: is_closed(pair[1]), default=None)
 
     def span(self, interval: Interval, read: Callable[[Interval], Any]) -> tuple[Interval, Any] | None:
         """Find the shared span around an array, as bytes read once; None if it shares with nobody."""
@@ -96,6 +111,12 @@ def overlaps(intervals: Iterable[Interval]) -> list[Interval]:
         else:
             united.append([interval.device, interval.start, interval.end, 1])
     return [Interval(device, start, end) for device, start, end, count in united if count > 1]
+
+
+def is_closed(value: Any) -> bool:
+    """Whether an array refuses to be written to."""
+    flags = getattr(value, "flags", None)
+    return flags is not None and not flags.writeable
 
 
 def inside(interval: Interval, span: Interval) -> bool:

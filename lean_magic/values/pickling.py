@@ -30,7 +30,8 @@ from lean_magic.values.class_members import in_order, without_hook
 from lean_magic.values.code import facts
 from lean_magic.values.code_rules import importable
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
-from lean_magic.values.memory import Memory, Plain
+from lean_magic.values.marks import is_inner
+from lean_magic.values.memory import LayoutChanged, Memory, Plain
 from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import shapes_itself, slots_of
 from lean_magic.values.sources import Sources, find_code, source_of
@@ -197,7 +198,11 @@ class Reader(pickle.Unpickler):
             return self._live["__main__"][name]
         if kind == "global":
             return self._space(name[0])[name[1]]
-        return self._objects[name] if kind == "live" else self._space(name)
+        if kind != "live":
+            return self._space(name)
+        if name not in self._objects and is_inner(name):
+            raise LayoutChanged("a table lies in memory in another way than when the entry was made")
+        return self._objects[name]
 
     def find_class(self, module: str, name: str) -> Any:
         """Find a class or function by name; stand-ins are resolved against the live kernel."""

@@ -12,11 +12,6 @@ KNOWN = [
     (r"names Out", r"\bOut\b", "`Out`, read by a cached cell, has the numbers of the first run"),
     ("names", r"setflags", "an array closed in place"),
     (
-        r"names \w+: .*'(Series|ndarray)'",
-        r"'col'|to_numpy\(\)",
-        "a column that shares its memory with its table until one is written",
-    ),
-    (
         r"names \w+: wanted \['type'",
         r"__slots__[\s\S]*= property",
         "where a slot stands among the members of a class that is made again",

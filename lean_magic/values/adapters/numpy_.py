@@ -19,6 +19,7 @@ from lean_magic.values.global_generators import reduced_global
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, bytes_at
 from lean_magic.values.plain import each
 from lean_magic.values.reduced import attributes
+from lean_magic.values.strides import View, moved
 from lean_magic.values.tree import tree_of
 
 __all__ = ["ADAPTER", "content"]
@@ -134,7 +135,7 @@ class _Numpy:
                 return form
         if type(value) not in _PLAIN:
             return _of_subclass(value)
-        if memory is None or value.dtype.kind == "T" or id(value) in memory.apart:
+        if memory is None or value.dtype.kind == "T":
             return NotImplemented
         plain = np.asarray(value)
         return _objects(plain, memory) if value.dtype.hasobject else _reduced(plain, memory)
@@ -285,22 +286,28 @@ def _objects_of(root: Any, start: int, shape: Any, strides: Any, writeable: bool
 def _view_of(
     live: Any, was: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool = True
 ) -> Any:
-    """Make a view of a live array, which must lie in memory as the recorded one did."""
+    """Make a view of a live array; one that lies in memory otherwise than the recorded one did still has its axes."""
     if not isinstance(live, np.ndarray) and was is None and hasattr(live, "detach"):
         live, was = (plain := live.detach().numpy()), plain.strides  # memory of a live tensor
-    if not isinstance(live, np.ndarray) or live.strides != was:
+    if not isinstance(live, np.ndarray) or (live.strides != was and dtype.itemsize > live.itemsize):
         raise LayoutChanged("an array lies in memory in another order than when the entry was made")
-    low, _ = np.lib.array_utils.byte_bounds(live)
-    if live.flags.c_contiguous or live.flags.f_contiguous:
-        found: Any = np.ndarray(shape, dtype, live if live.flags.c_contiguous else live.T, offset, strides)
-    else:
-        found = _gappy(live, low, dtype, shape, strides, offset)
+    view = moved(View(shape, strides, offset), live.shape, was, live.strides)
+    about = (shape, dtype, view.strides, view.start)
+    found = _gappy(live, *about) if not _is_dense(live) else _inside(live, *about)
     return _closed(found, writeable and bool(found.flags.writeable))
 
 
-def _gappy(live: Any, low: int, dtype: Any, shape: Any, strides: Any, offset: int) -> Any:
+def _is_dense(live: Any) -> bool:
+    return bool(live.flags.c_contiguous or live.flags.f_contiguous)
+
+
+def _inside(live: Any, shape: Any, dtype: Any, strides: Any, offset: int) -> Any:
+    return np.ndarray(shape, dtype, live if live.flags.c_contiguous else live.T, offset, strides)
+
+
+def _gappy(live: Any, shape: Any, dtype: Any, strides: Any, offset: int) -> Any:
     """Make a view inside a live array that has gaps, by its address; the live one is kept as long as the view."""
-    span = bytes_at(Interval("", low, np.lib.array_utils.byte_bounds(live)[1]), live)
+    span = bytes_at(Interval("", *np.lib.array_utils.byte_bounds(live)), live)
     return np.ndarray(shape, dtype, span.content, offset, strides)
 
 

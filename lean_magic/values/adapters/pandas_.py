@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lean_magic.values.adapters.numpy_ import content
+from lean_magic.values.adapters.pandas_blocks import inner_of, reduced_block, reduced_index
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.reduced import attributes
 
@@ -17,15 +18,19 @@ __all__ = ["ADAPTER"]
 
 def _frame(walk: Walk, value: pd.DataFrame) -> bytes:
     walk.mark(value)
-    columns = [_values(walk, value.iloc[:, position]) for position in range(value.shape[1])]
+    columns = [_column(walk, value.iloc[:, position]) for position in range(value.shape[1])]
+    walk.hold(value, inner_of(value, [elements for _, elements in columns]))
     heads = walk.digests((type(value), value.columns, value.index))
-    return combine("frame", heads, _about(walk, value), *columns)
+    return combine("frame", heads, _about(walk, value), *[digest for digest, _ in columns])
 
 
 def _series(walk: Walk, value: pd.Series) -> bytes:
     walk.mark(value)
     heads = walk.digests((type(value), value.name, value.index))
-    return combine("series", heads, _about(walk, value), _values(walk, value))
+    about = _about(walk, value)
+    digest, elements = _column(walk, value)
+    walk.hold(value, inner_of(value, [elements]))
+    return combine("series", heads, about, digest)
 
 
 def _about(walk: Walk, value: Any) -> bytes:
@@ -41,7 +46,14 @@ _INNER = frozenset(
 
 def _values(walk: Walk, value: Any) -> bytes:
     """Digest one column (Series or Index) by dtype and values."""
-    return combine("column", walk.digest(value.dtype), _elements(walk, value.array))
+    return _column(walk, value)[0]
+
+
+def _column(walk: Walk, value: Any) -> tuple[bytes, bytes | None]:
+    """Digest one column, and its elements alone; None if objects with an identity are among them."""
+    dtype, met = walk.digest(value.dtype), len(walk.objects)
+    elements = _elements(walk, value.array)
+    return combine("column", dtype, elements), elements if len(walk.objects) == met else None
 
 
 def _elements(walk: Walk, array: Any) -> bytes:
@@ -143,9 +155,11 @@ class _Pandas:
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 
     def reduce(self, value: Any, memory: Any) -> Any:
-        if memory is not None and isinstance(value, (pd.DataFrame, pd.Series)) and _copies_on_write():
-            # Copy on write: whoever shares memory with a table never sees it change.
-            memory.apart.update(_blocks(value))
+        del memory
+        for reduced in (reduced_block, reduced_index):
+            form = reduced(value)
+            if form is not NotImplemented:
+                return form
         extra = _extra(value) if isinstance(value, (pd.DataFrame, pd.Series)) else {}
         if not extra:
             return NotImplemented
@@ -171,19 +185,6 @@ class _Pandas:
         changing.flags.allows_duplicate_labels = duplicates
         _set_extra(live, extra)
         return True
-
-
-def _copies_on_write() -> bool:
-    return int(pd.__version__.partition(".")[0]) >= 3 or pd.get_option("mode.copy_on_write") is True
-
-
-def _blocks(value: Any) -> dict[int, Any]:
-    """Give the arrays that a frame or series lies in, by id."""
-    arrays = [block.values for block in value._mgr.blocks]  # noqa: SLF001  there is no public way to them
-    inner = [
-        getattr(array, name, None) for array in arrays for name in ("_ndarray", "_data", "_mask", "_codes")
-    ]
-    return {id(array): array for array in [*arrays, *inner] if isinstance(array, np.ndarray)}
 
 
 def _extra(value: Any) -> dict[str, Any]:

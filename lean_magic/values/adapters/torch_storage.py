@@ -8,6 +8,7 @@ import torch
 
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Span, bytes_at
 from lean_magic.values.notes import note
+from lean_magic.values.strides import View, moved
 
 __all__ = ["interval", "pipelined", "reduced"]
 
@@ -154,11 +155,12 @@ def _view_of(
     grad: Any,
     kind: bool,
 ) -> torch.Tensor:
-    """Make a view of a live tensor, which must lie in memory as the recorded one did."""
+    """Make a view of a live tensor; one that lies in memory otherwise than the recorded one did still has its axes."""
     live = _as_tensor(live)
-    if not isinstance(live, torch.Tensor) or live.stride() != was or str(live.dtype) != f"torch.{dtype}":
+    if not isinstance(live, torch.Tensor) or str(live.dtype) != f"torch.{dtype}":
         raise LayoutChanged("a tensor lies in memory in another order than when the entry was made")
-    value = live.detach().as_strided(shape, stride, live.storage_offset() + offset)
+    view = moved(View(shape, stride, offset), live.shape, was, live.stride())
+    value = live.detach().as_strided(shape, view.strides, live.storage_offset() + view.start)
     return _finished(value, requires_grad, grad, kind)
 
 
