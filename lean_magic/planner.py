@@ -6,6 +6,7 @@ Nothing here runs the cell or changes anything, so `%lean why` asks the same.
 from __future__ import annotations
 
 import ast
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from lean_magic.key import (
     Patches,
     Remembered,
     analyse,
+    binding_order,
     difference,
     look_at_filters,
     make_key,
@@ -172,7 +174,7 @@ class Planner:
             in_place=key.facts.in_place,
             imports=tuple(one.module for one, _ in found.imports if not one.names and "." in one.module),
             surely=frozenset(found.surely),
-            order=found.order,
+            order=functools.partial(binding_order, cell.nodes, found.order),
             drop=frozenset(cell.options.drop),
             sets=frozenset(key.facts.sets),
             cache=str(self.settings.folder),

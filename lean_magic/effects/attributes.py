@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
-from lean_magic.errors import Unstorable
+from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import fingerprint
 from lean_magic.values.origin import origin
 from lean_magic.values.owners import SETTERS, home_of, owners
@@ -47,6 +47,7 @@ class Attributes(Recorder):
         changed: dict[tuple[str, str, str], Any] = {}
         for module, before in self._spaces.items():
             for name, value in _difference(before, run.walk.spaces[module]):
+                _must_be_found(module, name, value, before)
                 changed[module, "", name] = value
         if self._absent:
             name = min(self._absent)
@@ -102,6 +103,25 @@ class Attributes(Recorder):
                 owner = getattr(owner, step)
             undo.callback(_set, owner, attribute, vars(owner).get(attribute, _GONE))
             _set(owner, attribute, value)
+
+
+def _must_be_found(module: str, name: str, value: Any, before: Mapping[str, Any]) -> None:
+    """Refuse what a module made anew when it was loaded again: it is stored by name, which finds the old one."""
+    if not isinstance(value, (types.FunctionType, type)) or (value.__module__, value.__qualname__) != (
+        module,
+        name,
+    ):
+        return
+    if name not in before or _content(before[name]) != _content(value):
+        why = f"was loaded again and has another `{name}` now"
+        raise Unstorable(f"module {module}", why, "reload it in a cell of its own, uncached")
+
+
+def _content(value: Any) -> str:
+    try:
+        return fingerprint(value)
+    except Unfingerprintable:
+        return repr(id(value))
 
 
 def _in_reach(run: Run) -> Iterator[Any]:

@@ -30,6 +30,7 @@ class Names(Recorder):
 
     def __init__(self) -> None:
         self._before: dict[str, Any] = {}
+        self._names: list[str] = []
         self._gone: set[str] = set()
         self._notes: dict[str, Any] = {}
 
@@ -38,16 +39,18 @@ class Names(Recorder):
         # Names that are certainly bound anew need not be compared, so their old values may be freed.
         self._before = {name: value for name, value in run.namespace.items() if name not in run.surely}
         self._gone = {name for name in run.surely if name in run.namespace}
+        self._names = list(run.namespace)
         self._notes = dict(run.namespace.get(_NOTES, {}))
 
     def end(self, run: Run) -> Record:
         """Sort names into bound, deleted and untouched."""
         bound: dict[str, Any] = {}
         observed: dict[str, str] = {}
+        last = _last(self._names, list(run.namespace))
         for name, value in run.namespace.items():
             if hidden(name) and name not in run.assigned:
                 continue
-            if name in run.surely or self._before.get(name, _NOTHING) is not value:
+            if name in run.surely or name in last or self._before.get(name, _NOTHING) is not value:
                 bound[name] = value
             elif name in run.assigned and name not in run.reads:
                 # Assigned on a branch not taken, or assigned what it already was: nobody can tell,
@@ -61,7 +64,8 @@ class Names(Recorder):
         observed |= {name: _UNBOUND for name in maybe if self._is_gone(name, present)}
         kept = {name: value for name, value in bound.items() if name not in run.drop}
         told = {
-            "bound": self._in_order(list(kept), run.order),
+            "bound": _in_order(list(kept), last, run.order()),
+            "moved": sorted(last.intersection(self._names, kept)),
             "deleted": deleted,
             "imports": [name for name in run.imports if name in sys.modules],
         }
@@ -75,19 +79,6 @@ class Names(Recorder):
 
     def _is_gone(self, name: str, present: Collection[str]) -> bool:
         return name not in present and not hidden(name)
-
-    def _in_order(self, names: list[str], order: Mapping[str, int]) -> list[str]:
-        """Order names as the cell has bound them.
-
-        New names stand in that order, also where no statement says it, as after `exec`. One that was there before
-        stands at its old place, which says nothing of when it was bound, so it goes by its statement.
-        """
-        reached, when = 0, {}
-        for name in names:
-            is_new = name not in self._before and name not in self._gone
-            reached = max(reached, order.get(name, reached)) if is_new else reached
-            when[name] = reached if is_new else order.get(name, len(order))
-        return sorted(names, key=lambda name: when[name])
 
     def cancel(self, run: Run) -> None:
         """Let the old values go."""
@@ -119,10 +110,33 @@ class Names(Recorder):
                 _restore, notes, {name: notes.get(name, _NOTHING) for name in record.values[_NOTES]}
             )
             notes.update(record.values[_NOTES])
+        for name in record.effects["moved"]:
+            run.namespace.pop(name, None)
         for name in record.effects["bound"]:
             run.namespace[name] = record.values[name]
         for name in record.effects["deleted"]:
             run.namespace.pop(name, None)
+
+
+def _last(before: list[str], now: list[str]) -> set[str]:
+    """Name what was put at the end of a namespace: new names, and those that were deleted and bound again."""
+    rest = iter(before)
+    kept = next((place for place, name in enumerate(now) if name not in rest), len(now))
+    return set(now[kept:])
+
+
+def _in_order(names: list[str], last: set[str], order: Mapping[str, int]) -> list[str]:
+    """Order names as the cell has bound them.
+
+    New names stand in that order, also where no statement says it, as after `exec`. One that was there before
+    stands at its old place, which says nothing of when it was bound, so it goes by the cell's text.
+    """
+    reached, when = 0, {}
+    for name in names:
+        is_new = name in last
+        reached = max(reached, order.get(name, reached)) if is_new else reached
+        when[name] = reached if is_new else order.get(name, len(order))
+    return sorted(names, key=lambda name: when[name])
 
 
 def _restore(namespace: dict[str, Any], before: dict[str, Any]) -> None:

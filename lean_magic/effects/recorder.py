@@ -9,7 +9,7 @@ replay it puts the effects back.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -28,7 +28,7 @@ class Run:
     reads: frozenset[str] = frozenset()
     assigned: frozenset[str] = frozenset()
     surely: frozenset[str] = frozenset()
-    order: Mapping[str, int] = field(default_factory=dict)
+    order: Callable[[], Mapping[str, int]] = dict  # numbers names in the order the cell's text binds them
     drop: frozenset[str] = frozenset()
     strings: frozenset[str] = frozenset()
     inner: frozenset[str] = frozenset()  # those of values, wherever they lie, that look like paths

@@ -31,6 +31,7 @@ from lean_magic.key.reach import Part
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.code import code_digest
 from lean_magic.values.fingerprint import combine, leaf
+from lean_magic.values.reduced import held_by
 
 __all__ = ["Identity", "identify", "name_of", "unwrapped"]
 
@@ -105,7 +106,7 @@ def name_of(function: Any) -> str:
 def unwrapped(function: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Take the options out of a `functools.partial`, so that they count one by one."""
     kept = dict(options)
-    while type(function) is functools.partial and not function.args and not vars(function):
+    while type(function) is functools.partial and not function.args and not held_by(function):
         function, kept = function.func, {**function.keywords, **kept}
     return function, kept
 

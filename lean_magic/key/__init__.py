@@ -1,5 +1,6 @@
 """What the result of a cell depends on: its code, and the code and data that its names reach."""
 
+from lean_magic.key.bindings import binding_order
 from lean_magic.key.key import (
     Difference,
     Key,
@@ -24,6 +25,7 @@ __all__ = [
     "Remembered",
     "after_loading",
     "analyse",
+    "binding_order",
     "difference",
     "held_by_modules",
     "look_at_filters",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import dis
+from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "binding_order",
     "bound_in",
     "captures",
     "catches",
@@ -15,6 +17,18 @@ __all__ = [
     "stored",
     "targets",
 ]
+
+
+def binding_order(nodes: Sequence[ast.stmt], statements: Mapping[str, int]) -> dict[str, int]:
+    """Give the names that a cell binds their numbers in the order it does so, as far as its text tells.
+
+    `statements` gives the statement that first binds each; within one, names go by the stores in its bytecode.
+    """
+    code = compile(ast.Module(list(nodes), []), "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    steps = [step for step in dis.get_instructions(code) if step.opname in {"STORE_NAME", "STORE_GLOBAL"}]
+    stores = {name: place for place, name in enumerate(dict.fromkeys(step.argval for step in steps), 1)}
+    ranked = sorted(statements, key=lambda name: (statements[name], stores.get(name, 0)))
+    return {name: rank for rank, name in enumerate(ranked)}
 
 
 def catches(node: ast.AST) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import members, registered
-from lean_magic.values.reduced import is_plain, set_on_member, shapes_itself, slots_of
+from lean_magic.values.reduced import held_by, is_plain, set_on_member, shapes_itself, slots_of
 
 __all__ = ["content_of", "put", "shape_of"]
 
@@ -30,7 +30,7 @@ def content_of(value: Any) -> Any:
     """Give the content of `value`. Raises Unstorable for what cannot be changed back in place."""
     for kind, (take, _) in _KINDS.items():
         if isinstance(value, kind):
-            return take(value), {} if isinstance(value, _WHOLE) else _attributes(value)
+            return take(value), {} if isinstance(value, _WHOLE) else held_by(value)
     for adapter in adapters_for(type(value)):
         content = adapter.content(value)
         if content is not NotImplemented:
@@ -91,7 +91,7 @@ def _state(value: Any) -> tuple[type, bool, dict[str, Any], dict[str, Any]]:
         if isinstance(told, dict):
             slots = {name: told[name] for name in slots_of(value) if name in told}
             return type(value), False, {name: told[name] for name in told if name not in slots}, slots
-    return type(value), True, _attributes(value), slots_of(value)
+    return type(value), True, held_by(value), slots_of(value)
 
 
 def _told(value: Any) -> Any:
@@ -103,12 +103,8 @@ def _told(value: Any) -> Any:
         raise Unstorable(type(value).__qualname__, why, "bind a changed copy to a new name") from error
 
 
-def _attributes(value: Any) -> dict[str, Any]:
-    return dict(getattr(value, "__dict__", {}))
-
-
 def _put_attributes(live: Any, state: dict[str, Any], *, whole: bool) -> None:
-    present = getattr(live, "__dict__", None)
+    present = getattr(live, "__dict__", None) if state or held_by(live) else None
     if present is None:
         return
     for name in [name for name in present if whole and name not in state]:
@@ -162,7 +158,7 @@ def _give_bytes(live: Any, content: Any) -> None:
 
 def _take_fixed(value: Any) -> None:
     """Of what cannot be changed, only the attributes are content, where it has any."""
-    if not hasattr(value, "__dict__"):
+    if not type(value).__dictoffset__:
         raise _refused(value)
 
 

@@ -34,6 +34,7 @@ from lean_magic.values.marks import is_inner
 from lean_magic.values.memory import LayoutChanged, Memory, Plain
 from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import shapes_itself, slots_of
+from lean_magic.values.singletons import kept_of, reduced_singleton
 from lean_magic.values.sources import Sources, find_code, source_of
 
 __all__ = ["Reader", "Writer"]
@@ -66,6 +67,7 @@ class Writer(cloudpickle.Pickler):
         self._cells: set[int] = set()
         self._foreign: dict[int, _Foreign] = {}
         self._adapters: dict[type, tuple[Adapter, ...]] = {}
+        self._kept: dict[type, Mapping[int, Any]] = {}
 
     def persistent_id(self, obj: Any) -> Any:
         """Write live objects as their mark and namespaces as their module's name."""
@@ -96,6 +98,7 @@ class Writer(cloudpickle.Pickler):
             memory = None if id(obj) in self._plain else self._memory
             tried = (adapter.reduce(obj, memory) for adapter in self._adapters_for(type(obj)))
             form = next((form for form in tried if form is not NotImplemented), NotImplemented)
+        form = form if form is not NotImplemented else self._singleton(obj)
         return form if form is not NotImplemented else super().reducer_override(obj)
 
     def _adapters_for(self, cls: type) -> tuple[Adapter, ...]:
@@ -103,6 +106,12 @@ class Writer(cloudpickle.Pickler):
         if found is None:
             found = self._adapters[cls] = tuple(adapters_for(cls))
         return found
+
+    def _singleton(self, obj: Any) -> Any:
+        kept = self._kept.get(type(obj))
+        if kept is None:
+            kept = self._kept[type(obj)] = kept_of(type(obj))
+        return reduced_singleton(obj) if id(obj) in kept else NotImplemented
 
     def function(self, obj: types.FunctionType) -> Any:
         """Take a function apart so that it will live on the live globals."""

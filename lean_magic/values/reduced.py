@@ -17,8 +17,9 @@ from typing import Any
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.origin import is_own, module_of, origin
+from lean_magic.values.singletons import place_of
 
-__all__ = ["attributes", "is_plain", "reduced", "set_on_member", "shapes_itself", "slots_of"]
+__all__ = ["attributes", "held_by", "is_plain", "reduced", "set_on_member", "shapes_itself", "slots_of"]
 
 
 def reduced(walk: Walk, value: Any) -> bytes:
@@ -32,7 +33,11 @@ def reduced(walk: Walk, value: Any) -> bytes:
     form = walk.keep(_reduce(value))
     if isinstance(form, str):
         return _global(walk, value, form)
-    return combine("reduced", walk.digest(type(value)), *(_pieces(walk, form)))
+    place = (
+        place_of(value) if form[2:] == (None, None, None) else None
+    )  # nothing tells it from others but that
+    name = [leaf("singleton", ":".join(place).encode())] if place is not None else []
+    return combine("reduced", walk.digest(type(value)), *_pieces(walk, form), *name)
 
 
 def shapes_itself(cls: type) -> bool:
@@ -168,6 +173,17 @@ def _is_slot(cls: type, name: str) -> bool:
 
 def attributes(walk: Walk, value: Any, skip: frozenset[str] = frozenset()) -> bytes:
     """Digest the instance attributes (dict and slots) of `value` in their order."""
-    state = dict(getattr(value, "__dict__", {})) | slots_of(value)
+    state = held_by(value) | slots_of(value)
     kept = {name: item for name, item in state.items() if name not in skip}
     return _named(walk, kept)
+
+
+def held_by(value: Any) -> dict[str, Any]:
+    """Give the instance attributes of `value`, without giving it a `__dict__` where it has none yet.
+
+    A partial of a partial becomes one, unless the inner one has a `__dict__`.
+    """
+    if isinstance(value, functools.partial):
+        form: Any = functools.partial.__reduce__(value)
+        return dict(form[2][3] or {})
+    return dict(getattr(value, "__dict__", {}))

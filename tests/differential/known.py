@@ -6,8 +6,8 @@ import re
 KNOWN = [
     (
         r"^\w+: order:",
-        r"import \*|\bdel |globals\(\)",
-        "the order of names after a star import, or where a name is bound anew",
+        r"import \*|globals\(\)",
+        "the order of names that a star import or a dict binds anew",
     ),
     (r"names Out", r"\bOut\b", "`Out`, read by a cached cell, has the numbers of the first run"),
     ("names", r"setflags", "an array closed in place"),

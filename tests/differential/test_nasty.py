@@ -11,7 +11,6 @@ SHORTFALLS = {
     "a generic class": "a generic class comes back with other internals",
     "a protocol": "a protocol comes back with other internals",
     "index shared and renamed": "an index that several tables share",
-    "global read after being deleted and set again": "the order of names",
     "pyplot's current figure": "figures that pyplot keeps",
 }
 HEAVY = {"torch", "figures"}

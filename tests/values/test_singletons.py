@@ -1,0 +1,40 @@
+"""Objects that a library keeps one of are known and stored by name."""
+
+import copyreg
+import dataclasses
+import functools
+import pickle
+import types
+
+from lean_magic.values import codec, fingerprint
+from lean_magic.values.singletons import place_of
+
+
+def again(value):
+    """Store a value and read it."""
+    return pickle.loads(codec.encode({"v": value}).stream.getvalue())["v"]
+
+
+def test_one_of_a_library_comes_back_as_itself():
+    """What a library's module holds, and a bare object of any library's, is the same object after being stored."""
+    assert place_of(dataclasses.MISSING) == ("dataclasses", "MISSING")
+    assert again([dataclasses.MISSING, 1])[0] is dataclasses.MISSING
+    assert again(functools._initial_missing) is functools._initial_missing
+
+
+def test_others_are_no_such_objects():
+    """What only the user holds, and what a class stores in its own way, is left alone."""
+    for value in (object(), [1], types.SimpleNamespace(), dataclasses.field()):
+        assert place_of(value) is None
+    assert again(copyreg.dispatch_table) is not copyreg.dispatch_table
+
+
+def test_two_of_a_kind_have_two_fingerprints(monkeypatch):
+    """Objects that nothing but their name tells apart are told apart, as code does by `is`."""
+    other = type(dataclasses.MISSING)()
+    assert fingerprint(other) != fingerprint(dataclasses.MISSING)
+    monkeypatch.setattr(dataclasses, "OTHER", other, raising=False)
+    assert place_of(other) == ("dataclasses", "OTHER")
+    assert fingerprint(other) != fingerprint(dataclasses.MISSING)
+    monkeypatch.undo()
+    assert place_of(other) is None
