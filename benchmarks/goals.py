@@ -28,8 +28,8 @@ def goals(bench):
     ]
     rows += [*_crowd(bench), *_on_gpu(), *_in_place(bench)]
     how = (
-        "Each figure is a ratio of two that were taken in turns. “Reading” is `x.view('u8').sum()` over as many bytes, "
-        "by one thread."
+        "Each figure is a ratio of two that were taken in turns. “Reading” is `x.view('u8').sum()` by one thread, "
+        "over the same memory, or over as much other where it has gaps or another order."
     )
     return [Section("Goals", how, rows, GOAL_HEADS)]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lean_magic.host import new_id
 from lean_magic.key import Key
 from lean_magic.ledger import Ledger, Record
 from lean_magic.outcome import Bypass, Hit, Miss, Outcome
@@ -95,7 +95,7 @@ class Notice:
     def show(self, line: str) -> None:
         """Show the line in the place of the one before."""
         known = bool(self._id)
-        self._id = self._id or uuid.uuid4().hex
+        self._id = self._id or new_id()
         if known and not hasattr(self._shell, "kernel"):
             return
         options = {"transient": {"display_id": self._id}, "update": known}

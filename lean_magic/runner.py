@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import getpass
-import sys
 import time
 import types
-import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from lean_magic import history
-from lean_magic._version import __version__
 from lean_magic.effects import Record, files
 from lean_magic.effects.names import hidden
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
+from lean_magic.host import new_id, provenance
 from lean_magic.key import Analysis, after_loading, held_by_modules, look_at_filters, possible_after
 from lean_magic.ledger import Ledger
 from lean_magic.outcome import Bypass, Hit, Miss, Outcome
@@ -254,7 +251,7 @@ class Runner:
         loaded = after_loading(plan.key, plan.found, self.shell.user_ns, self.planner.patches)
         if loaded is not None:
             parts = {name: Part(part.digest, part.text) for name, part in loaded.parts.items()}
-            again = replace(manifest, key=loaded.digest, parts=parts, entry=uuid.uuid4().hex)
+            again = replace(manifest, key=loaded.digest, parts=parts, entry=new_id())
             self.store.put(again, lambda file: codec.dump(graph, file))
 
     def _manifest(self, plan: Plan, cell: Cell, seconds: float, records: Mapping[str, Record]) -> Manifest:
@@ -274,7 +271,7 @@ class Runner:
         return Manifest(
             family=key.family,
             key=key.digest,
-            entry=uuid.uuid4().hex,
+            entry=new_id(),
             label=cell.options.label,
             cell_id=cell.cell_id,
             source=cell.source,
@@ -283,7 +280,7 @@ class Runner:
             effects={name: record.effects for name, record in records.items()},
             seconds=seconds,
             created=time.time(),
-            provenance=_provenance(),
+            provenance=provenance(),
         )
 
     # -- the end -----------------------------------------------------------------------
@@ -334,15 +331,3 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     held = held_by_modules(one for one, _ in plan.found.imports)
     places = {one: place for one, place in held.items() if place not in changed}
     return codec.Live(run.walk.live(), {**spaces, id(namespace): "__main__"}, own, arrays, places)
-
-
-def _provenance() -> dict[str, Any]:
-    import platform  # which a kernel that only replays never needs
-
-    return {
-        "user": getpass.getuser(),
-        "host": platform.node(),
-        "python": platform.python_version(),
-        "lean_magic": __version__,
-        "executable": sys.executable,
-    }

@@ -18,6 +18,7 @@ FLOOR = {
     "options": {"errors", "settings"},
     "outcome": {"words"},
     "progress": {"words"},
+    "host": {"_version"},
     "report_files": set(),
     "shutdown_hooks": set(),
 }

@@ -106,6 +106,11 @@ SLOW = [
     "importlib.metadata",
     "difflib",
     "ctypes",
+    "uuid",
+    "platform",
+    "secrets",
+    "getpass",
+    "zoneinfo",
 ]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import math
-import platform
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lean_magic._version import __version__
 from lean_magic.errors import Damaged, LeanMagicError
+from lean_magic.host import provenance
 from lean_magic.items.choices import Choices
 from lean_magic.items.columns import Batch, joined
 from lean_magic.items.identity import Identity
@@ -42,12 +40,7 @@ def meta(choices: Choices, identity: Identity) -> dict[str, Any]:
         "label": choices.label,
         "function": identity.name,
         "parts": {name: [part.digest, part.text[:_TEXT]] for name, part in identity.parts.items()},
-        "provenance": {
-            "user": getpass.getuser(),
-            "host": platform.node(),
-            "python": platform.python_version(),
-            "lean_magic": __version__,
-        },
+        "provenance": provenance(),
     }
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lean_magic.errors import Damaged
+from lean_magic.host import new_id
 from lean_magic.store.manifest import Manifest, require_name
 from lean_magic.store.payload import open_own
 from lean_magic.store.store import unusable
@@ -90,7 +90,7 @@ def read_manifest(path: Path) -> Manifest:
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file that becomes `path` if the block ends well, and is removed if it does not."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{_TEMPORARY}")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{new_id(4)}{_TEMPORARY}")
     try:
         with open(temporary, "xb", opener=_create) as file:
             yield file

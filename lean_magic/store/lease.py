@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lean_magic.errors import LeanMagicError
+from lean_magic.host import node
 from lean_magic.store.manifest import require_name
 from lean_magic.store.trust import make_private
 
@@ -41,7 +41,7 @@ class Holder:
     @property
     def name(self) -> str:
         """Words for it: "analysis.ipynb (process 4242)"."""
-        where = "" if self.host == platform.node() else f" on {self.host}"
+        where = "" if self.host == node() else f" on {self.host}"
         return f"{self.notebook or 'another kernel'} (process {self.pid}{where})"
 
 
@@ -97,7 +97,7 @@ class Leases:
         """Say who holds a lease, if that can be read."""
         path = self._folder / f"{key}.lease"
         if path in _held:  # reading and closing the file would drop our own lock on it
-            return Holder(os.getpid(), platform.node(), _notebook(), time.time())
+            return Holder(os.getpid(), node(), _notebook(), time.time())
         try:
             return Holder(**json.loads(path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
@@ -166,7 +166,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    holder = Holder(os.getpid(), platform.node(), _notebook(), time.time())
+    holder = Holder(os.getpid(), node(), _notebook(), time.time())
     with contextlib.suppress(OSError):  # on a full disk nobody learns who it is
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)

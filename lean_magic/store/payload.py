@@ -6,7 +6,6 @@ import errno
 import io
 import json
 import os
-import platform
 import stat
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 import xxhash
 
 from lean_magic.errors import Damaged
+from lean_magic.host import node
 from lean_magic.store.store import unusable
 from lean_magic.store.trust import require_own
 
@@ -151,7 +151,7 @@ def _require_regular(path: Path, status: os.stat_result) -> None:
 
 def _seal(status: os.stat_result, digest: str) -> Seal:
     return {
-        "machine": platform.node(),  # on another one that mounts the folder, device and inode mean nothing
+        "machine": node(),  # on another one that mounts the folder, device and inode mean nothing
         "device": status.st_dev,
         "inode": status.st_ino,
         "size": status.st_size,

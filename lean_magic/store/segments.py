@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import struct
 import time
 from array import array
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from lean_magic.errors import Damaged, LeanMagicError
+from lean_magic.host import new_id
 from lean_magic.store.folder import DAY, files_in, folders_in, mark, new_file
 from lean_magic.store.manifest import require_name
 from lean_magic.store.payload import open_own
@@ -226,7 +226,7 @@ class Segments:
 
     def put_encoded(self, pieces: Iterable[ReadableBuffer]) -> str:
         """Write the pieces of a segment that another process may have encoded."""
-        name = f"{time.time_ns() // 1000:014x}-{secrets.token_hex(4)}{SEGMENT}"
+        name = f"{time.time_ns() // 1000:014x}-{new_id(4)}{SEGMENT}"
         with in_words("store items in", self.root):
             self.prepare()
             with new_file(self.folder / name) as file:

@@ -269,7 +269,7 @@ def _patches(cls: type) -> list[tuple[str, Any]]:
     return [held[place] for place in places]
 
 
-_MANY = 12  # members; the central classes of pandas and torch have hundreds
+_MANY = 4  # members; the central classes of pandas and torch have hundreds
 _judged: dict[type, tuple[list[Any], list[int]]] = {}
 
 

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from lean_magic.errors import LeanMagicError, Unstorable
 from lean_magic.values.memory import Interval, Memory
-from lean_magic.values.pickling import Reader, Writer
+from lean_magic.values.reading import Reader
 from lean_magic.values.sources import Sources
 
 __all__ = ["Graph", "Live", "dump", "encode", "load"]
@@ -74,6 +74,8 @@ class Live:
         return graph if again is None else self._write(values, again)
 
     def _write(self, values: Any, memory: Memory) -> Graph:
+        from lean_magic.values.pickling import Writer  # which loads cloudpickle
+
         graph = Graph(memory)
         writer = Writer(graph.stream, self.marks, self.spaces, graph.keep, self.names, memory, self.places)
         writer.dump(values)

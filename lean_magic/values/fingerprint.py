@@ -80,15 +80,33 @@ _ATOMS: set[type] = set()
 # Classes of which many can be digested in one go: class → rule for a list, which may give None.
 TOGETHER: dict[type, Callable[[Walk, list[Any]], bytes | None]] = {}
 _MANY = 32  # objects; part of the digest
+_late: dict[str, tuple[str, Rule]] = {}
 _rule_for: list[Callable[[type], Rule]] = []
 _HOLDERS = {tuple, frozenset, slice, datetime.datetime, datetime.time}
 
 
-def register(plain: Mapping[type, Rule], rule_for: Callable[[type], Rule]) -> None:
-    """Say how values are digested; done once, as the package is imported."""
+def register(
+    plain: Mapping[type, Rule], late: Mapping[str, tuple[str, Rule]], rule_for: Callable[[type], Rule]
+) -> None:
+    """Say how values are digested; done once, as the package is imported.
+
+    `late` are plain classes of modules that need not be loaded yet: module → (class, rule).
+    """
     PLAIN.update(plain)
     _ATOMS.update(plain.keys() - _HOLDERS)
+    _late.update(late)
     _rule_for[:] = [rule_for]
+
+
+def _learn() -> None:
+    """Take over the rules for classes whose modules have been loaded by now."""
+    for module in [module for module in _late if module in sys.modules]:
+        name, rule = _late[module]
+        cls = getattr(sys.modules[module], name, None)
+        if cls is not None:  # else it is being loaded
+            PLAIN[cls] = rule
+            _ATOMS.add(cls)
+            _late.pop(module, None)
 
 
 class Walk(Marks):
@@ -100,6 +118,7 @@ class Walk(Marks):
 
     def __init__(self) -> None:
         super().__init__()
+        _learn()
         self.spaces: dict[str, dict[str, Any]] = {}
         self.modules: set[str] = set()
         self.standard: set[str] = set()

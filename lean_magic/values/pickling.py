@@ -1,4 +1,4 @@
-"""One graph of objects ↔ one pickle stream and its large buffers.
+"""One graph of objects → one pickle stream and its large buffers; `reading` is the way back.
 
 On top of cloudpickle, which writes functions and classes of the notebook by
 value, four things a cache needs:
@@ -30,14 +30,14 @@ from lean_magic.values.class_members import in_order, without_hook
 from lean_magic.values.code import facts
 from lean_magic.values.code_rules import importable
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
-from lean_magic.values.marks import is_inner
-from lean_magic.values.memory import LayoutChanged, Memory, Plain
+from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.origin import is_own
+from lean_magic.values.reading import Code, Space
 from lean_magic.values.reduced import shapes_itself, slots_of
 from lean_magic.values.singletons import kept_of, reduced_singleton
-from lean_magic.values.sources import Sources, find_code, source_of
+from lean_magic.values.sources import source_of
 
-__all__ = ["Reader", "Writer"]
+__all__ = ["Writer"]
 
 _EMPTY = "<empty>"
 
@@ -140,7 +140,7 @@ class Writer(cloudpickle.Pickler):
         space, name = obj.__globals__, str(obj.__globals__.get("__name__"))
         module = _modules().get(name)
         if id(space) in self._spaces or (module is not None and vars(module) is space):
-            return _Space(self._spaces.get(id(space), name))
+            return Space(self._spaces.get(id(space), name))
         state["globals"] = {used: space[used] for used in facts(obj.__code__).loads if used in space}
         return self._foreign.setdefault(id(space), _Foreign(space))
 
@@ -152,23 +152,16 @@ class Writer(cloudpickle.Pickler):
 
     def code(self, obj: types.CodeType) -> Any:
         """Write a code object with the source it was compiled from."""
-        return _Code, (marshal.dumps(obj), source_of(obj))
+        return Code, (marshal.dumps(obj), source_of(obj))
 
     def plain(self, obj: Plain) -> Any:
         """Write an array by its content, though a live one lies there."""
         self._plain.add(id(obj.value))
         return Plain, (obj.value,)
 
-    def space(self, obj: _Space) -> Any:
+    def space(self, obj: Space) -> Any:
         """Write a module's globals by the module's name."""
-        return _Space, (obj.name,)
-
-
-class _Space:
-    """Stands for the globals of a module until the stream is read."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+        return Space, (obj.name,)
 
 
 class _Foreign:
@@ -179,60 +172,6 @@ class _Foreign:
 
     def __reduce__(self) -> Any:
         return dict, (self.own,)
-
-
-class _Code:
-    """Stands for a code object until the stream is read; see Reader.find_class."""
-
-    def __init__(self, content: bytes, source: tuple[str, str]) -> None:
-        self.content = content
-        self.source = source
-
-
-class Reader(pickle.Unpickler):
-    """Read one graph onto the live objects and namespaces."""
-
-    def __init__(
-        self, file: Any, objects: Mapping[str, Any], spaces: Mapping[str, dict[str, Any]], **more: Any
-    ) -> None:
-        self._sources: Sources = more.pop("sources", {})
-        super().__init__(file, **more)
-        self._objects = objects
-        self._live = spaces
-
-    def persistent_load(self, pid: Any) -> Any:
-        """Find a live object by its mark, or a namespace by its name."""
-        kind, name = pid
-        if kind == "name":
-            return self._live["__main__"][name]
-        if kind == "global":
-            return self._space(name[0])[name[1]]
-        if kind != "live":
-            return self._space(name)
-        if name not in self._objects and is_inner(name):
-            raise LayoutChanged("a table lies in memory in another way than when the entry was made")
-        return self._objects[name]
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Find a class or function by name; stand-ins are resolved against the live kernel."""
-        if module == __name__ and name == "_Space":
-            return self._space
-        if module == __name__ and name == "_Code":
-            return self._code
-        return super().find_class(module, name)
-
-    def _space(self, name: str) -> dict[str, Any]:
-        live = self._live.get(name)
-        return live if live is not None else vars(_imported(name))
-
-    def _code(self, content: bytes, source: tuple[str, str]) -> types.CodeType:
-        return find_code(marshal.loads(content), source, self._sources)  # noqa: S302  as trusted as the pickle it is in
-
-
-def _imported(name: str) -> types.ModuleType:
-    import importlib
-
-    return importlib.import_module(name)
 
 
 def _modules() -> Mapping[str, types.ModuleType]:
@@ -342,7 +281,7 @@ _REDUCERS: dict[type, Callable[[Writer, Any], Any]] = {
     types.FunctionType: Writer.function,
     types.CellType: Writer.cell,
     types.CodeType: Writer.code,
-    _Space: Writer.space,
+    Space: Writer.space,
     Plain: Writer.plain,
     **{cls: functools.partial(_ignoring, reducer) for cls, reducer in REDUCERS.items()},
 }

@@ -33,6 +33,9 @@ def whole(walk: Walk, value: Any) -> bytes | None:
 
     None where anything in it is of another kind, or some list or dict in it is met a second time.
     """
+    numbers = _numbers(value) if type(value) is not dict else None
+    if numbers is not None:
+        return leaf("plain", numbers)
     found = _levels(walk, value)
     if found is None:
         return None
@@ -41,6 +44,34 @@ def whole(walk: Walk, value: Any) -> bytes | None:
     content = marshal.dumps(value, 2)
     _note(walk, texts, content)
     return leaf("plain", content)
+
+
+def _numbers(values: list[Any] | tuple[Any, ...]) -> bytes | None:
+    """Write a long list of nothing but floats, or of nothing but ints of 32 bits; None for any other.
+
+    What was written tells whether it is one, sooner than the types of all elements do: each is a letter and four
+    bytes, or eight, and nothing else is written with that letter, so a letter at every such step leaves no room.
+    """
+    size = len(values)
+    some = values[:: max(size // _FEW, 1)]
+    kinds = set(map(type, some))
+    if size < _FEW or len(kinds) > 1 or not kinds <= _WIDTHS.keys():
+        return None
+    kind = kinds.pop()
+    if kind is int and not all(-_INT <= one < _INT for one in some):
+        return None
+    letter, width = _WIDTHS[kind]
+    try:
+        content = marshal.dumps(values, 2)
+    except ValueError:
+        return None
+    fits = len(content) == _HEAD + size * width
+    return content if fits and content[_HEAD::width] == letter * size else None
+
+
+_HEAD = 5  # bytes: what it is, and how many
+_INT = 1 << 31
+_WIDTHS = {int: (b"i", 5), float: (b"g", 9)}
 
 
 def each(walk: Walk, values: Sequence[Any]) -> bytes:

@@ -19,11 +19,10 @@ import pathlib
 import random
 import re
 import struct
+import sys
 import types
 import typing
-import uuid
 import weakref
-import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
@@ -196,8 +195,9 @@ def _zoned(walk: Walk, value: Any) -> bytes:
     """Dates and times: their text, their zone, and which side of a clock change they are on."""
     zone = getattr(value, "tzinfo", None)
     fold = getattr(value, "fold", 0)
-    told = repr(zone) if zone is None or isinstance(zone, datetime.timezone) else zone
-    if isinstance(zone, zoneinfo.ZoneInfo) and zone.key is not None:
+    told: Any = repr(zone) if zone is None or isinstance(zone, datetime.timezone) else zone
+    zones: Any = sys.modules.get("zoneinfo")
+    if zones is not None and isinstance(zone, zones.ZoneInfo) and zone.key is not None:
         told = f"ZoneInfo {zone.key}"
     text = value.isoformat() if zone is None else value.replace(tzinfo=None).isoformat()
     return combine("time", leaf(type(value).__name__, _text(text)), walk.digest((fold, told)))
@@ -250,7 +250,6 @@ _PLAIN: dict[type, Rule] = {
     datetime.timedelta: _tagged("timedelta", lambda value: repr(value).encode()),
     decimal.Decimal: _tagged("decimal", lambda value: repr(value.as_tuple()).encode()),
     fractions.Fraction: _tagged("fraction", _text),
-    uuid.UUID: _tagged("uuid", lambda value: value.bytes),
     pathlib.PurePosixPath: _path,
     pathlib.PureWindowsPath: _path,
     pathlib.PosixPath: _path,
@@ -307,4 +306,7 @@ _RULES: dict[type, Rule] = {
     type(functools.lru_cache(lambda: 0)): code_rules.lru_rule,
 }
 
-register(_PLAIN, rule_for)
+# Of modules that a kernel may never load: module → (class, rule).
+_LATE: dict[str, tuple[str, Rule]] = {"uuid": ("UUID", _tagged("uuid", lambda value: value.bytes))}
+
+register(_PLAIN, _LATE, rule_for)

@@ -36,6 +36,22 @@ def test_kinds_are_told_apart(wrap):
     assert len(set(digests)) == len(digests)
 
 
+@pytest.mark.parametrize(
+    "plain", [list(range(5000)), [float(n) for n in range(4999)] + [float("nan")]], ids=["ints", "floats"]
+)
+@pytest.mark.parametrize(
+    "odd",
+    [True, 1, 1.0, 2**31, -(2**31) - 1, Number(1), Buffer(b"iiii"), np.int64(1), b"iiii", "i", [1], None],
+)
+def test_one_of_another_kind_in_a_long_list(plain, odd, monkeypatch):
+    """Long lists of numbers are digested by what was written of them, to the digest that they have anyway."""
+    mixed = [*plain[:1234], odd, *plain[1235:]]
+    found = [fingerprint(wrap(values)) for values in (plain, mixed) for wrap in (list, tuple)]
+    assert len(set(found)) == 4
+    monkeypatch.setattr("lean_magic.values.plain._numbers", lambda values: None)
+    assert [fingerprint(wrap(values)) for values in (plain, mixed) for wrap in (list, tuple)] == found
+
+
 def test_aliasing_inside_plain_collections():
     """A list met twice is told from two equal ones, at any level, and cycles end."""
     one = [1]

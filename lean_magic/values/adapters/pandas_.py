@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lean_magic.values.adapters.numpy_ import content
-from lean_magic.values.adapters.pandas_blocks import inner_of, reduced_block, reduced_index
+from lean_magic.values.adapters.pandas_blocks import arrays_of, inner_of, reduced_block, reduced_index
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.reduced import attributes
 
@@ -18,7 +18,7 @@ __all__ = ["ADAPTER"]
 
 def _frame(walk: Walk, value: pd.DataFrame) -> bytes:
     walk.mark(value)
-    columns = [_column(walk, value.iloc[:, position]) for position in range(value.shape[1])]
+    columns = [_column(walk, array.dtype, array) for array in arrays_of(value)]
     walk.hold(value, inner_of(value, [elements for _, elements in columns]))
     heads = walk.digests((type(value), value.columns, value.index))
     return combine("frame", heads, _about(walk, value), *[digest for digest, _ in columns])
@@ -28,7 +28,7 @@ def _series(walk: Walk, value: pd.Series) -> bytes:
     walk.mark(value)
     heads = walk.digests((type(value), value.name, value.index))
     about = _about(walk, value)
-    digest, elements = _column(walk, value)
+    digest, elements = _column(walk, value.dtype, value.array)
     walk.hold(value, inner_of(value, [elements]))
     return combine("series", heads, about, digest)
 
@@ -45,18 +45,20 @@ _INNER = frozenset(
 
 
 def _values(walk: Walk, value: Any) -> bytes:
-    """Digest one column (Series or Index) by dtype and values."""
-    return _column(walk, value)[0]
+    """Digest an index by dtype and values."""
+    return _column(walk, value.dtype, value.array)[0]
 
 
-def _column(walk: Walk, value: Any) -> tuple[bytes, bytes | None]:
+def _column(walk: Walk, kind: Any, array: Any) -> tuple[bytes, bytes | None]:
     """Digest one column, and its elements alone; None if objects with an identity are among them."""
-    dtype, met = walk.digest(value.dtype), len(walk.objects)
-    elements = _elements(walk, value.array)
+    dtype, met = walk.digest(kind), len(walk.objects)
+    elements = _elements(walk, array)
     return combine("column", dtype, elements), elements if len(walk.objects) == met else None
 
 
 def _elements(walk: Walk, array: Any) -> bytes:
+    if isinstance(array, np.ndarray):
+        return content(walk, array)
     if isinstance(array, pd.Categorical):
         return combine("categorical", content(walk, array.codes))
     if isinstance(array, pd.arrays.IntervalArray):

@@ -15,11 +15,19 @@ from lean_magic.values.adapters.numpy_ import content
 from lean_magic.values.fingerprint import Walk, combine
 from lean_magic.values.marks import Inner
 
-__all__ = ["inner_of", "reduced_block", "reduced_index"]
+__all__ = ["arrays_of", "inner_of", "reduced_block", "reduced_index"]
 
 _internals: Any = pd._libs.internals  # noqa: SLF001  there is no public way to them
 _Single: Any = type(pd.Series([0])._mgr)  # noqa: SLF001
 Refs: Any = getattr(_internals, "BlockValuesRefs", None)  # since pandas 2
+
+
+def arrays_of(table: pd.DataFrame) -> list[Any]:
+    """List the columns of a frame as arrays, without making a Series of each."""
+    manager: Any = table._mgr  # noqa: SLF001
+    if hasattr(manager, "iget_values"):
+        return [manager.iget_values(place) for place in range(table.shape[1])]
+    return [table.iloc[:, place].array for place in range(table.shape[1])]
 
 
 def inner_of(table: Any, columns: list[bytes | None]) -> list[Inner]:

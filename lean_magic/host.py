@@ -1,0 +1,37 @@
+"""This machine and who uses it, without the modules that take long to load."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from lean_magic._version import __version__
+
+__all__ = ["new_id", "node", "provenance"]
+
+
+def new_id(size: int = 16) -> str:
+    """Give a number that nobody else gives, of so many bytes, in hex."""
+    return os.urandom(size).hex()
+
+
+def node() -> str:
+    """Name this machine in its network."""
+    if sys.platform != "win32":
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
+
+
+def provenance() -> dict[str, str]:
+    """Say who makes an entry, where, and with what."""
+    import getpass
+
+    return {
+        "user": getpass.getuser(),
+        "host": node(),
+        "python": sys.version.partition(" ")[0],
+        "lean_magic": __version__,
+        "executable": sys.executable,
+    }

@@ -1,0 +1,74 @@
+"""One pickle stream and its large buffers → a graph of objects, on the live objects and namespaces of a kernel.
+
+Apart from `pickling`, for a kernel that only replays never writes, and what that needs takes long to load.
+"""
+
+from __future__ import annotations
+
+import importlib
+import marshal
+import pickle
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from lean_magic.values.marks import is_inner
+from lean_magic.values.memory import LayoutChanged
+from lean_magic.values.sources import Sources, find_code
+
+__all__ = ["Code", "Reader", "Space"]
+
+
+class Space:
+    """Stands for the globals of a module until the stream is read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Code:
+    """Stands for a code object until the stream is read; see Reader.find_class."""
+
+    def __init__(self, content: bytes, source: tuple[str, str]) -> None:
+        self.content = content
+        self.source = source
+
+
+class Reader(pickle.Unpickler):
+    """Read one graph onto the live objects and namespaces."""
+
+    def __init__(
+        self, file: Any, objects: Mapping[str, Any], spaces: Mapping[str, dict[str, Any]], **more: Any
+    ) -> None:
+        self._sources: Sources = more.pop("sources", {})
+        super().__init__(file, **more)
+        self._objects = objects
+        self._live = spaces
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Find a live object by its mark, or a namespace by its name."""
+        kind, name = pid
+        if kind == "name":
+            return self._live["__main__"][name]
+        if kind == "global":
+            return self._space(name[0])[name[1]]
+        if kind != "live":
+            return self._space(name)
+        if name not in self._objects and is_inner(name):
+            raise LayoutChanged("a table lies in memory in another way than when the entry was made")
+        return self._objects[name]
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Find a class or function by name; stand-ins are resolved against the live kernel."""
+        if module == __name__ and name == "Space":
+            return self._space
+        if module == __name__ and name == "Code":
+            return self._code
+        return super().find_class(module, name)
+
+    def _space(self, name: str) -> dict[str, Any]:
+        live = self._live.get(name)
+        return live if live is not None else vars(importlib.import_module(name))
+
+    def _code(self, content: bytes, source: tuple[str, str]) -> types.CodeType:
+        return find_code(marshal.loads(content), source, self._sources)  # noqa: S302  as trusted as the pickle it is in
