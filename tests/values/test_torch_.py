@@ -158,9 +158,16 @@ def test_nested():
 
 
 def test_a_tensor_with_a_history():
-    """A tensor that carries an autograd graph is refused, with a remedy."""
+    """A tensor that carries a working autograd graph is refused, with a remedy; a spent one is what it holds."""
     with pytest.raises(Unfingerprintable, match="detach"):
         fingerprint(torch.zeros(2, requires_grad=True) * 2)
+    one, two, other = ((torch.ones(2, requires_grad=True) * factor).pow(2).sum() for factor in (1, 1, 2))
+    for loss in (one, two, other):
+        loss.backward()
+    assert fingerprint(one) == fingerprint(two) != fingerprint(other)
+    assert fingerprint(one) != fingerprint(one.detach())
+    with pytest.raises(Unfingerprintable, match="detach"):
+        fingerprint(one + torch.ones(2, requires_grad=True).sum())
 
 
 def test_subclasses_of_the_user():

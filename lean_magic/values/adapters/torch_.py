@@ -6,7 +6,6 @@ configuration, parameters, buffers, submodules and hooks.
 
 from __future__ import annotations
 
-import copyreg
 import marshal
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,13 @@ import torch
 from torch.nn.utils import parametrize
 
 from lean_magic.values.adapters.torch_content import content, digest_of, shape_text
-from lean_magic.values.adapters.torch_graph import spent
+from lean_magic.values.adapters.torch_graph import is_spent, spent
+from lean_magic.values.adapters.torch_optim import (
+    held_by_optimizer,
+    optimizer_content,
+    put_optimizer,
+    reduced_optimizer,
+)
 from lean_magic.values.adapters.torch_storage import interval, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import digest_of_global, reduced_global
@@ -24,14 +29,15 @@ from lean_magic.values.reduced import attributes
 
 __all__ = ["ADAPTER", "module_content"]
 
-_GRAPH = "carries an autograd graph, which has no content to compare"
+_GRAPH = "carries a working autograd graph, which has no content to compare"
 
 
 def _tensor(walk: Walk, value: torch.Tensor) -> bytes:
     walk.mark(value)
-    if value.grad_fn is not None:
+    if value.grad_fn is not None and not is_spent(value.grad_fn):
         raise walk.fail(value, _GRAPH, "detach() it, or compute it under torch.no_grad()")
-    head = leaf("", f"{shape_text(value)} {value.requires_grad}".encode())
+    came_from = type(value.grad_fn).__name__ if value.grad_fn is not None else ""
+    head = leaf("", f"{shape_text(value)} {value.requires_grad} {came_from}".rstrip().encode())
     grad = walk.digest(value.grad) if value.is_leaf else b""
     hooks = [_hooks(walk, value, name) for name in ("_backward_hooks", "_post_accumulate_grad_hooks")]
     more = attributes(walk, value, _UNSEEN)
@@ -90,7 +96,7 @@ def _member(walk: Walk, held: dict[str, Any], name: str) -> bytes:
 def _optimizer(walk: Walk, value: torch.optim.Optimizer) -> bytes:
     """Digest an optimizer by class, settings, state, hooks and whatever else hangs on it."""
     walk.mark(value)
-    held = walk.keep(_held(value, _USED))
+    held = walk.keep(held_by_optimizer(value, _USED))
     return combine(
         "optimizer", walk.digest(type(value)), *[_member(walk, held, name) for name in sorted(held)]
     )
@@ -98,20 +104,6 @@ def _optimizer(walk: Walk, value: torch.optim.Optimizer) -> bytes:
 
 # What an optimizer remembers of having been used.
 _USED = frozenset({"_warned_capturable_if_run_uncaptured", "_zero_grad_profile_name", "_opt_called"})
-
-
-def _held(value: torch.optim.Optimizer, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Give all that an optimizer holds but for `skip`; what it is pickled with leaves out its hooks.
-
-    A scheduler wraps the method `step` of the instance, to see that it is called.
-    """
-    return {
-        name: item
-        for name, item in vars(value).items()
-        if name not in skip
-        and not ("hooks" in name and not item)
-        and not hasattr(item, "_wrapped_by_lr_sched")
-    }
 
 
 def _generator(walk: Walk, value: torch.Generator) -> bytes:
@@ -159,10 +151,7 @@ class _Torch:
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         if isinstance(value, torch.optim.Optimizer):
-            state = {
-                name: item for name, item in vars(value).items() if not hasattr(item, "_wrapped_by_lr_sched")
-            }
-            return copyreg.__newobj__, (type(value),), state, None, None, _set_optimizer  # type: ignore[attr-defined]
+            return reduced_optimizer(value)
         if _is_parametrized(value):
             return object.__new__, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
         if isinstance(value, torch.Generator):
@@ -185,12 +174,15 @@ class _Torch:
         if isinstance(value, torch.Generator):
             return value.get_state()
         if isinstance(value, torch.optim.Optimizer):
-            return type(value), False, _held(value), {}
+            return optimizer_content(value)
         return _Parametrized(dict(vars(value))) if _is_parametrized(value) else NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if isinstance(live, torch.Generator):
             live.set_state(stored)
+            return True
+        if isinstance(live, torch.optim.Optimizer):
+            put_optimizer(live, stored)
             return True
         if isinstance(stored, _Parametrized):
             vars(live).clear()
@@ -206,13 +198,6 @@ class _Torch:
         vars(live).clear()
         vars(live).update(attributes)
         return True
-
-
-def _set_optimizer(value: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Let the class make itself ready, then hold just what was held, in its order."""
-    value.__setstate__(state)
-    vars(value).clear()
-    vars(value).update(state)
 
 
 @dataclass

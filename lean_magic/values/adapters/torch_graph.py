@@ -1,8 +1,8 @@
 """Tensors at the end of an autograd graph.
 
 After `loss.backward()` the graph behind `loss` is spent: its buffers are freed and
-a second `backward()` raises. Such a tensor can be stored, and comes back as spent.
-One whose graph still works cannot.
+a second `backward()` raises. Such a tensor is what its elements are, can be stored,
+and comes back as spent. One whose graph still works is neither compared nor stored.
 """
 
 from __future__ import annotations
@@ -14,36 +14,42 @@ from torch.autograd.function import BackwardCFunction
 
 from lean_magic.errors import Unstorable
 
-__all__ = ["spent"]
+__all__ = ["is_spent", "spent"]
 
 _LOOKED_AT = 10_000  # nodes of a graph
 
 
 def spent(value: torch.Tensor) -> Any:
     """Take apart a tensor whose graph is spent. Raises Unstorable if the graph still works."""
-    if not _is_spent(value.grad_fn):
+    if not is_spent(value.grad_fn):
         raise Unstorable(
             "tensor", "carries a working autograd graph", "detach() it, or compute it under torch.no_grad()"
         )
     return _make_spent, (value.detach(), type(value.grad_fn).__name__)
 
 
-def _is_spent(node: Any) -> bool:
-    """Whether any buffer of the graph was freed: then the whole can be gone through no more."""
+def is_spent(node: Any) -> bool:
+    """Whether every way through a graph to what it was computed from meets buffers that were freed."""
     todo: list[Any] = [node]
     seen: set[Any] = set()
-    while todo and len(seen) < _LOOKED_AT:
+    freed = False
+    while todo:
         node = todo.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
         if _is_freed(node):
-            return True
-        todo += [after for after, _ in node.next_functions]
-    return False
+            freed = True
+        elif hasattr(node, "variable") or len(seen) > _LOOKED_AT:
+            return False  # the gradient of this parameter can still be asked for
+        else:
+            todo += [after for after, _ in node.next_functions]
+    return freed
 
 
 def _is_freed(node: Any) -> bool:
+    if issubclass(getattr(type(node), "_forward_cls", object), _Spent):
+        return True
     for name in dir(node):
         if name.startswith("_saved_") or name == "saved_tensors":
             try:

@@ -1,0 +1,76 @@
+"""Optimizers of torch: what they hold, and that a scheduler watches over them."""
+
+from __future__ import annotations
+
+import copyreg
+import functools
+import weakref
+from typing import Any
+
+import torch
+
+__all__ = ["held_by_optimizer", "optimizer_content", "put_optimizer", "reduced_optimizer"]
+
+_WATCHED = "_wrapped_by_lr_sched"
+
+
+def held_by_optimizer(value: torch.optim.Optimizer, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Give all that an optimizer holds but for `skip`; what it is pickled with leaves out its hooks.
+
+    The method `step` of a watched one is no content: a scheduler wraps it, to see that it is called.
+    """
+    return {
+        name: item
+        for name, item in vars(value).items()
+        if name not in skip and not ("hooks" in name and not item) and not hasattr(item, _WATCHED)
+    }
+
+
+def reduced_optimizer(value: torch.optim.Optimizer) -> Any:
+    """Give the reduced form of an optimizer."""
+    held = {name: item for name, item in vars(value).items() if not hasattr(item, _WATCHED)}
+    make: Any = copyreg.__newobj__  # type: ignore[attr-defined]
+    return make, (type(value),), (held, _is_watched(value)), None, None, _make_ready
+
+
+def optimizer_content(value: torch.optim.Optimizer) -> tuple[dict[str, Any], bool]:
+    """Give what `put_optimizer` makes another hold."""
+    return held_by_optimizer(value), _is_watched(value)
+
+
+def put_optimizer(live: torch.optim.Optimizer, content: tuple[dict[str, Any], bool]) -> None:
+    """Make a live optimizer hold what another has held, and be watched or not as that one was."""
+    held, watched = content
+    live.__setstate__(held)
+    if watched and not _is_watched(live):
+        _watch(live)
+    elif _is_watched(live) and not watched:
+        del vars(live)["step"]
+
+
+def _make_ready(value: torch.optim.Optimizer, state: tuple[dict[str, Any], bool]) -> None:
+    """Let the class make itself ready, then hold just what was held, in its order."""
+    held, watched = state
+    value.__setstate__(held)
+    vars(value).clear()
+    vars(value).update(held)
+    if watched:
+        _watch(value)
+
+
+def _is_watched(value: torch.optim.Optimizer) -> bool:
+    return hasattr(vars(value).get("step"), _WATCHED)
+
+
+def _watch(value: torch.optim.Optimizer) -> None:
+    """Wrap `step` as torch's schedulers do, which warn if somebody else has put another in its place."""
+    function, known = type(value).step, weakref.ref(value)
+
+    @functools.wraps(function)
+    def step(*args: Any, **kwargs: Any) -> Any:
+        optimizer: Any = known()
+        optimizer._opt_called = True  # noqa: SLF001  what a scheduler asks for
+        return function.__get__(optimizer, type(optimizer))(*args, **kwargs)
+
+    setattr(step, _WATCHED, True)
+    value.step = step
