@@ -227,6 +227,12 @@ def _give_handler(live: logging.Handler, content: dict[str, Any]) -> None:
     vars(live).update(content)
 
 
+def _take_member(value: enum.Enum) -> dict[str, Any]:
+    if not hasattr(value, "_name_"):  # something else whose class was set to an enum
+        raise _refused(value)
+    return set_on_member(value)
+
+
 def _give_member(live: enum.Enum, content: dict[str, Any]) -> None:
     for name in set_on_member(live).keys() - content.keys():
         del vars(live)[name]
@@ -253,7 +259,7 @@ def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, st
 # Kinds whose content holds the attributes.
 _WHOLE = (type, enum.Enum, logging.Logger, logging.Handler)
 _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
-    enum.Enum: (set_on_member, _give_member),
+    enum.Enum: (_take_member, _give_member),
     list: (list, _give_list),
     collections.defaultdict: (lambda value: (value.default_factory, dict(value)), _give_default),
     dict: (lambda value: dict(_mapping(value).items(value)), _give_dict),

@@ -124,6 +124,8 @@ def _memoryview(walk: Walk, value: memoryview) -> bytes:
 
 def _enum_member(walk: Walk, value: enum.Enum) -> bytes:
     walk.mark(value)
+    if not hasattr(value, "_name_"):
+        raise walk.fail(value, "holds a member that its enum does not know", "make it inside the cell")
     pieces = [walk.digest(type(value)), walk.digest(value._name_ or ""), walk.digest(value._value_)]
     pieces += [walk.digest(name) + walk.digest(item) for name, item in set_on_member(value).items()]
     return combine("enum", *pieces)
