@@ -177,6 +177,7 @@ class Planner:
             order=functools.partial(binding_order, cell.nodes, found.order),
             drop=frozenset(cell.options.drop),
             sets=frozenset(key.facts.sets),
+            loads=key.facts.loads,
             cache=str(self.settings.folder),
             **key.said(),
         )

@@ -13,7 +13,7 @@ from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import fingerprint
 from lean_magic.values.origin import origin
-from lean_magic.values.owners import SETTERS, home_of, owners
+from lean_magic.values.owners import SETTERS, containers, held, home_of, owners
 
 __all__ = ["Attributes"]
 
@@ -32,11 +32,13 @@ class Attributes(Recorder):
         self._classes: dict[type, dict[str, Any]] = {}
         self._absent: set[str] = set()
         self._owners: list[tuple[Any, dict[str, Any]]] = []
+        self._contents: dict[str, list[Any]] = {}
 
     def begin(self, run: Run) -> None:
         """Take down what each name and attribute stands for now."""
         self._spaces = {name: dict(space) for name, space in run.walk.spaces.items() if name != "__main__"}
         self._set = dict(_attributes(run))
+        self._contents = _contents(run)
         self._owners = [(owner, dict(vars(owner))) for owner in _in_reach(run)]
         registers = any(word.startswith("register_") and word.endswith(_REGISTERS) for word in run.words)
         self._absent = {name for name in run.packages if registers and name not in sys.modules}
@@ -58,6 +60,7 @@ class Attributes(Recorder):
             for name, value in _difference(members, vars(cls)):
                 changed[cls.__module__, cls.__qualname__, name] = value
         changed |= self._unnamed()
+        self._must_be_kept(run)
         observed: list[Any] = []
         for place, value in _attributes(run):
             if place not in self._set or self._set[place] is not value:
@@ -80,10 +83,17 @@ class Attributes(Recorder):
                 found[home_of(owner), qualname, name] = value
         return found
 
+    def _must_be_kept(self, run: Run) -> None:
+        """Refuse changes in what libraries keep, such as `nltk.data.path.append(…)`. Raises Unstorable."""
+        for label, now in _contents(run).items():
+            before = self._contents.get(label, now)
+            if len(before) != len(now) or not all(map(_is_same, before, now)):
+                raise Unstorable(label, "was changed inside a library", "change it in a cell of its own")
+
     def cancel(self, run: Run) -> None:
         """Let the old values go."""
         del run
-        self._spaces, self._classes, self._owners = {}, {}, []
+        self._spaces, self._classes, self._owners, self._contents = {}, {}, [], {}
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare the attributes that the run may have left alone."""
@@ -101,7 +111,7 @@ class Attributes(Recorder):
             owner: Any = importlib.import_module(module)
             for step in filter(None, qualname.split(".")):
                 owner = getattr(owner, step)
-            undo.callback(_set, owner, attribute, vars(owner).get(attribute, _GONE))
+            undo.callback(_set, owner, attribute, held(owner, attribute, _GONE))
             _set(owner, attribute, value)
 
 
@@ -124,13 +134,19 @@ def _content(value: Any) -> str:
         return repr(id(value))
 
 
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two items are one; those of a dict are pairs."""
+    is_pair = type(one) is type(other) is tuple and len(one) == len(other) == 2
+    return one is other or (is_pair and one[0] is other[0] and one[1] is other[1])
+
+
 def _in_reach(run: Run) -> Iterator[Any]:
     """Give the modules and classes of others that code may set attributes on without naming both."""
     if SETTERS.isdisjoint(run.words):
         return
     named = (run.namespace.get(name) for name in run.reads)
     found = [owner for owner in named if isinstance(owner, (types.ModuleType, type))]
-    found += [owner for owner, attribute in owners(run.sets, run.namespace) if attribute == "*"]
+    found += [owner.value for owner, attribute in owners(run.sets, run.namespace) if attribute == "*"]
     for owner in {id(owner): owner for owner in found}.values():
         if not origin(home_of(owner)).own:
             yield owner
@@ -146,7 +162,7 @@ def _classes(packages: Iterable[str]) -> dict[type, dict[str, Any]]:
 def _set(owner: Any, attribute: str, value: Any) -> None:
     if type(value) is not str or value != _GONE:
         setattr(owner, attribute, value)
-    elif attribute in vars(owner):
+    elif attribute in getattr(owner, "__dict__", {}):
         delattr(owner, attribute)
 
 
@@ -161,11 +177,17 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 
 
 def _attributes(run: Run) -> Iterator[tuple[tuple[str, str, str], Any]]:
-    """Resolve what the code sets on installed modules and on importable classes."""
+    """Resolve what the code sets on installed modules, on importable classes, and on what libraries keep."""
     for owner, attribute in owners(run.sets, run.namespace):
-        if attribute == "*":
-            continue
-        if isinstance(owner, types.ModuleType):
-            yield (owner.__name__, "", attribute), vars(owner).get(attribute, _GONE)
-        elif owner.__module__ != "__main__":
-            yield (owner.__module__, owner.__qualname__, attribute), vars(owner).get(attribute, _GONE)
+        is_found = isinstance(owner.value, types.ModuleType) or owner.module != "__main__"
+        if attribute != "*" and is_found:
+            yield (owner.module, owner.path, attribute), held(owner.value, attribute, _GONE)
+
+
+def _contents(run: Run) -> dict[str, list[Any]]:
+    """Take down what the lists, dicts and sets hold that libraries keep and the code names."""
+    found = containers(run.loads, run.namespace)
+    return {
+        owner.label: list(owner.value.items() if type(owner.value) is dict else owner.value)
+        for owner in found
+    }

@@ -9,7 +9,7 @@ replay it puts the effects back.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,6 +33,7 @@ class Run:
     strings: frozenset[str] = frozenset()
     inner: frozenset[str] = frozenset()  # those of values, wherever they lie, that look like paths
     sets: frozenset[tuple[str, ...]] = frozenset()
+    loads: Mapping[str, Collection[tuple[str, ...]]] = field(default_factory=dict)
     in_place: bool = False
     imports: tuple[str, ...] = ()
     constants: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""Attributes that the notebook sets on modules and classes: `config.batch = 64`, a patched method.
+"""Attributes that the notebook sets on modules, classes and what libraries keep: `config.batch = 64`, a patched method.
 
 Installed code counts by its version, which says nothing about what the user hung
 on it. So every cell's code is looked through for such assignments, whether the
@@ -8,6 +8,7 @@ reaches the package.
 
 from __future__ import annotations
 
+import operator
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any
 
 from lean_magic.key.registrations import Registrations
 from lean_magic.values.origin import origin
-from lean_magic.values.owners import home_of, is_patch, owners
+from lean_magic.values.owners import Owner, held, is_patch, owners
 
 __all__ = ["Patches"]
 
@@ -27,7 +28,7 @@ class Patches:
     """The attributes set so far in one session."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, str], tuple[Any, str]] = {}
+        self._places: dict[tuple[str, str], Owner] = {}
         self._hidden = False
         self.registrations = Registrations()
 
@@ -41,25 +42,25 @@ class Patches:
         """
         self._hidden = self._hidden or hidden
         for owner, attribute in owners(sets, namespace):
-            if not origin(home_of(owner)).own:
-                self._places[_label(owner), attribute] = (owner, attribute)
+            if not origin(owner.module).own:
+                self._places[owner.label, attribute] = owner
 
     def of(self, packages: Iterable[str]) -> Iterator[tuple[str, Any]]:
         """Give the present values of attributes set on these top-level packages."""
         wanted = set(packages)
-        for (label, name), (owner, attribute) in sorted(self._places.items()):
-            if home_of(owner).partition(".")[0] in wanted:
-                value = _all_set(owner) if attribute == "*" else getattr(owner, attribute, _ABSENT)
-                yield f"{label}.{name}", value
+        for (label, name), owner in sorted(self._places.items(), key=operator.itemgetter(0)):
+            if owner.module.partition(".")[0] in wanted:
+                yield f"{label}.{name}", _value(owner.value, name)
         yield from self.registrations.of(wanted)
         if self._hidden:
             yield from _foreign(wanted)
 
 
-def _label(owner: Any) -> str:
-    return (
-        owner.__name__ if isinstance(owner, types.ModuleType) else f"{owner.__module__}.{owner.__qualname__}"
-    )
+def _value(owner: Any, name: str) -> Any:
+    if name == "*":
+        return _all_set(owner)
+    is_open = isinstance(owner, (types.ModuleType, type))
+    return getattr(owner, name, _ABSENT) if is_open else held(owner, name, _ABSENT)
 
 
 def _all_set(owner: Any) -> dict[str, Any]:

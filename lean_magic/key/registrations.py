@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lean_magic.values.origin import module_of, origin
+from lean_magic.values.owners import owner_at
 
 __all__ = ["Registrations", "registering"]
 
@@ -65,15 +66,16 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     """Name the package of a library with which a call of `a.b.c` registers something, or ""."""
     if not chain or not (_REGISTERS.fullmatch(chain[-1]) or _OF_CLASSES.fullmatch(chain[-1])):
         return ""
-    owner: Any = None
-    value = namespace.get(chain[0])
-    for name in chain[1:]:
-        owner, value = (
-            value,
-            getattr(value, name, None) if isinstance(value, (types.ModuleType, type)) else None,
-        )
-    if value is None or (isinstance(owner, type) != bool(_OF_CLASSES.fullmatch(chain[-1]))):
+    first = namespace.get(chain[0])
+    owner = owner_at(first, chain[1:-1]) if len(chain) > 1 else None
+    value = first if owner is None else getattr(owner.value, chain[-1], None)
+    is_class = owner is not None and isinstance(owner.value, type)
+    if (
+        value is None
+        or (owner is None and len(chain) > 1)
+        or is_class != bool(_OF_CLASSES.fullmatch(chain[-1]))
+    ):
         return ""
-    home = owner.__name__ if isinstance(owner, types.ModuleType) else module_of(owner or value)
+    home = owner.module if owner is not None else module_of(value)
     package = home.partition(".")[0]
     return "" if origin(home).own or package == "builtins" else package.lstrip("_")

@@ -1,28 +1,107 @@
-"""Modules and classes that code sets attributes on, found from what its text says."""
+"""What code sets attributes on, found from what its text says: modules, classes, and objects that libraries keep."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from lean_magic.values.origin import is_own, origin
 
-__all__ = ["SETTERS", "home_of", "is_patch", "owners"]
+__all__ = ["SETTERS", "Owner", "containers", "held", "home_of", "is_patch", "owner_at", "owners"]
 
 # What code says that sets attributes by computed names, or on what only running can tell.
 SETTERS = frozenset({"setattr", "delattr", "__dict__", "vars", "patch", "monkeypatch"})
 
 
-def owners(sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
-    """Resolve assignments, (name, attribute, …, attribute set), to the modules and classes they are made on."""
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Something that attributes are set on and that can be found again: `path` leads to it from a module."""
+
+    module: str
+    path: str
+    value: Any = field(compare=False)
+
+    @property
+    def label(self) -> str:
+        """Spell it as code would."""
+        return ".".join(filter(None, (self.module, self.path)))
+
+
+def owner_of(value: Any) -> Owner | None:
+    """Say where a module or a class is found; None for anything else."""
+    if isinstance(value, types.ModuleType):
+        return Owner(value.__name__, "", value)
+    return Owner(str(value.__module__), value.__qualname__, value) if isinstance(value, type) else None
+
+
+def owners(sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -> Iterator[tuple[Owner, str]]:
+    """Resolve assignments, (name, attribute, …, attribute set), to what they are made on.
+
+    That is a module, a class, or an object that a library keeps, such as `networkx.config`.
+    """
     for name, *chain, attribute in sorted(sets):
-        owner = namespace.get(name)
-        for step in chain:
-            owner = getattr(owner, step, None) if isinstance(owner, (types.ModuleType, type)) else None
-        if isinstance(owner, (types.ModuleType, type)):
+        owner = owner_at(namespace.get(name), chain)
+        if owner is not None and (attribute != "*" or isinstance(owner.value, (types.ModuleType, type))):
             yield owner, attribute
+
+
+def containers(
+    loads: Mapping[str, Iterable[tuple[str, ...]]], namespace: Mapping[str, Any]
+) -> Iterator[Owner]:
+    """Find the lists, dicts and sets of installed libraries that code names, such as `nltk.data.path`."""
+    for name, chains in loads.items():
+        for owner in {owner for chain in chains for owner in _along(namespace.get(name), chain)}:
+            if type(owner.value) in (list, dict, set) and origin(owner.module).installed:
+                yield owner
+
+
+def owner_at(value: Any, chain: Sequence[str]) -> Owner | None:
+    """Give what a chain of attributes leads to from a module or class; None where it cannot be found again."""
+    return next(iter([*_along(value, chain)][len(chain) :]), None)
+
+
+def _along(value: Any, chain: Iterable[str]) -> Iterator[Owner]:
+    """Give what a chain of attributes leads to, one step after the other, as far as it can be found again."""
+    owner = owner_of(value)
+    for name in chain:
+        if owner is None:
+            return
+        yield owner
+        owner = _inside(owner, name)
+    if owner is not None:
+        yield owner
+
+
+def _inside(owner: Owner, name: str) -> Owner | None:
+    if isinstance(owner.value, (types.ModuleType, type)):
+        value = getattr(owner.value, name, None)
+        found = owner_of(value)
+        if found is not None:
+            return found
+    else:
+        value = getattr(owner.value, "__dict__", {}).get(name)  # to ask for more might run anything
+    if value is None or isinstance(value, _CALLED) or origin(owner.module).own:
+        return None
+    return Owner(owner.module, ".".join(filter(None, (owner.path, name))), value)
+
+
+_CALLED = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+
+
+def held(owner: Any, name: str, default: Any) -> Any:
+    """Give what a module, a class or an object holds under a name itself, or computes as torch's switches do."""
+    own = getattr(owner, "__dict__", {})
+    if name in own or isinstance(owner, type):
+        return own.get(name, default)
+    if isinstance(owner, types.ModuleType) and not hasattr(type(owner), name):
+        return default  # it would look for it elsewhere, and load that
+    with contextlib.suppress(AttributeError, RuntimeError, TypeError, ValueError):
+        return getattr(owner, name)
+    return default
 
 
 def home_of(owner: Any) -> str:
