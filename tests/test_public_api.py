@@ -17,9 +17,9 @@ HEAVY = ["numpy", "pandas", "polars", "torch", "ipywidgets", "pynvml", "jupyter_
 # Files in adapters/ are imported only where their library is there.
 ADAPTERS = {
     "numpy_": "numpy", "numpy_dtypes": "numpy", "numpy_elements": "numpy",
-    "pandas_": "pandas", "polars_": "polars", "scipy_": "scipy",
+    "pandas_": "pandas", "pandas_blocks": "pandas", "polars_": "polars", "scipy_": "scipy",
     "sklearn_": "sklearn", "tokenizers_": "tokenizers", "torch_": "torch", "torch_content": "torch",
-    "torch_device": "torch", "torch_graph": "torch", "torch_storage": "torch", "transformers_": "transformers",
+    "torch_device": "torch", "torch_graph": "torch", "torch_optim": "torch", "torch_storage": "torch", "transformers_": "transformers",
     "sentence_transformers_": "sentence_transformers",
 }  # fmt: skip
 

@@ -19,7 +19,16 @@ from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.origin import is_own, module_of, origin
 from lean_magic.values.singletons import place_of
 
-__all__ = ["attributes", "held_by", "is_plain", "reduced", "set_on_member", "shapes_itself", "slots_of"]
+__all__ = [
+    "attributes",
+    "held_by",
+    "is_plain",
+    "name_leaf",
+    "reduced",
+    "set_on_member",
+    "shapes_itself",
+    "slots_of",
+]
 
 
 def reduced(walk: Walk, value: Any) -> bytes:
@@ -147,12 +156,12 @@ def _state(walk: Walk, state: Any) -> bytes:
 
 
 def _named(walk: Walk, state: dict[Any, Any]) -> bytes:
-    names = [_name(name) if type(name) is str else walk.digest(name) for name in state]
+    names = [name_leaf(name) if type(name) is str else walk.digest(name) for name in state]
     return combine("state", *names, *map(walk.digest, list(state.values())))
 
 
 @functools.lru_cache(maxsize=1 << 14)
-def _name(name: str) -> bytes:
+def name_leaf(name: str) -> bytes:
     """Digest the name of an attribute, which names no file and is no text to look names up in."""
     return leaf("name", name.encode("utf-8", "surrogatepass"))
 

@@ -6,6 +6,8 @@ configuration, parameters, buffers, submodules and hooks.
 
 from __future__ import annotations
 
+import collections
+import functools
 import marshal
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +27,7 @@ from lean_magic.values.adapters.torch_storage import interval, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import digest_of_global, reduced_global
 from lean_magic.values.memory import Memory, Plain
-from lean_magic.values.reduced import attributes
+from lean_magic.values.reduced import attributes, name_leaf
 
 __all__ = ["ADAPTER", "module_content"]
 
@@ -39,15 +41,24 @@ def _tensor(walk: Walk, value: torch.Tensor) -> bytes:
     came_from = type(value.grad_fn).__name__ if value.grad_fn is not None else ""
     head = leaf("", f"{shape_text(value)} {value.requires_grad} {came_from}".rstrip().encode())
     grad = walk.digest(value.grad) if value.is_leaf else b""
-    hooks = [_hooks(walk, value, name) for name in ("_backward_hooks", "_post_accumulate_grad_hooks")]
-    more = attributes(walk, value, _UNSEEN)
+    hooks = [_hooks(walk, value, name) for name in _HOOKS]
+    is_bare = type(value) in _BARE and not vars(value)
+    more = _NOTHING if is_bare else attributes(walk, value, _UNSEEN)
     return combine("tensor", walk.digest(type(value)), head, content(walk, value), grad, *hooks, more)
 
 
 def _hooks(walk: Walk, value: torch.Tensor, name: str) -> bytes:
     """Digest a tensor's hooks in their order; their numbers are drawn from a counter of the process."""
     found = getattr(value, name, None)
-    return combine("hooks", walk.digests(list(found.values()))) if found else combine("no hooks")
+    return combine("hooks", walk.digests(list(found.values()))) if found else _NO_HOOKS
+
+
+_BARE = (torch.Tensor, torch.nn.Parameter)
+_NOTHING, _NO_HOOKS = combine("state"), combine("no hooks")
+_HOOKS = {
+    "_backward_hooks": "register_hook",
+    "_post_accumulate_grad_hooks": "register_post_accumulate_grad_hook",
+}
 
 
 def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = frozenset()) -> bytes:
@@ -55,7 +66,12 @@ def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = fr
     walk.mark(value)
     held, unseen = vars(value), _UNSEEN | skip
     # Most of what a module holds are empty dicts for hooks, and a flag or a number.
-    names = sorted(name for name, item in held.items() if name not in unseen and not _is_empty(name, item))
+    shown = [
+        name
+        for name, item in held.items()
+        if not (type(item) in _HOLDERS and not item and _may_be_empty(name)) and name not in unseen
+    ]
+    names = sorted(shown)
     plain = [name for name in names if type(held[name]) in _SCALARS]
     scalars = [piece for name in plain for piece in (name, held[name])]
     rest = [_member(walk, held, name) for name in names if type(held[name]) not in _SCALARS]
@@ -65,8 +81,13 @@ def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = fr
 _SCALARS = frozenset({bool, int, float, type(None)})
 
 
-def _is_empty(name: str, item: Any) -> bool:
-    return isinstance(item, dict) and not item and (name in _TABLES or "hooks" in name)
+_HOLDERS = frozenset({dict, collections.OrderedDict, set})
+
+
+@functools.lru_cache(maxsize=4096)
+def _may_be_empty(name: str) -> bool:
+    """Whether it makes no difference if a module has nothing under this name, or an empty dict or set."""
+    return name in _TABLES or "hooks" in name or name == "_non_persistent_buffers_set"
 
 
 # Set by torch itself, and by libraries on it, when a module is compiled, called or loaded.
@@ -85,12 +106,14 @@ def _member(walk: Walk, held: dict[str, Any], name: str) -> bytes:
         main = next((name.removesuffix(end) for end in _OPTIONS if name.endswith(end)), name)
         places = {key: place for place, key in enumerate(held.get(main, inner))}
         pieces = [walk.digest(places.get(key, -1)) + walk.digest(item) for key, item in inner.items()]
-        return combine("hooks", walk.digest(name), *pieces)
+        return combine("hooks", name_leaf(name), *pieces)
     if name in _TABLES:
-        return combine(
-            "named", walk.digest(name), *[walk.digest(k) + walk.digest(v) for k, v in inner.items()]
-        )
-    return combine("member", walk.digest(name), walk.digest(inner))
+        return combine("named", name_leaf(name), *[_key(walk, k) + walk.digest(v) for k, v in inner.items()])
+    return combine("member", name_leaf(name), walk.digest(inner))
+
+
+def _key(walk: Walk, key: Any) -> bytes:
+    return name_leaf(key) if type(key) is str else walk.digest(key)
 
 
 def _optimizer(walk: Walk, value: torch.optim.Optimizer) -> bytes:
@@ -223,12 +246,6 @@ def _set_parametrized(value: torch.nn.Module, state: dict[str, Any]) -> None:
 
 def _is_own_class(cls: type) -> bool:
     return cls.__module__ == parametrize.__name__ and cls.__name__.startswith("Parametrized")
-
-
-_HOOKS = {
-    "_backward_hooks": "register_hook",
-    "_post_accumulate_grad_hooks": "register_post_accumulate_grad_hook",
-}
 
 
 def _set_on(value: torch.Tensor) -> tuple[Any, ...]:
