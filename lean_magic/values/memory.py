@@ -7,9 +7,10 @@ array inside a live one is written as a view of the live one.
 
 from __future__ import annotations
 
+import itertools
 import pickle
-from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,10 @@ __all__ = [
     "is_closed",
     "overlaps",
 ]
+
+
+def _start(pair: tuple[Interval, Any]) -> int:
+    return pair[0].start
 
 
 class LayoutChanged(LeanMagicError):
@@ -56,6 +61,8 @@ class Memory:
     shared: list[Interval] = field(default_factory=list)
     seen: list[tuple[Interval, Any]] = field(default_factory=list)
     _spans: dict[Interval, Any] = field(default_factory=dict)
+    _order: list[int] | None = None  # where the live arrays start, once they are sorted
+    _reach: list[int] = field(default_factory=list)  # how far those up to each reach
 
     def note(self, interval: Interval, value: Any) -> None:
         """Note an array met while writing; it is kept, so that its address is not given away."""
@@ -66,15 +73,24 @@ class Memory:
 
         Raises Unstorable if it only overlaps one.
         """
-        near = [
-            (place, owner)
-            for place, owner in self.live
-            if place.device == interval.device and place.start < interval.end and interval.start < place.end
-        ]
+        near = [pair for pair in self._near(interval) if pair[0].device == interval.device]
         around = [pair for pair in near if inside(interval, pair[0])]
         if near and not around:
             raise Unstorable("array", "shares memory with only a part of an earlier one", "copy() it")
         return min(around, key=lambda pair: is_closed(pair[1]), default=None)
+
+    def _near(self, interval: Interval) -> Iterator[tuple[Interval, Any]]:
+        """Give the live arrays that overlap an interval, from the last that starts before its end back."""
+        if self._order is None:
+            self.live.sort(key=_start)
+            self._order = [pair[0].start for pair in self.live]
+            ends = (pair[0].end for pair in self.live)
+            self._reach = list(itertools.accumulate(ends, max))
+        place = bisect_left(self._order, interval.end) - 1
+        while place >= 0 and self._reach[place] > interval.start:  # else nothing before reaches so far
+            if self.live[place][0].end > interval.start:
+                yield self.live[place]
+            place -= 1
 
     def span(self, interval: Interval, read: Callable[[Interval], Any]) -> tuple[Interval, Any] | None:
         """Find the shared span around an array, as bytes read once; None if it shares with nobody."""

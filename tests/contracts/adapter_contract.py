@@ -82,6 +82,17 @@ class AdapterContract:
             walk.fingerprint("before", [[], {}])
             assert walk.fingerprint("value", value).digest == fingerprint(sample.make()), name
 
+    def test_many_through_a_file(self, tmp_path):
+        """Many of one kind, which may be digested together, have the fingerprint that they had when they come back."""
+        for name, sample in self.samples().items():
+            many = [sample.make() for _ in range(40)]
+            first = fingerprint(many)
+            try:
+                back = through_a_file(many, tmp_path)
+            except Unstorable:
+                continue
+            assert fingerprint(back) == first, name
+
     def test_through_a_file(self, tmp_path):
         """What is dumped and loaded has the fingerprint it had (law 2), and so has the original."""
         for name, sample in self.samples().items():

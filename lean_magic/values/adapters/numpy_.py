@@ -73,7 +73,8 @@ def _arrays(walk: Walk, values: list[Any]) -> bytes | None:
     dtypes = [value.dtype for value in values]
     sizes = [value.nbytes for value in values]
     kinds = list(dict.fromkeys(dtypes))
-    plain = all(dtype.isbuiltin == 1 and is_solid(dtype) for dtype in kinds)
+    # Not `isbuiltin`, which says no of a dtype that was read from a pickle.
+    plain = all(dtype.kind in "biufc" and dtype.isnative and is_solid(dtype) for dtype in kinds)
     if not plain or max(sizes) > _SMALL or any(dtype.metadata is not None for dtype in dtypes):
         return None
     walk.mark_all(values)
