@@ -13,7 +13,7 @@ __all__ = ["ShellCall", "shell_call"]
 # Settings of the session: run again on a hit, since they cost nothing and say nothing.
 _SETTINGS = {"matplotlib", "config", "load_ext", "reload_ext", "autoreload", "precision", "pylab"}
 # These run the code they are given, once, in the user's namespace.
-_WRAPPERS = {"time"}
+_WRAPPERS = {"time", "capture"}
 _NAMES = {"run_line_magic", "run_cell_magic", "system", "getoutput", "magic"}
 
 
@@ -41,6 +41,8 @@ def shell_call(node: ast.stmt) -> ShellCall | None:
         return ShellCall("!", " ".join(arguments), replayed=False, known=False, binds=binds)
     name, *rest = arguments
     body = _parse(rest[-1]) if name in _WRAPPERS and rest else []
+    if name == "capture" and rest:
+        binds = [word for word in rest[0].split() if word.isidentifier()]
     known = name in _SETTINGS or bool(body)
     return ShellCall(f"%{name}", rest[0] if rest else "", name in _SETTINGS, known, body or [], binds)
 

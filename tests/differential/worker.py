@@ -60,6 +60,7 @@ class Streams:
 class Stream:
     """Stands in for stdout or stderr."""
 
+    __module__ = "IPython.core.interactiveshell"  # as those of a kernel, they are no objects of the user's
     encoding = "utf-8"
 
     def __init__(self, kind, streams):
