@@ -18,7 +18,7 @@ import xxhash
 from lean_magic.values.counting import seen
 from lean_magic.values.fingerprint import combine
 
-__all__ = ["LEAF", "join", "tree", "tree_of"]
+__all__ = ["LEAF", "Leaves", "join", "tree", "tree_of"]
 
 LEAF = 256 * 1024  # bytes; part of the digest
 _BATCH = 16 * LEAF  # bytes that a thread takes at a time, and after which progress is told
@@ -61,24 +61,43 @@ def join(size: int, leaves: Iterable[bytes]) -> bytes:
     return combine("tree", size.to_bytes(8, "little"), *leaves)
 
 
-def _leaves(pieces: Iterable[Any]) -> list[bytes]:
-    """Digest each leaf of consecutive pieces, which need not end where leaves do."""
-    found: list[bytes] = []
-    open_leaf, room = xxhash.xxh3_128(), LEAF
-    for piece in pieces:
+class Leaves:
+    """Digests of the leaves of a content that comes in consecutive pieces, which need not end where leaves do."""
+
+    def __init__(self) -> None:
+        self.found: list[bytes] = []
+        self._open, self._room = xxhash.xxh3_128(), LEAF
+
+    def add(self, piece: Any) -> None:
+        """Take the next bytes."""
         view, start = memoryview(piece), 0
         while start < len(view):
-            part = view[start : start + room]
+            part = view[start : start + self._room]
             start += len(part)
             if len(part) == LEAF:
-                found.append(xxhash.xxh3_128_digest(part))
+                self.found.append(xxhash.xxh3_128_digest(part))
                 continue
-            open_leaf.update(part)
-            room -= len(part)
-            if not room:
-                found.append(open_leaf.digest())
-                open_leaf, room = xxhash.xxh3_128(), LEAF
-    return found if room == LEAF else [*found, open_leaf.digest()]
+            self._open.update(part)
+            self._room -= len(part)
+            if not self._room:
+                self._end()
+
+    def all(self) -> list[bytes]:
+        """Give the digests, that of the last leaf among them, however short it is."""
+        if self._room < LEAF:
+            self._end()
+        return self.found
+
+    def _end(self) -> None:
+        self.found.append(self._open.digest())
+        self._open, self._room = xxhash.xxh3_128(), LEAF
+
+
+def _leaves(pieces: Iterable[Any]) -> list[bytes]:
+    leaves = Leaves()
+    for piece in pieces:
+        leaves.add(piece)
+    return leaves.all()
 
 
 def _cores() -> int:

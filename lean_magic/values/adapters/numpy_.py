@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lean_magic.values.adapters.numpy_dtypes import dtype_rule
-from lean_magic.values.adapters.numpy_elements import digest_of, is_solid
+from lean_magic.values.adapters.numpy_elements import digest_of, digests_of_fields, is_solid
 from lean_magic.values.adapters.numpy_generators import GENERATORS, generator_rule, set_state, state_of
 from lean_magic.values.fingerprint import TOGETHER, Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import reduced_global
@@ -60,12 +60,25 @@ def _masked(walk: Walk, value: Any) -> bytes:
 def content(walk: Walk, value: Any) -> bytes:
     """Digest dtype, shape and elements in C order, whatever the strides are."""
     array = np.asarray(value)
-    head = dtype_rule(walk, array.dtype) + leaf("shape", str(array.shape).encode())
+    head = _head(walk, array)
     if array.dtype.names is not None and not is_solid(array.dtype):
-        return combine("fields", head, *[content(walk, array[name]) for name in array.dtype.names])
+        return combine("fields", head, *_fields(walk, array))
     if array.dtype.hasobject or array.dtype.kind == "T":
         return combine("objects", head, each(walk, array.ravel(order="C").tolist()))
     return combine("elements", head, digest_of(array))
+
+
+def _head(walk: Walk, array: Any) -> bytes:
+    return dtype_rule(walk, array.dtype) + leaf("shape", str(array.shape).encode())
+
+
+def _fields(walk: Walk, array: Any) -> list[bytes]:
+    fields = [array[name] for name in array.dtype.names]
+    digests = digests_of_fields(array)
+    if digests is None:
+        return [content(walk, field) for field in fields]
+    heads = [_head(walk, field) for field in fields]
+    return [combine("elements", head, digest) for head, digest in zip(heads, digests, strict=True)]
 
 
 def _arrays(walk: Walk, values: list[Any]) -> bytes | None:

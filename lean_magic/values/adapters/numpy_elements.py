@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lean_magic.values.tree import tree, tree_of
+from lean_magic.values.tree import Leaves, join, tree, tree_of
 
-__all__ = ["blocks", "digest_of", "is_solid"]
+__all__ = ["blocks", "digest_of", "digests_of_fields", "is_solid"]
 
 # Of the 16 bytes of x86's long double, 10 hold the number.
 _LONG = 10 if np.finfo(np.longdouble).nmant == 63 else 0
@@ -47,6 +47,31 @@ def digest_of(array: np.ndarray[Any, Any]) -> bytes:
             yield _copied(block, own.buffer)
 
     return tree_of(plain.nbytes, read, word, _COPIERS)
+
+
+def digests_of_fields(array: np.ndarray[Any, Any]) -> list[bytes] | None:
+    """Digest each field of an array of records by itself, as `digest_of` does, while going through memory once.
+
+    None for fields that are not plain, and for arrays that need not be gone through block by block.
+    """
+    plain = _merged(array)
+    dtypes = [array.dtype[name] for name in array.dtype.names or ()]
+    if plain.ndim > 1 or array.nbytes < _BLOCK or any(kind.char not in _PLAIN_CHARS for kind in dtypes):
+        return None
+    leaves = [Leaves() for _ in dtypes]
+    fields = [
+        plain[name].view(_WORDS[kind.itemsize]) for name, kind in zip(array.dtype.names, dtypes, strict=True)
+    ]
+    step = _BLOCK // array.dtype.itemsize
+    buffers = [np.empty(step, field.dtype) for field in fields]
+    for start in range(0, len(plain), step):
+        for field, buffer, found in zip(fields, buffers, leaves, strict=True):
+            found.add(_copied(field[start : start + step], buffer))
+    sizes = [field.nbytes for field in fields]
+    return [join(size, found.all()) for size, found in zip(sizes, leaves, strict=True)]
+
+
+_PLAIN_CHARS = "?bBhHiIlLqQefdFDmM"
 
 
 def is_solid(dtype: np.dtype[Any]) -> bool:
