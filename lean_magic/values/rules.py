@@ -155,6 +155,7 @@ def _environment(walk: Walk, value: Any) -> bytes:
 
 
 def _type_variable(walk: Walk, value: Any) -> bytes:
+    walk.mark(value)
     names = (
         "__name__",
         "__bound__",
