@@ -12,7 +12,7 @@ from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.in_place import content_of, put, shape_of
 from lean_magic.values.marks import Inner
-from lean_magic.values.memory import inside, is_closed, overlaps
+from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
 
 __all__ = ["Mutation", "changed"]
 
@@ -105,14 +105,39 @@ class Mutation(Recorder):
                 put(live[mark], content)
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
-        """Write the content back: arrays last, whose kind was compared, so that nothing is left to fail."""
+        """Write the content back: arrays last, the largest of them first, so that views of it need no writing."""
         live = run.walk.by_mark()
-        for mark, content in sorted(
-            record.values.items(), key=lambda item: shape_of(live[item[0]]) is not None
-        ):
-            if shape_of(live[mark]) is None:
-                undo.callback(put, live[mark], content_of(live[mark]))
+        shapes = {mark: shape_of(live[mark]) for mark in record.values}
+        for mark in [mark for mark, shape in shapes.items() if shape is None]:
+            undo.callback(put, live[mark], content_of(live[mark]))
+            put(live[mark], record.values[mark])
+        arrays = sorted(
+            (mark for mark, shape in shapes.items() if shape), key=lambda mark: -_size(shapes[mark])
+        )
+        small = sum(_size(shapes[mark]) for mark in arrays) <= _KEPT
+        written: list[Interval] = []
+        for mark in arrays:
+            content, place = record.values[mark], shapes[mark][0]
+            if any(inside(place, span) for span in written):
+                content = (Plain(None), *content[1:])
+            elif small:
+                undo.callback(put, live[mark], _copied(content_of(live[mark])))
             put(live[mark], content)
+            if place.end - place.start == live[mark].nbytes:  # else it has gaps
+                written.append(place)
+
+
+_KEPT = 1 << 28  # bytes of arrays whose old content is kept while a replay may still fail
+
+
+def _size(shape: Any) -> int:
+    return int(shape[0].end - shape[0].start)
+
+
+def _copied(content: Any) -> Any:
+    """Give the content of an array that does not change with the array."""
+    value = content[0].value
+    return Plain(value.copy() if hasattr(value, "copy") else value.clone()), *content[1:]
 
 
 _UNTOUCHED = object()

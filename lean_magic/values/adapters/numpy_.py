@@ -175,9 +175,9 @@ class _Numpy:
 
 
 def _put(live: Any, plain: Plain, attributes: dict[str, Any], writeable: bool) -> None:
-    if not live.flags.writeable:
-        live.flags.writeable = True
-    live.view(np.ndarray)[...] = plain.value
+    if plain.value is not None:  # else another array has written what lies there
+        _closed(live, True)
+        live.view(np.ndarray)[...] = plain.value
     for name, new in attributes.items():
         old = vars(live).get(name)
         same = isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and old.shape == new.shape
@@ -185,7 +185,7 @@ def _put(live: Any, plain: Plain, attributes: dict[str, Any], writeable: bool) -
             old[...] = new
         else:
             vars(live)[name] = new
-    live.flags.writeable = writeable
+    _closed(live, writeable)
 
 
 def _of_subclass(value: Any) -> Any:

@@ -214,13 +214,22 @@ class _Torch:
         if not isinstance(live, torch.Tensor):
             return False
         data, grad, requires_grad, attributes = stored
-        with torch.no_grad():
-            live.copy_(data.value)
+        if data.value is not None:  # else another tensor has written what lies there
+            with torch.no_grad():
+                _once(live).copy_(_once(data.value))
         live.requires_grad_(requires_grad)
         live.grad = grad
         vars(live).clear()
         vars(live).update(attributes)
         return True
+
+
+def _once(value: torch.Tensor) -> torch.Tensor:
+    """Leave out the repetitions of an expanded tensor, which lie at one place."""
+    for axis, (size, stride) in enumerate(zip(value.shape, value.stride(), strict=True)):
+        if size > 1 and not stride:
+            value = value.narrow(axis, 0, 1)
+    return value
 
 
 @dataclass

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from lean_magic.values.adapters import numpy_elements
 from lean_magic.values.adapters.torch_device import digest_on_device, is_worth_it
+from lean_magic.values.adapters.torch_storage import interval
 from lean_magic.values.fingerprint import Walk, combine, leaf
+from lean_magic.values.memory import bytes_at
 
 __all__ = ["content", "digest_of", "shape_text"]
 
@@ -24,13 +27,21 @@ def digest_of(value: torch.Tensor) -> bytes:
 
 
 def _as_array(value: torch.Tensor) -> Any:
-    """Give a tensor's memory as an array of words of the same size and strides; numpy lacks some dtypes."""
+    """Give a tensor's memory as an array of words of the same size and strides, by its address.
+
+    numpy lacks some dtypes, and `numpy()` would keep the tensor from ever being resized.
+    """
     if value.dtype is torch.complex128:
-        return torch.view_as_real(value).numpy()
-    return value.view(_WORDS[value.element_size()]).numpy()
-
-
-_WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+        value = torch.view_as_real(value)
+    size = value.element_size()
+    shape, strides = tuple(value.shape), [size * step for step in value.stride()]
+    if not value.numel():
+        return np.empty(shape, f"u{size}")
+    if not value.data_ptr():
+        value = value.clone()
+    if not value.data_ptr():
+        raise RuntimeError("it has no memory")
+    return np.ndarray(shape, f"u{size}", bytes_at(interval(value), value).content, 0, strides)
 
 
 def shape_text(value: torch.Tensor) -> str:
