@@ -29,6 +29,7 @@ from lean_magic.values.adapters import Adapter, adapters_for
 from lean_magic.values.class_members import in_order, without_hook
 from lean_magic.values.code import facts
 from lean_magic.values.code_rules import importable
+from lean_magic.values.enums import reduced_enum
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.origin import is_own
@@ -252,11 +253,7 @@ def _new_class(form: Any, cls: type) -> Any:
             options["__slots__"] = cls.__dict__["__slots__"]
         return _make_class, (kind, name, bases, options, None, extra), *in_order(rest, cls)
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
-        members: Mapping[str, Any] = vars(cls)["_member_map_"]
-        named = {name: member.value for name, member in members.items()}  # aliases, too
-        (own, slots), *more = rest
-        own = {name: item for name, item in own.items() if name not in members}
-        return make, (*args[:3], named, args[4], None, args[6]), (own, slots), *more
+        return reduced_enum(form, cls)
     return form
 
 
