@@ -35,6 +35,7 @@ from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
 from lean_magic.values.silence import silence
 from lean_magic.values.sources import Sources, sources_of
+from lean_magic.values.stand_ins import known_places
 
 __all__ = ["Cell", "Plan", "Runner"]
 
@@ -329,5 +330,5 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     arrays = [(shape[0], value) for value in known if (shape := shape_of(value)) is not None]
     changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
     held = held_by_modules(one for one, _ in plan.found.imports)
-    places = {one: place for one, place in held.items() if place not in changed}
+    places = {one: place for one, place in held.items() if place not in changed} | known_places()
     return codec.Live(run.walk.live(), {**spaces, id(namespace): "__main__"}, own, arrays, places)

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from lean_magic.effects.recorder import Run
 from lean_magic.values.code_rules import registered
+from lean_magic.values.origin import origin
 
 __all__ = ["hooks"]
 
@@ -41,6 +42,8 @@ def hooks(run: Run) -> dict[str, Any]:
     for word, (name, ask) in _ASKED.items():
         if word in said:
             found[name] = ask()
+    if not _ON_LOGGERS.isdisjoint(said):
+        found["a handler of a logger"] = _loggers(run)
     helpers = sys.modules.get("matplotlib._pylab_helpers")
     if helpers is not None:
         found["pyplot's open figures"] = list(helpers.Gcf.figs)
@@ -66,6 +69,29 @@ _ASKED: dict[str, tuple[str, Callable[[], Any]]] = {
     "setrlimit": ("setrlimit", object),
     "sched_setaffinity": ("sched_setaffinity", object),
 }
+
+
+_ON_LOGGERS = {
+    "addHandler",
+    "addFilter",
+    "removeHandler",
+    "propagate",
+    "dictConfig",
+    "fileConfig",
+    "captureWarnings",
+}
+
+
+def _loggers(run: Run) -> dict[str, Any]:
+    """Give what hangs on loggers, but for those that the cell reaches, which are put back, and those of libraries."""
+    live = {id(one) for one in run.walk.objects if isinstance(one, logging.Logger)}
+    known = {"": logging.root, **logging.Logger.manager.loggerDict}
+    return {
+        name: (list(one.handlers), list(one.filters), one.propagate, one.disabled)
+        for name, one in known.items()
+        if isinstance(one, logging.Logger) and id(one) not in live and not origin(name or "root").installed
+        if one.handlers or one.filters or not one.propagate or one.disabled
+    }
 
 
 def _handler(one: signal.Signals) -> Any:

@@ -116,19 +116,27 @@ def _torch() -> dict[str, Any]:
     return {
         "default_dtype": torch.get_default_dtype(),
         "default_device": str(torch.get_default_device()),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "deterministic": (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        "anomaly": torch.is_anomaly_enabled(),
         "grad": torch.is_grad_enabled(),
         "matmul": torch.get_float32_matmul_precision(),
         "threads": torch.get_num_threads(),
         "printing": dict(vars(torch._tensor_str.PRINT_OPTS)),  # noqa: SLF001  there is no public way to read them
-    }
+    } | {f"cudnn {name}": getattr(torch.backends.cudnn, name) for name in _CUDNN}
+
+
+_CUDNN = ("benchmark", "deterministic", "enabled")
 
 
 def _torch_defaults() -> dict[str, Any]:
     torch = sys.modules.get("torch")
     if torch is None:
         return {}
-    plain = {"default_device": "cpu", "deterministic": False, "grad": True, "matmul": "highest"}
+    plain = {"default_device": "cpu", "deterministic": (False, False), "grad": True, "matmul": "highest"}
+    plain |= {"anomaly": False, "cudnn benchmark": False, "cudnn deterministic": False, "cudnn enabled": True}
     return _torch() | plain | {"default_dtype": torch.float32}
 
 
@@ -138,13 +146,17 @@ def _put_torch(name: str, value: Any) -> None:
     put: dict[str, Callable[[Any], Any]] = {
         "default_dtype": torch.set_default_dtype,
         "default_device": torch.set_default_device,
-        "deterministic": torch.use_deterministic_algorithms,
+        "deterministic": lambda wanted: torch.use_deterministic_algorithms(wanted[0], warn_only=wanted[1]),
+        "anomaly": torch.autograd.set_detect_anomaly,
         "grad": torch.set_grad_enabled,
         "matmul": torch.set_float32_matmul_precision,
         "threads": torch.set_num_threads,
         "printing": lambda options: torch.set_printoptions(**options),
     }
-    put[name](value)
+    if name.startswith("cudnn "):
+        setattr(torch.backends.cudnn, name.removeprefix("cudnn "), value)
+    else:
+        put[name](value)
 
 
 def _sklearn() -> dict[str, Any]:

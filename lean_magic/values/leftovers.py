@@ -15,7 +15,6 @@ import sys
 import threading
 import types
 import typing
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values import memo
 from lean_magic.values.code_rules import importable
 from lean_magic.values.global_generators import reduced_global
+from lean_magic.values.stand_ins import STAND_INS, reduced_context
 from lean_magic.values.tracebacks import retraced, steps
 
 __all__ = ["REDUCERS", "closed_file", "exception", "late_reducer"]
@@ -138,10 +138,6 @@ def _reentrant(obj: Any) -> Any:
     return threading.RLock, ()
 
 
-def _weak(obj: weakref.ref[Any]) -> Any:
-    return weakref.ref, (obj(),)
-
-
 def _generator(obj: Any) -> Any:
     if obj.gi_frame is not None:
         raise Unstorable("generator", "is a generator half used", "turn it into a list in the cell")
@@ -255,6 +251,7 @@ _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ProcessPoolExecutor": ("concurrent.futures.process", _pool),
     "_TemporaryFileWrapper": ("tempfile", _temporary),
     "Future": ("concurrent.futures._base", _future),
+    "Context": ("decimal", reduced_context),
 }
 
 
@@ -269,7 +266,7 @@ REDUCERS: dict[type, Callable[[Any], Any]] = {
     type(threading.Lock()): _lock,
     type(threading.RLock()): _reentrant,
     type(functools.lru_cache(lambda: 0)): _remembering,
-    weakref.ref: _weak,
+    **STAND_INS,
     re.Match: _match,
     random.Random: reduced_global,
     types.GeneratorType: _generator,

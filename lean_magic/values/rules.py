@@ -303,6 +303,7 @@ _RULES: dict[type, Rule] = {
     type(os.environ): _environment,
     typing.TypeVar: _type_variable,
     typing.ParamSpec: _type_variable,
+    typing.TypeVarTuple: _type_variable,
     typing.NewType: _type_variable,
     type(__import__("threading").Lock()): _constant,
     type(__import__("threading").RLock()): _constant,
