@@ -79,7 +79,9 @@ class Mutation(Recorder):
         part = mark.rpartition("#")[0]
         before, now = self._shapes.get(mark), shape_of(value)
         if (before and before[1:]) != (now and now[1:]):
-            raise Unstorable(part, "changed its shape or dtype in place", "bind the new array to a new name")
+            raise Unstorable(
+                part, "changed its shape, dtype or hooks in place", "bind the new array to a new name"
+            )
         try:
             return content_of(value)
         except Unstorable as error:

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from lean_magic.errors import Unstorable
 from lean_magic.values.adapters.numpy_dtypes import dtype_rule
 from lean_magic.values.adapters.numpy_elements import digest_of, digests_of_fields, is_solid
 from lean_magic.values.adapters.numpy_generators import GENERATORS, generator_rule, set_state, state_of
 from lean_magic.values.fingerprint import TOGETHER, Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import reduced_global
+from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, bytes_at
 from lean_magic.values.plain import each
 from lean_magic.values.reduced import attributes
@@ -32,6 +34,9 @@ def _array(walk: Walk, value: np.ndarray[Any, Any]) -> bytes:
     if value is np.ma.masked:
         return combine("masked constant")
     masked = _masked(walk, value) if isinstance(value, np.ma.MaskedArray) else b""
+    mask = getattr(value, "_mask", None)  # the public way gives a copy
+    if isinstance(mask, np.ndarray):
+        walk.hold(value, [Inner(mask)])
     return combine(
         "ndarray subclass",
         walk.digest(type(value)),
@@ -147,6 +152,10 @@ class _Numpy:
             form = _mapped(value)
             if form is not NotImplemented:
                 return form
+        if isinstance(value, np.memmap) and value.mode in {"r+", "w+"} and getattr(value, "_mmap", None):
+            raise Unstorable(
+                "array", "is a file mapped to be written to", "map it in a cell of its own, uncached"
+            )
         if type(value) not in _PLAIN:
             return _of_subclass(value)
         if memory is None or value.dtype.kind == "T":
@@ -191,11 +200,10 @@ def _put(live: Any, plain: Plain, attributes: dict[str, Any], writeable: bool) -
 def _of_subclass(value: Any) -> Any:
     """Take apart an array whose class leaves that to `ndarray`, which forgets attributes."""
     held = dict(getattr(value, "__dict__", {}))
-    if isinstance(value, np.ma.MaskedArray) and value is not np.ma.masked:
-        form: Any = value.__reduce__()
-        make, args, state = form[:3]
-        own = {name: item for name, item in held.items() if name == "_hardmask" or name not in _INNER}
-        return make, args, (state, own), None, None, _set_masked
+    if isinstance(value, np.ma.MaskedArray) and value is not np.ma.masked and _is_plainly_masked(type(value)):
+        inner = {name: held[name] for name in _OF_MASKED if name in held}
+        own = {name: item for name, item in held.items() if name not in _INNER}
+        return _as_subclass, (type(value), value.view(np.ndarray)), inner | own, None, None, _set_held
     if inspect.getattr_static(value, "__reduce__") is not vars(np.ndarray)["__reduce__"]:
         return NotImplemented
     return _as_subclass, (type(value), value.view(np.ndarray)), held or None, None, None, _set_held
@@ -205,9 +213,11 @@ def _set_held(array: Any, held: dict[str, Any]) -> None:
     vars(array).update(held)
 
 
-def _set_masked(array: Any, state: tuple[Any, dict[str, Any]]) -> None:
-    array.__setstate__(state[0])
-    vars(array).update(state[1])
+def _is_plainly_masked(cls: Any) -> bool:
+    return cls.__reduce__ is np.ma.MaskedArray.__reduce__
+
+
+_OF_MASKED = ("_mask", "_fill_value", "_hardmask", "_sharedmask", "_baseclass")
 
 
 def _as_subclass(cls: type, array: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.nn.utils import parametrize
 
+from lean_magic.errors import Unstorable
 from lean_magic.values.adapters.torch_content import content, digest_of, shape_text
 from lean_magic.values.adapters.torch_graph import is_spent, spent
 from lean_magic.values.adapters.torch_optim import (
@@ -55,10 +56,7 @@ def _hooks(walk: Walk, value: torch.Tensor, name: str) -> bytes:
 
 _BARE = (torch.Tensor, torch.nn.Parameter)
 _NOTHING, _NO_HOOKS = combine("state"), combine("no hooks")
-_HOOKS = {
-    "_backward_hooks": "register_hook",
-    "_post_accumulate_grad_hooks": "register_post_accumulate_grad_hook",
-}
+_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 
 def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = frozenset()) -> bytes:
@@ -175,8 +173,8 @@ class _Torch:
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         if isinstance(value, torch.optim.Optimizer):
             return reduced_optimizer(value)
-        if _is_parametrized(value):
-            return object.__new__, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
+        if isinstance(value, torch.nn.Module):
+            return _reduced_module(value)
         if isinstance(value, torch.Generator):
             return reduced_global(value)
         if not isinstance(value, torch.Tensor):
@@ -189,9 +187,12 @@ class _Torch:
     def shape(self, value: Any) -> tuple[Any, ...] | None:
         if not isinstance(value, torch.Tensor) or value.layout is not torch.strided or value.is_meta:
             return None
-        return interval(value), tuple(value.shape), str(value.dtype)
+        hooks = [id(hook) for name in _HOOKS for hook in (getattr(value, name, None) or {}).values()]
+        return interval(value), tuple(value.shape), str(value.dtype), hooks
 
     def content(self, value: Any) -> Any:
+        if isinstance(value, torch.utils.hooks.RemovableHandle):
+            raise Unstorable("a hook", "was removed in place", "remove it in a cell of its own, uncached")
         if isinstance(value, torch.Tensor):
             return Plain(value.detach()), value.grad, value.requires_grad, dict(vars(value))
         if isinstance(value, torch.Generator):
@@ -258,15 +259,39 @@ def _is_own_class(cls: type) -> bool:
 
 
 def _set_on(value: torch.Tensor) -> tuple[Any, ...]:
-    """Give what was set on a tensor: attributes, and hooks of two kinds."""
-    return dict(vars(value)), *(list((getattr(value, name, None) or {}).values()) for name in _HOOKS)
+    """Give what was set on a tensor: attributes, and hooks of two kinds, as those who may remove them know them."""
+    return dict(vars(value)), *(getattr(value, name, None) or {} for name in _HOOKS)
 
 
 def _set_again(value: torch.Tensor, more: tuple[Any, ...]) -> None:
     vars(value).update(more[0])
-    for register, hooks in zip(_HOOKS.values(), more[1:], strict=True):
-        for hook in hooks:
-            getattr(value, register)(hook)
+    for name, hooks in zip(_HOOKS, more[1:], strict=True):
+        if hooks:
+            setattr(value, name, hooks)
+            _count_on(hooks)
+
+
+def _reduced_module(value: torch.nn.Module) -> Any:
+    """Take a module apart that has parametrizations or hooks; NotImplemented for one that has none."""
+    if _is_parametrized(value):
+        return object.__new__, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
+    if not any(item and "hooks" in name for name, item in vars(value).items() if type(item) in _HOLDERS):
+        return NotImplemented
+    make, args, state = value.__reduce_ex__(5)[:3]
+    return make, args, state, None, None, _set_with_hooks
+
+
+def _set_with_hooks(value: torch.nn.Module, state: Any) -> None:
+    value.__setstate__(state)
+    for name, item in vars(value).items():
+        if "hooks" in name and isinstance(item, dict):
+            _count_on(item)
+
+
+def _count_on(hooks: dict[int, Any]) -> None:
+    """Let new hooks, which are numbered from 0 on in each process, not take the places of these."""
+    handle = torch.utils.hooks.RemovableHandle
+    handle.next_id = max([handle.next_id, *(number + 1 for number in hooks)])
 
 
 ADAPTER = _Torch()
