@@ -7,6 +7,7 @@ library, and a cell that registers something runs.
 
 from __future__ import annotations
 
+import abc
 import ast
 import re
 import types
@@ -21,7 +22,21 @@ __all__ = ["Registrations", "registering"]
 _REGISTERS = re.compile(
     r"(un)?register(?!_parametrization)(?!_\w+_(accessor|namespace)$)\w*"
     r"|addLevelName|add_(type|constructor|representer|\w*resolver)|install_opener"
+    r"|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
 )
+# Whose settings are known one by one, and put back.
+_KNOWN = {
+    "torch",
+    "numpy",
+    "pandas",
+    "sklearn",
+    "matplotlib",
+    "seaborn",
+    "transformers",
+    "IPython",
+    "warnings",
+    "sys",
+}
 _OF_CLASSES = re.compile(r"pandas")  # tqdm's
 _EVERYWHERE = {"codecs"}  # what every text may use
 
@@ -69,13 +84,23 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     first = namespace.get(chain[0])
     owner = owner_at(first, chain[1:-1]) if len(chain) > 1 else None
     value = first if owner is None else getattr(owner.value, chain[-1], None)
-    is_class = owner is not None and isinstance(owner.value, type)
-    if (
-        value is None
-        or (owner is None and len(chain) > 1)
-        or is_class != bool(_OF_CLASSES.fullmatch(chain[-1]))
-    ):
+    is_missing = value is None or (owner is None and len(chain) > 1)
+    if is_missing or not _may_register(owner.value if owner is not None else None, chain[-1]):
         return ""
     home = owner.module if owner is not None else module_of(value)
+    if _SETS.match(chain[-1]) and home.partition(".")[0] in _KNOWN:
+        return ""
     package = home.partition(".")[0]
     return "" if origin(home).own or package == "builtins" else package.lstrip("_")
+
+
+def _may_register(owner: Any, name: str) -> bool:
+    """Whether a call on a module, on a class or on another object may be one that registers."""
+    if not isinstance(owner, type):
+        return not _OF_CLASSES.fullmatch(name)
+    # What is registered with abstract base classes is seen.
+    is_register = name == "register" or name.startswith("add_")
+    return bool(_OF_CLASSES.fullmatch(name)) or (is_register and not isinstance(owner, abc.ABCMeta))
+
+
+_SETS = re.compile(r"(re)?set|reconfigure")

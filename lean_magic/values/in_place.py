@@ -21,7 +21,7 @@ from typing import Any
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import members, registered
-from lean_magic.values.reduced import held_by, is_plain, set_on_member, shapes_itself, slots_of
+from lean_magic.values.reduced import held_by, is_plain, is_slot, set_on_member, shapes_itself, slots_of
 
 __all__ = ["content_of", "put", "shape_of"]
 
@@ -70,7 +70,7 @@ def _put_slots(live: Any, slots: dict[str, Any], *, whole: bool) -> None:
     for name in copyreg._slotnames(type(live)):  # type: ignore[attr-defined]  # noqa: SLF001
         if name in slots:
             object.__setattr__(live, name, slots[name])
-        elif whole and hasattr(live, name):
+        elif whole and is_slot(type(live), name) and hasattr(live, name):
             object.__delattr__(live, name)
 
 

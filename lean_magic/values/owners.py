@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lean_magic.values.origin import is_own, origin
+from lean_magic.values.singletons import place_of
 
 __all__ = ["SETTERS", "Owner", "containers", "held", "home_of", "is_patch", "owner_at", "owners"]
 
@@ -32,10 +33,13 @@ class Owner:
 
 
 def owner_of(value: Any) -> Owner | None:
-    """Say where a module or a class is found; None for anything else."""
+    """Say where a module is found, a class, or an object that a library keeps one of; None for anything else."""
     if isinstance(value, types.ModuleType):
         return Owner(value.__name__, "", value)
-    return Owner(str(value.__module__), value.__qualname__, value) if isinstance(value, type) else None
+    if isinstance(value, type):
+        return Owner(str(value.__module__), value.__qualname__, value)
+    place = None if type(value).__module__ == "builtins" else place_of(value)
+    return Owner(*place, value) if place is not None else None
 
 
 def owners(sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -> Iterator[tuple[Owner, str]]:
@@ -79,9 +83,8 @@ def _along(value: Any, chain: Iterable[str]) -> Iterator[Owner]:
 def _inside(owner: Owner, name: str) -> Owner | None:
     if isinstance(owner.value, (types.ModuleType, type)):
         value = getattr(owner.value, name, None)
-        found = owner_of(value)
-        if found is not None:
-            return found
+        if isinstance(value, (types.ModuleType, type)):
+            return owner_of(value)
     else:
         value = getattr(owner.value, "__dict__", {}).get(name)  # to ask for more might run anything
     if value is None or isinstance(value, _CALLED) or origin(owner.module).own:

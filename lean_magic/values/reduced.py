@@ -170,11 +170,11 @@ def slots_of(value: Any) -> dict[str, Any]:
     """Give what the slots of an object hold."""
     names = copyreg._slotnames(type(value))  # type: ignore[attr-defined]  # noqa: SLF001
     return {
-        name: getattr(value, name) for name in names if _is_slot(type(value), name) and hasattr(value, name)
+        name: getattr(value, name) for name in names if is_slot(type(value), name) and hasattr(value, name)
     }
 
 
-def _is_slot(cls: type, name: str) -> bool:
+def is_slot(cls: type, name: str) -> bool:
     """Whether the slot is there still: a class may have got a property in its place."""
     held = (vars(base)[name] for base in cls.__mro__ if name in vars(base))
     return isinstance(next(held, None), types.MemberDescriptorType)
