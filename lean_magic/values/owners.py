@@ -59,7 +59,9 @@ def containers(
     """Find the lists, dicts and sets of installed libraries that code names, such as `nltk.data.path`."""
     for name, chains in loads.items():
         for owner in {owner for chain in chains for owner in _along(namespace.get(name), chain)}:
-            if type(owner.value) in (list, dict, set) and origin(owner.module).installed:
+            # What is asked for by `__dict__` grows as libraries load more of themselves.
+            is_open = type(owner.value) in (list, dict, set) and not owner.path.endswith("__")
+            if is_open and origin(owner.module).installed:
                 yield owner
 
 

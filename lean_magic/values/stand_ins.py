@@ -104,7 +104,6 @@ def known_places() -> dict[int, tuple[str, str]]:
 _PLACES = (
     ("math", "nan"),
     ("numpy", "nan"),
-    ("numpy.ma", "nomask"),
     ("argparse", "SUPPRESS"),
     ("sys", "path"),
     ("sys", "modules"),

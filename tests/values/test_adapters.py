@@ -3,9 +3,13 @@
 import io
 
 import pytest
+import traitlets
 from adapter_contract import AdapterContract, Sample
 
+from lean_magic.errors import Unstorable
+from lean_magic.values import codec
 from lean_magic.values.adapters import KNOWN
+from lean_magic.values.in_place import content_of
 
 
 class TestNumpy(AdapterContract):
@@ -316,6 +320,49 @@ class TestPictures(AdapterContract):
                 lambda: ImageFont.load_default(size=12),
                 in_place=None,
             ),
+        }
+
+
+class Knob(traitlets.HasTraits):
+    """An object with a trait."""
+
+    turns = traitlets.Int(1)
+
+
+class TestTraits(AdapterContract):
+    """Objects with traits that nobody observes; the others are refused."""
+
+    library = "traitlets"
+
+    def samples(self):
+        """Return name → Sample."""
+        return {"object": Sample(Knob, lambda: Knob(turns=2), in_place=None)}
+
+    def test_an_observed_object_is_refused(self):
+        """What somebody observes would come back unobserved, and is neither stored nor written back."""
+        knob = Knob()
+        knob.observe(print, "turns")
+        with pytest.raises(Unstorable, match="observed"):
+            codec.encode({"knob": knob})
+        with pytest.raises(Unstorable, match="observed"):
+            content_of(knob)
+
+
+class TestSoup(AdapterContract):
+    """Parsed pages, and tags of them."""
+
+    library = "bs4"
+
+    def samples(self):
+        """Return name → Sample."""
+        from bs4 import BeautifulSoup
+
+        def page(text):
+            return BeautifulSoup(f"<div><p>one</p><a href='x'>{text}</a></div>", "html.parser")
+
+        return {
+            "page": Sample(lambda: page("t"), lambda: page("u"), in_place=False),
+            "tag": Sample(lambda: page("t").a, lambda: page("u").a, in_place=False),
         }
 
 

@@ -22,6 +22,7 @@ __all__ = ["KNOWN", "Adapter", "adapters_for", "loaded_adapters"]
 
 # Top-level package → the file in this folder that knows its objects.
 KNOWN = {
+    "bs4": "bs4_",
     "matplotlib": "matplotlib_",
     "numpy": "numpy_",
     "PIL": "pil_",
@@ -31,6 +32,7 @@ KNOWN = {
     "sklearn": "sklearn_",
     "tokenizers": "tokenizers_",
     "torch": "torch_",
+    "traitlets": "traitlets_",
     "transformers": "transformers_",
     "sentence_transformers": "sentence_transformers_",
 }
