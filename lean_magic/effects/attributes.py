@@ -13,7 +13,7 @@ from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import fingerprint
 from lean_magic.values.origin import origin
-from lean_magic.values.owners import SETTERS, containers, held, home_of, owners
+from lean_magic.values.owners import SETTERS, Owner, containers, held, owner_of, owners
 
 __all__ = ["Attributes"]
 
@@ -31,7 +31,7 @@ class Attributes(Recorder):
         self._set: dict[tuple[str, str, str], Any] = {}
         self._classes: dict[type, dict[str, Any]] = {}
         self._absent: set[str] = set()
-        self._owners: list[tuple[Any, dict[str, Any]]] = []
+        self._owners: list[tuple[Owner, dict[str, Any]]] = []
         self._contents: dict[str, list[Any]] = {}
 
     def begin(self, run: Run) -> None:
@@ -39,7 +39,7 @@ class Attributes(Recorder):
         self._spaces = {name: dict(space) for name, space in run.walk.spaces.items() if name != "__main__"}
         self._set = dict(_attributes(run))
         self._contents = _contents(run)
-        self._owners = [(owner, dict(vars(owner))) for owner in _in_reach(run)]
+        self._owners = [(owner, dict(vars(owner.value))) for owner in _in_reach(run)]
         registers = any(word.startswith("register_") and word.endswith(_REGISTERS) for word in run.words)
         self._absent = {name for name in run.packages if registers and name not in sys.modules}
         self._classes = _classes(run.packages - self._absent) if registers else {}
@@ -78,9 +78,8 @@ class Attributes(Recorder):
         """Collect what was set by computed names."""
         found: dict[tuple[str, str, str], Any] = {}
         for owner, members in self._owners:
-            qualname = "" if isinstance(owner, types.ModuleType) else owner.__qualname__
-            for name, value in _difference(members, vars(owner)):
-                found[home_of(owner), qualname, name] = value
+            for name, value in _difference(members, vars(owner.value)):
+                found[owner.module, owner.path, name] = value
         return found
 
     def _must_be_kept(self, run: Run) -> None:
@@ -117,10 +116,8 @@ class Attributes(Recorder):
 
 def _must_be_found(module: str, name: str, value: Any, before: Mapping[str, Any]) -> None:
     """Refuse what a module made anew when it was loaded again: it is stored by name, which finds the old one."""
-    if not isinstance(value, (types.FunctionType, type)) or (value.__module__, value.__qualname__) != (
-        module,
-        name,
-    ):
+    is_own = isinstance(value, (types.FunctionType, type)) and value.__module__ == module
+    if not is_own or value.__qualname__ != name:
         return
     if name not in before or _content(before[name]) != _content(value):
         why = f"was loaded again and has another `{name}` now"
@@ -140,15 +137,15 @@ def _is_same(one: Any, other: Any) -> bool:
     return one is other or (is_pair and one[0] is other[0] and one[1] is other[1])
 
 
-def _in_reach(run: Run) -> Iterator[Any]:
+def _in_reach(run: Run) -> Iterator[Owner]:
     """Give the modules and classes of others that code may set attributes on without naming both."""
     if SETTERS.isdisjoint(run.words):
         return
     named = (run.namespace.get(name) for name in run.reads)
-    found = [owner for owner in named if isinstance(owner, (types.ModuleType, type))]
-    found += [owner.value for owner, attribute in owners(run.sets, run.namespace) if attribute == "*"]
-    for owner in {id(owner): owner for owner in found}.values():
-        if not origin(home_of(owner)).own:
+    found = [owner_of(value) for value in named if isinstance(value, (types.ModuleType, type))]
+    found += [owner for owner, attribute in owners(run.sets, run.namespace) if attribute == "*"]
+    for owner in {id(owner.value): owner for owner in found if owner is not None}.values():
+        if not origin(owner.module).own:
             yield owner
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from lean_magic.values.origin import is_own, origin
 from lean_magic.values.singletons import place_of
 
-__all__ = ["SETTERS", "Owner", "containers", "held", "home_of", "is_patch", "owner_at", "owners"]
+__all__ = ["SETTERS", "Owner", "containers", "held", "is_patch", "owner_at", "owner_of", "owners"]
 
 # What code says that sets attributes by computed names, or on what only running can tell.
 SETTERS = frozenset({"setattr", "delattr", "__dict__", "vars", "patch", "monkeypatch"})
@@ -109,7 +109,7 @@ def held(owner: Any, name: str, default: Any) -> Any:
     return default
 
 
-def home_of(owner: Any) -> str:
+def _home_of(owner: Any) -> str:
     """Name the module that a module or class is, or lies in."""
     return owner.__name__ if isinstance(owner, types.ModuleType) else str(owner.__module__)
 
@@ -122,4 +122,4 @@ def is_patch(owner: Any, value: Any) -> bool:
     code = value if issubclass(type(value), (types.FunctionType, type)) else type(value)
     if not is_own(code):
         return False
-    return origin(home_of(owner)).package != origin(str(code.__module__)).package
+    return origin(_home_of(owner)).package != origin(str(code.__module__)).package

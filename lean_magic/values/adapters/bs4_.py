@@ -7,6 +7,7 @@ from typing import Any
 import bs4
 
 from lean_magic.errors import Unstorable
+from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 
 __all__ = ["ADAPTER"]
@@ -39,7 +40,7 @@ def _at(page: Any, way: list[int]) -> Any:
     return page
 
 
-class _Soup:
+class _Soup(FingerprintOnly):
     library = "bs4"
 
     def rule(self, cls: type) -> Rule | None:
@@ -55,19 +56,11 @@ class _Soup:
         page, way = _place(value)
         return (_at, (page, way)) if isinstance(page, bs4.BeautifulSoup) else NotImplemented
 
-    def shape(self, value: Any) -> tuple[Any, ...] | None:
-        del value
-        return None
-
     def content(self, value: Any) -> Any:
         if isinstance(value, bs4.Tag):
             why = "is a part of a page that was changed in place"
             raise Unstorable(type(value).__name__, why, "parse and change it in one cell")
         return NotImplemented
-
-    def write_back(self, live: Any, stored: Any) -> bool:
-        del live, stored
-        return False
 
 
 ADAPTER = _Soup()

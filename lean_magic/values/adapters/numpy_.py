@@ -34,9 +34,6 @@ def _array(walk: Walk, value: np.ndarray[Any, Any]) -> bytes:
     if value is np.ma.masked:
         return combine("masked constant")
     masked = _masked(walk, value) if isinstance(value, np.ma.MaskedArray) else b""
-    mask = getattr(value, "_mask", None)  # the public way gives a copy
-    if isinstance(mask, np.ndarray):
-        walk.hold(value, [Inner(mask)])
     return combine(
         "ndarray subclass",
         walk.digest(type(value)),
@@ -55,6 +52,9 @@ _INNER = frozenset({
 
 
 def _masked(walk: Walk, value: Any) -> bytes:
+    mask = value._mask  # noqa: SLF001  the public way gives a copy
+    if isinstance(mask, np.ndarray):
+        walk.hold(value, [Inner(mask)])
     fill = value._fill_value  # noqa: SLF001  the public way writes it
     if fill is None:
         fill = np.ma.default_fill_value(value.dtype)
