@@ -9,9 +9,8 @@ import errno
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, fields
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from lean_magic.errors import StoreError
 
@@ -24,8 +23,7 @@ __all__ = ["Ledger", "Record", "Totals", "totals"]
 _BLOCK = 1 << 16  # bytes read at a time, backwards
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One outcome of one cell. All times are in seconds, `time` since the epoch."""
 
     time: float
@@ -44,16 +42,15 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
-        return asdict(self) | {"reasons": list(self.reasons)}
+        return self._asdict() | {"reasons": list(self.reasons)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Record:
         """Return the record in a JSON object: unknown members are left out, missing or odd ones empty."""
-        return cls(**{field.name: _READERS[field.name](record.get(field.name)) for field in fields(cls)})
+        return cls(**{name: _READERS[name](record.get(name)) for name in cls._fields})
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """Sums over records, times in seconds; GPU-seconds are None if no record knew them."""
 
     hits: int = 0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from lean_magic.errors import UsageError
 from lean_magic.settings import parse_duration
@@ -15,8 +14,7 @@ FLAGS = ("--refresh", "--readonly", "--off", "--quiet")
 VALUES = ("--depends", "--ignore", "--drop", "--ttl", "--items")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What one `%%cached` line asks for; `ttl` in seconds."""
 
     label: str = ""
@@ -54,26 +52,26 @@ def parse_options(line: str) -> Options:
                 f"%%cached: one NAME only, not {options.label!r} and {word!r}; the code starts on the next line"
             )
         else:
-            options = replace(options, label=word)
+            options = options._replace(label=word)
     return options
 
 
 def _with_value(options: Options, name: str, value: str) -> Options:
     field = name[2:]
     if field == "ttl":
-        return replace(options, ttl=parse_duration(value))
+        return options._replace(ttl=parse_duration(value))
     if field in {"ignore", "drop"} and not value.isidentifier():
         raise UsageError(f"%%cached: {name} takes the name of a variable, not {value!r}")
     if field in {"depends", "items"}:
         _require_expression(name, value)
     if field == "items":
-        return replace(options, items=value)
+        return options._replace(items=value)
     return _changed(options, name, (*getattr(options, field), value))
 
 
 def _changed(options: Options, name: str, value: Any) -> Options:
     changes: dict[str, Any] = {name[2:]: value}
-    return replace(options, **changes)
+    return options._replace(**changes)
 
 
 def _require_expression(name: str, text: str) -> None:

@@ -115,9 +115,8 @@ class Runner:
         started = time.perf_counter()
         raised = await execute()
         if not raised and plan is not None:
-            self._finish(
-                replace(plan, seconds=time.perf_counter() - started, label=cell.options.label), cell, None
-            )
+            seconds = time.perf_counter() - started
+            self._finish(plan._replace(seconds=seconds, label=cell.options.label), cell, None)
         return raised
 
     @contextlib.contextmanager
@@ -199,7 +198,7 @@ class Runner:
             return True
         outcome = begun if begun is not None else self._attempt(self._keep, plan, cell, seconds)
         plan.recorders.cancel(plan.run)
-        self._finish(replace(outcome, seconds=seconds, label=cell.options.label), cell, plan)
+        self._finish(outcome._replace(seconds=seconds, label=cell.options.label), cell, plan)
         return False
 
     def _keep(self, plan: Plan, cell: Cell, seconds: float) -> Outcome:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.values.memo import calls, fill, objects
@@ -47,8 +46,7 @@ class Remembering(Recorder):
             fill(live[mark], told, hits, misses if forgot else 0)
 
 
-@dataclass(frozen=True)
-class _Now:
+class _Now(NamedTuple):
     objects: frozenset[int]
     hits: int
     misses: int

@@ -8,8 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["GONE", "KINDS", "Settings"]
 
@@ -20,8 +19,7 @@ def _nothing() -> dict[str, Any]:
     return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """One kind: `get` gives name → value ({} if its library is not loaded), `defaults` what it starts with."""
 
     get: Callable[[], dict[str, Any]]

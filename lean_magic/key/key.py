@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from lean_magic.key import modules
 from lean_magic.key.patches import Patches
@@ -164,8 +164,7 @@ def _text(content: str) -> Part:
     return Part(leaf("text", content.encode()).hex(), content)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """One part that differs between two keys, in the user's words."""
 
     name: str

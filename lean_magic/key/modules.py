@@ -10,9 +10,8 @@ import os
 import sys
 import types
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
@@ -98,8 +97,7 @@ def _is_object(value: Any) -> bool:
     return not isinstance(value, (*_SETTING_TYPES, types.ModuleType, types.FunctionType, type))
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A local module that is not loaded: the digest of its source (blind to layout), and what its code says."""
 
     digest: str

@@ -14,7 +14,7 @@ import types
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from lean_magic.errors import Unresolvable
 from lean_magic.key import modules, strings
@@ -33,8 +33,7 @@ UNBOUND = leaf("unbound", b"").hex()
 _TEXT = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One piece of what a cell depends on: its digest, and words for it."""
 
     digest: str

@@ -13,8 +13,8 @@ import json
 import os
 import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lean_magic.errors import LeanMagicError
 from lean_magic.host import node
@@ -29,8 +29,7 @@ except ImportError:  # without POSIX locks everybody computes, which is only slo
 __all__ = ["Holder", "Lease", "Leases"]
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """Who computes: the process, its host, the notebook if Jupyter told it, and since when (Unix seconds)."""
 
     pid: int
@@ -169,7 +168,7 @@ def _sign(descriptor: int) -> None:
     holder = Holder(os.getpid(), node(), _notebook(), time.time())
     with contextlib.suppress(OSError):  # on a full disk nobody learns who it is
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+        os.pwrite(descriptor, json.dumps(holder._asdict()).encode(), 0)
 
 
 def _notebook() -> str:

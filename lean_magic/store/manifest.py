@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import xxhash
 
@@ -26,16 +26,14 @@ _BODY = len(_HEAD) + 32  # the digest is 32 hex digits; what follows is what it 
 _NAME = re.compile(r"[0-9a-f]{1,128}")  # used as file names: nothing that a path could be made of
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A named piece of a key: its digest, and brief words for people."""
 
     digest: str
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """What the payload must be: `size` in bytes, `digest` (xxh3_128, hex), and the codec's own `layout`."""
 
     size: int
@@ -111,7 +109,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Part | Payload):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return _plain(value._asdict())
     if isinstance(value, Mapping):
         return {_text(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -17,9 +17,8 @@ import struct
 import time
 from array import array
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xxhash
 
@@ -59,8 +58,7 @@ _ALIGN = 64
 _MOST = 1 << 28  # bytes of a header that can be meant
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Where a block lies in its file, in bytes, and the digests of its chunks."""
 
     offset: int

@@ -258,15 +258,16 @@ def _installed_class(walk: Walk, cls: type) -> bytes:
 
 def _patches(cls: type) -> list[tuple[str, Any]]:
     """List the members of an installed class that the user wrote; looked at again where a member is another."""
-    held = list(vars(cls).items())
+    held = vars(cls)
     if len(held) < _MANY:
-        return [pair for pair in held if _is_patch(pair[1])]
-    members = [member for _, member in held]
+        return [pair for pair in held.items() if _is_patch(pair[1])]
+    members = list(held.values())
     known, places = _judged.get(cls, ([], []))
     if len(known) != len(members) or not all(map(operator.is_, known, members)):
         places = [place for place, member in enumerate(members) if _is_patch(member)]
         _judged[cls] = (members, places)
-    return [held[place] for place in places]
+    names = list(held) if places else []
+    return [(names[place], members[place]) for place in places]
 
 
 _MANY = 4  # members; the central classes of pandas and torch have hundreds

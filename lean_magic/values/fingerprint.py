@@ -20,8 +20,7 @@ import datetime
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values.describe import describe
@@ -53,8 +52,7 @@ _MODELS = {
 _NAMES = 100_000  # texts that are kept, apart from those that look like paths
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """A name that code looks up when it runs: `space` is the module whose globals it uses."""
 
     space: str
@@ -62,8 +60,7 @@ class Ref:
     attrs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(NamedTuple):
     """What one value amounts to: its digest (hex), a few words, and what its code looks up."""
 
     digest: str

@@ -5,16 +5,14 @@ from __future__ import annotations
 import bisect
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["Inner", "Marks", "is_inner"]
 
 _START = operator.itemgetter(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Inner:
+class Inner(NamedTuple):
     """Something that an object keeps its content in, and that is no content of its own, such as a table's block.
 
     Objects of equal content may keep it in other ways, so a mark of such a thing may name nothing in a later kernel.

@@ -12,7 +12,7 @@ import pickle
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from lean_magic.errors import LeanMagicError, Unstorable
 
@@ -37,8 +37,7 @@ class LayoutChanged(LeanMagicError):
     """A live array does not lie in memory as it did when the entry was made."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Interval:
+class Interval(NamedTuple):
     """Addresses from `start` up to `end` on one device ("" is the host)."""
 
     device: str

@@ -14,8 +14,7 @@ import site
 import sys
 import sysconfig
 import types
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "IMMUTABLE",
@@ -30,8 +29,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """`kind` is "notebook", "local", "installed" or "python"; `package` the top-level name."""
 
     kind: str
@@ -117,12 +115,12 @@ IMMUTABLE = 1 << 8  # Py_TPFLAGSIMMUTABLETYPE: a class written in C, which has n
 
 def is_own(obj: Any) -> bool:
     """Whether a function or class is the user's own, to be compared by content."""
+    if isinstance(obj, type) and obj.__flags__ & IMMUTABLE:
+        return False
     space = getattr(obj, "__globals__", None)
     name = space.get("__name__") if isinstance(space, dict) else None
     if name is None:  # a class, or a function that was made with globals of its own
         name = getattr(obj, "__module__", None)
-    if isinstance(obj, type) and obj.__flags__ & IMMUTABLE:
-        return False
     return origin(str(name or "")).own
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import xxhash
@@ -18,7 +18,7 @@ import xxhash
 from lean_magic.values.counting import seen
 from lean_magic.values.fingerprint import combine
 
-__all__ = ["LEAF", "Leaves", "join", "tree", "tree_of"]
+__all__ = ["LEAF", "join", "tree", "tree_of", "trees_of"]
 
 LEAF = 256 * 1024  # bytes; part of the digest
 _BATCH = 16 * LEAF  # bytes that a thread takes at a time, and after which progress is told
@@ -26,6 +26,7 @@ _THREADED = 8 * _BATCH  # below, one thread is done before a second has started
 _MOST_THREADS = 8  # a memory bus is full with less
 
 Read = Callable[[int, int], Iterable[Any]]
+ReadSeveral = Callable[[int, int], Iterable[Sequence[Any]]]
 
 
 def tree(content: Any) -> bytes:
@@ -51,9 +52,40 @@ def tree_of(size: int, read: Read, step: int = 1, most: int = _MOST_THREADS) -> 
         found[place] = _leaves(read(start, end))
         return end - start
 
+    _share(starts, one, size, most)
+    return join(size, itertools.chain.from_iterable(found))
+
+
+def trees_of(count: int, sizes: Sequence[int], read: ReadSeveral, most: int = _MOST_THREADS) -> list[bytes]:
+    """Digest several contents of `count` elements each, which lie side by side, as `tree` digests each alone.
+
+    Elements are of `sizes` bytes. `read(start, end)` gives consecutive pieces of those elements, one of each
+    content at a time. Several threads may read at once, `most` at most.
+    """
+    starts = range(0, count, LEAF)  # elements; so many fill whole leaves, however large they are
+    found: list[list[list[bytes]]] = [[] for _ in starts]
+
+    def one(place: int, start: int) -> int:
+        end = min(start + LEAF, count)
+        leaves = [Leaves() for _ in sizes]
+        for pieces in read(start, end):
+            for content, piece in zip(leaves, pieces, strict=True):
+                content.add(piece)
+        found[place] = [content.all() for content in leaves]
+        return (end - start) * sum(sizes)
+
+    _share(starts, one, count * sum(sizes), most)
+    columns = zip(*found, strict=True)
+    return [
+        join(count * size, itertools.chain.from_iterable(column))
+        for size, column in zip(sizes, columns, strict=True)
+    ]
+
+
+def _share(starts: range, one: Callable[[int, int], int], size: int, most: int) -> None:
+    """Do the pieces of a work that start there; by threads, `most` at most, where there are bytes enough."""
     workers = min(most, _cores(), len(starts)) if size >= _THREADED else 1
     _Work(iter(enumerate(starts)), one).share(workers - 1)
-    return join(size, itertools.chain.from_iterable(found))
 
 
 def join(size: int, leaves: Iterable[bytes]) -> bytes:

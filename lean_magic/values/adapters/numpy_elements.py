@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from lean_magic.values.tree import Leaves, join, tree, tree_of
+from lean_magic.values.tree import tree, tree_of, trees_of
 
 __all__ = ["blocks", "digest_of", "digests_of_fields", "is_solid"]
 
@@ -58,17 +59,20 @@ def digests_of_fields(array: np.ndarray[Any, Any]) -> list[bytes] | None:
     dtypes = [array.dtype[name] for name in array.dtype.names or ()]
     if plain.ndim > 1 or array.nbytes < _BLOCK or any(kind.char not in _PLAIN_CHARS for kind in dtypes):
         return None
-    leaves = [Leaves() for _ in dtypes]
     fields = [
         plain[name].view(_WORDS[kind.itemsize]) for name, kind in zip(array.dtype.names, dtypes, strict=True)
     ]
     step = _BLOCK // array.dtype.itemsize
-    buffers = [np.empty(step, field.dtype) for field in fields]
-    for start in range(0, len(plain), step):
-        for field, buffer, found in zip(fields, buffers, leaves, strict=True):
-            found.add(_copied(field[start : start + step], buffer))
-    sizes = [field.nbytes for field in fields]
-    return [join(size, found.all()) for size, found in zip(sizes, leaves, strict=True)]
+    own = threading.local()
+
+    def read(start: int, end: int) -> Iterator[list[Any]]:
+        if not hasattr(own, "buffers"):
+            own.buffers = [np.empty(step, field.dtype) for field in fields]
+        for first in range(start, end, step):
+            rows = slice(first, min(first + step, end))
+            yield [_copied(field[rows], buffer) for field, buffer in zip(fields, own.buffers, strict=True)]
+
+    return trees_of(len(plain), [field.itemsize for field in fields], read, _COPIERS)
 
 
 _PLAIN_CHARS = "?bBhHiIlLqQefdFDmM"
@@ -152,9 +156,33 @@ def _copied(block: Any, buffer: Any) -> Any:
             np.copyto(target[..., last], block[..., last])
     elif block.ndim > 1 and _is_turned(block):
         _copy_tiles(target, block)
+    elif (pairs := _pairs(block)) is not None:
+        np.copyto(target[..., :-1], pairs[..., :-1], casting="unsafe")
+        target[..., -1] = block[..., -1]  # what follows it may be no memory of ours
     else:
         np.copyto(target, block)
     return target.reshape(-1).view(np.uint8)
+
+
+def _pairs(block: Any) -> Any:
+    """Give every second word as the low half of a word twice as long, from which numpy makes it faster; or None."""
+    word = block.itemsize
+    wide = 2 * word
+    if block.strides[-1] != wide or word > 4 or sys.byteorder != "little":
+        return None
+    if block.ctypes.data % wide or any(stride % wide for stride in block.strides):
+        return None
+    found = {**block.__array_interface__, "typestr": f"<u{wide}", "strides": block.strides}
+    del found["descr"]
+    return np.asarray(_Described(found, block))
+
+
+class _Described:
+    """Memory described as numpy wants it, and what keeps it alive."""
+
+    def __init__(self, found: dict[str, Any], kept: Any) -> None:
+        self.__array_interface__ = found
+        self.kept = kept
 
 
 def _copy_tiles(target: Any, block: Any) -> None:
