@@ -98,7 +98,7 @@ def _small(bench):
 def _storing(bench):
     shutil.rmtree(bench.ours, ignore_errors=True)
     bench.ours.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = bench.measure("storing", bench.ours, max(bench.repeat // 2, 1))
+    found = bench.measure("storing", bench.ours, bench.repeat)
     ratio = found["ours"] / found["raw"]
     told = (
         f"{ratio:.2f} × a raw write ({duration(found['raw'])}), peak memory + {size(max(found['memory'], 0))}"

@@ -27,6 +27,7 @@ __all__ = ["Graph", "Live", "dump", "encode", "load"]
 
 # Smaller buffers stay in the pickle: a mapping of their own would cost more than a copy.
 _SMALL = 64 * 1024
+_PIECE = 1 << 20  # bytes handed on at a time, which are still in the cache when they are digested
 _FAILURES = (pickle.PickleError, TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError)
 
 
@@ -131,8 +132,34 @@ def dump(
         return {}
     parts = [np.frombuffer(view, dtype=np.uint8) for view in (graph.stream.getbuffer(), *graph.buffers)]
     places = _Places(file, graph.size, show)
-    joblib.dump({"graph": parts[0], "buffers": parts[1:]}, places)
+    pickler = joblib.numpy_pickle.NumpyPickler(places)  # as joblib.dump uses it
+    pickler.np = _InPlace(np)
+    pickler.dump({"graph": parts[0], "buffers": parts[1:]})
     return {"parts": [[start, part.nbytes] for start, part in zip(places.starts, parts, strict=True)]}
+
+
+class _InPlace:
+    """numpy, as joblib uses it to write arrays of bytes; but they are handed on from where they lie, not copied."""
+
+    def __init__(self, numpy: Any) -> None:
+        self._numpy = numpy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._numpy, name)
+
+    def nditer(self, array: Any, **_: Any) -> Iterator[_Piece]:
+        """Give an array of bytes piece by piece."""
+        view = memoryview(array)
+        return (_Piece(view[start : start + _PIECE]) for start in range(0, len(view), _PIECE))
+
+
+class _Piece:
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+
+    def tobytes(self, order: str) -> memoryview:
+        del order  # it has one axis
+        return self._view
 
 
 class _Places(io.RawIOBase):

@@ -70,6 +70,22 @@ def test_plain_joblib_opens_it(saved):
     assert all((read[name] == values[name]).all() for name in ("big", "small"))
 
 
+def test_large_arrays_are_not_copied_to_be_written():
+    """What is written of a large array is its own memory, in pieces of at most a megabyte."""
+    value = np.arange(1_000_000, dtype=float)
+    shared = []
+
+    class File(io.BytesIO):
+        def write(self, data):
+            view = np.frombuffer(data, "u1")
+            shared.append(view.nbytes if np.shares_memory(view, value) else 0)
+            return super().write(data)
+
+    codec.dump(codec.encode({"x": value}), File())
+    assert sum(shared) == value.nbytes
+    assert max(shared) <= 1 << 20
+
+
 def test_large_arrays_are_mapped(again):
     """A large array comes back as a plain writable array on a mapping of the file."""
     back = again(big=np.arange(LARGE, dtype=float))["big"]
