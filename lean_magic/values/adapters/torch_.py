@@ -43,7 +43,7 @@ def _tensor(walk: Walk, value: torch.Tensor) -> bytes:
     head = leaf("", f"{shape_text(value)} {value.requires_grad} {came_from}".rstrip().encode())
     grad = walk.digest(value.grad) if value.is_leaf else b""
     hooks = [_hooks(walk, value, name) for name in _HOOKS]
-    is_bare = type(value) in _BARE and not vars(value)
+    is_bare = type(value) in _BARE and vars(value).keys() <= _UNSEEN
     more = _NOTHING if is_bare else attributes(walk, value, _UNSEEN)
     return combine("tensor", walk.digest(type(value)), head, content(walk, value), grad, *hooks, more)
 
