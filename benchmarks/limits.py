@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 from jobs import collections, layouts, modules, results
-from worker import peak, reset_peak, seconds, started, timed
+from worker import median, peak, reset_peak, seconds, started, timed
 
 
 class Nowhere:
@@ -157,26 +157,30 @@ def entry(manifest, number):
 
 
 def crowd(folder, count, repeat):
-    """Seconds of a hit with ten entries in the folder and with `count`, and of `%lean ls`."""
+    """Seconds of a hit in a folder with ten entries and in one with `count`, in turns, and of `%lean ls`."""
     from lean_magic.store import LocalStore, Manifest
 
     shell = started("%load_ext lean_magic")
-    store = LocalStore(Path(folder))
+    few, many = (Path(folder, name) for name in ("few", "many"))
 
-    def fill(numbers):
-        for number in numbers:
+    def filled(place, entries):
+        os.environ["LEAN_MAGIC_CACHE_DIR"] = str(place)
+        seconds(shell, "%%cached\ny = 1 + 1", "Miss")
+        store = LocalStore(place)
+        for number in range(entries):
             store.put(entry(Manifest, f"{number:032x}"), lambda file: file.write(b"0") and {})
 
-    def hits():
-        return sorted(seconds(shell, "%%cached\ny = 1 + 1", "Hit") for _ in range(20 * int(repeat)))
+    def hits(place):
+        os.environ["LEAN_MAGIC_CACHE_DIR"] = str(place)
+        seconds(shell, "%%cached\ny = 1 + 1", "Hit")
+        return [seconds(shell, "%%cached\ny = 1 + 1", "Hit") for _ in range(5)]
 
-    seconds(shell, "%%cached\ny = 1 + 1", "Miss")
-    fill(range(10))
-    few = hits()
-    fill(range(10, int(count)))
-    many = hits()
+    filled(few, 10)
+    filled(many, int(count))
+    rounds = [(hits(few), hits(many)) for _ in range(10 * int(repeat))]
+    took = [median([one for each in column for one in each]) for column in zip(*rounds, strict=True)]
     listed = min(seconds(shell, "%lean ls") for _ in range(3))
-    return {"few": few[len(few) // 2], "many": many[len(many) // 2], "ls": listed, "count": int(count)}
+    return {"few": took[0], "many": took[1], "ls": listed, "count": int(count)}
 
 
 def in_place(repeat):
