@@ -174,6 +174,7 @@ class Planner:
             in_place=key.facts.in_place,
             imports=tuple(one.module for one, _ in found.imports if not one.names and "." in one.module),
             surely=frozenset(found.surely),
+            deleted=frozenset(found.deleted),
             order=functools.partial(binding_order, cell.nodes, found.order),
             drop=frozenset(cell.options.drop),
             sets=frozenset(key.facts.sets),

@@ -65,7 +65,7 @@ class Names(Recorder):
         kept = {name: value for name, value in bound.items() if name not in run.drop}
         told = {
             "bound": _in_order(list(kept), last, run.order()),
-            "moved": sorted(last.intersection(self._names, kept)),
+            "moved": sorted(last.intersection((*self._names, *run.deleted), kept)),
             "deleted": deleted,
             "imports": [name for name in run.imports if name in sys.modules],
         }

@@ -28,6 +28,7 @@ class Run:
     reads: frozenset[str] = frozenset()
     assigned: frozenset[str] = frozenset()
     surely: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
     order: Callable[[], Mapping[str, int]] = dict  # numbers names in the order the cell's text binds them
     drop: frozenset[str] = frozenset()
     strings: frozenset[str] = frozenset()
