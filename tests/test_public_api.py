@@ -129,3 +129,24 @@ print(*[name for name in {[*HEAVY, *SLOW, "joblib"]} if name in sys.modules and 
         [sys.executable, "-c", source], env=variables, capture_output=True, text=True, check=True
     )
     assert told.stdout.split() == []
+
+
+def test_what_a_library_leaves_for_later_is_left_for_later():
+    """Storing `import transformers` does not load torch, nor the tokenizers: the library has not, either."""
+    pytest.importorskip("transformers")
+    source = """
+import sys
+import transformers
+from lean_magic.values import codec, fingerprint
+from lean_magic.values.adapters import loaded_adapters
+before = set(sys.modules)
+loaded_adapters()
+fingerprint(transformers)
+codec.encode({"transformers": transformers})
+print(*[name for name in ("torch", "tokenizers") if name in sys.modules and name not in before])
+"""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        [sys.executable, "-c", source], env=variables, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == []

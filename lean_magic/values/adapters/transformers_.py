@@ -1,18 +1,14 @@
 """transformers: tokenizers, configurations and models without what is no content of theirs.
 
 Where a model was loaded from, and what a call leaves behind in a tokenizer, make no difference.
+Classes are known by name: the library loads its modules, torch among them, as it is asked for their classes.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
-import transformers
-
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
-from lean_magic.values.adapters.tokenizers_ import without_call_settings
-from lean_magic.values.adapters.torch_ import module_content
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.reduced import attributes
 
@@ -23,6 +19,8 @@ _CALL = frozenset({"_tokenizer", "init_kwargs", "deprecation_warnings"})
 
 
 def _tokenizer(walk: Walk, value: Any) -> bytes:
+    from lean_magic.values.adapters.tokenizers_ import without_call_settings
+
     walk.mark(value)
     model = without_call_settings(walk, value.backend_tokenizer)
     options = {name: item for name, item in value.init_kwargs.items() if name not in _PLACE}
@@ -40,21 +38,27 @@ _OF_PROCESS = frozenset({"_original_object_hash"})
 
 
 def _model(walk: Walk, value: Any) -> bytes:
+    from lean_magic.values.adapters.torch_ import module_content  # there is none without torch
+
     return module_content(walk, value, _PLACE)
+
+
+_RULES: dict[str, Rule] = {
+    "PreTrainedTokenizerFast": _tokenizer,
+    "TokenizersBackend": _tokenizer,  # its name since version 5
+    "PretrainedConfig": _config,
+    "PreTrainedConfig": _config,  # likewise
+    "GenerationConfig": _config,
+    "PreTrainedModel": _model,
+}
 
 
 class _Transformers(FingerprintOnly):
     library = "transformers"
 
     def rule(self, cls: type) -> Rule | None:
-        table: list[tuple[type, Rule]] = [
-            (transformers.PreTrainedTokenizerFast, _tokenizer),
-            (transformers.PretrainedConfig, _config),
-            (transformers.GenerationConfig, _config),
-        ]
-        if issubclass(cls, torch.nn.Module) and issubclass(cls, transformers.PreTrainedModel):
-            return _model
-        return next((rule for kind, rule in table if issubclass(cls, kind)), None)
+        theirs = (base.__name__ for base in cls.__mro__ if base.__module__.startswith("transformers."))
+        return next((_RULES[name] for name in theirs if name in _RULES), None)
 
 
 ADAPTER = _Transformers()
