@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from lean_magic.effects.printers import printers
+
 __all__ = ["settings"]
 
 
@@ -16,6 +18,7 @@ def settings(shell: Any) -> dict[str, str]:
         "setting display.pprint": "" if plain.pprint else "off",
         "setting display.max_seq_length": "" if plain.max_seq_length == 1000 else str(plain.max_seq_length),
         "setting figure formats": _figures(),
+        "setting printers": str(printers(shell) or ""),
     }
     return {name: text for name, text in found.items() if text}
 

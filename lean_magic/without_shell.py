@@ -45,7 +45,9 @@ class WithoutShell:
         self.display_pub = _Publisher()
         self.displayhook = _Hook()
         self.events = SimpleNamespace(callbacks={"post_execute": []})
-        plain = SimpleNamespace(float_precision="", pprint=True, max_seq_length=1000)
+        plain = SimpleNamespace(
+            float_precision="", pprint=True, max_seq_length=1000, type_printers={}, deferred_printers={}
+        )
         self.display_formatter = SimpleNamespace(formatters={"text/plain": plain})
         self.compile = SimpleNamespace(flags=0)
 

@@ -15,8 +15,10 @@ import time
 import types
 import weakref
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
+from lean_magic.effects.printers import printers
 from lean_magic.effects.recorder import Run
 from lean_magic.values.code_rules import registered
 from lean_magic.values.origin import origin
@@ -42,17 +44,12 @@ def hooks(run: Run) -> dict[str, Any]:
     for word, (name, ask) in _ASKED.items():
         if word in said:
             found[name] = ask()
-    if not _ON_LOGGERS.isdisjoint(said):
-        found["a handler of a logger"] = _loggers(run)
+    for words, name, look in _LOOKED_AT:
+        if not words.isdisjoint(said):
+            found[name] = look(run)
     helpers = sys.modules.get("matplotlib._pylab_helpers")
     if helpers is not None:
         found["pyplot's open figures"] = list(helpers.Gcf.figs)
-    if "finalize" in said:
-        found["weakref.finalize"] = set(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
-    if "register" in said:
-        found["an abstract base class of a library"] = cast(
-            "int", abc.get_cache_token()
-        ) - _own_registrations(run)
     return found
 
 
@@ -65,11 +62,29 @@ _ASKED: dict[str, tuple[str, Callable[[], Any]]] = {
     "copyreg": ("copyreg", lambda: dict(copyreg.dispatch_table)),
     "disable": ("logging.disable", lambda: logging.root.manager.disable),
     "basicConfig": ("the root logger", lambda: list(logging.root.handlers)),
+    "tracemalloc": ("tracemalloc", lambda: _told("tracemalloc", "is_tracing")),
+    "faulthandler": ("faulthandler", lambda: _told("faulthandler", "is_enabled")),
+    "stack_size": ("threading.stack_size", object),  # to ask would set it
     "tzset": ("the time zone", lambda: (time.tzname, time.timezone)),
     "setrlimit": ("setrlimit", object),
     "sched_setaffinity": ("sched_setaffinity", object),
 }
 
+
+def _told(module: str, question: str) -> bool:
+    """Ask a module that may not be loaded whether it does anything."""
+    return module in sys.modules and getattr(sys.modules[module], question)()
+
+
+# What registers functions that show objects.
+_PRINTERS = {
+    "init_printing",
+    "for_type",
+    "for_type_by_name",
+    "extension",
+    "type_printers",
+    "deferred_printers",
+}
 
 _ON_LOGGERS = {
     "addHandler",
@@ -92,6 +107,25 @@ def _loggers(run: Run) -> dict[str, Any]:
         if isinstance(one, logging.Logger) and id(one) not in live and not origin(name or "root").installed
         if one.handlers or one.filters or not one.propagate or one.disabled
     }
+
+
+def _finalizers(run: Run) -> set[Any]:
+    del run
+    return set(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _registrations(run: Run) -> int:
+    """Count what is registered with abstract base classes, but for those of the notebook."""
+    return cast("int", abc.get_cache_token()) - _own_registrations(run)
+
+
+# Words in the code, what it may change, how to look at that.
+_LOOKED_AT: tuple[tuple[AbstractSet[str], str, Callable[[Run], Any]], ...] = (
+    (_PRINTERS, "a function that shows objects", lambda run: printers(run.shell)),
+    (_ON_LOGGERS, "a handler of a logger", _loggers),
+    ({"finalize"}, "weakref.finalize", _finalizers),
+    ({"register"}, "an abstract base class of a library", _registrations),
+)
 
 
 def _handler(one: signal.Signals) -> Any:

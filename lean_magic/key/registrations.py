@@ -22,20 +22,25 @@ __all__ = ["Registrations", "registering"]
 _REGISTERS = re.compile(
     r"(un)?register(?!_parametrization)(?!_\w+_(accessor|namespace)$)\w*"
     r"|addLevelName|add_(type|constructor|representer|\w*resolver)|install_opener"
-    r"|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
+    r"|(en|dis)able_\w+|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
 )
-# Whose settings are known one by one, and put back.
+_SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able_")
+# Package → those of its settings, and of what is no setting, that are known and put back, or refused by what they do.
 _KNOWN = {
-    "torch",
-    "numpy",
-    "pandas",
-    "sklearn",
-    "matplotlib",
-    "seaborn",
-    "transformers",
-    "IPython",
-    "warnings",
-    "sys",
+    "IPython": r".*",
+    "matplotlib": r".*",
+    "numpy": r"set_(printoptions|state)|seterr\w*",
+    "pandas": r"(re)?set_(option|eng_float_format)",
+    "seaborn": r".*",
+    "sklearn": r".*",
+    "sys": r".*",
+    "torch": (
+        r"set_(default_(dtype|device|tensor_type)|deterministic_debug_mode|float32_matmul_precision|num_threads"
+        r"|printoptions|grad_enabled|detect_anomaly|anomaly_enabled|rng_state(_all)?)|enable_grad|set_model_mode"
+        r"|reset_(peak_memory_stats|accumulated_memory_stats|max_memory_\w+)"
+    ),
+    "transformers": r"set_(seed|verbosity\w*)",
+    "warnings": r".*",
 }
 _OF_CLASSES = re.compile(r"pandas")  # tqdm's
 _EVERYWHERE = {"codecs"}  # what every text may use
@@ -88,9 +93,9 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     if is_missing or not _may_register(owner.value if owner is not None else None, chain[-1]):
         return ""
     home = owner.module if owner is not None else module_of(value)
-    if _SETS.match(chain[-1]) and home.partition(".")[0] in _KNOWN:
-        return ""
     package = home.partition(".")[0]
+    if _SETS.match(chain[-1]) and _is_known(value, package, chain[-1]):
+        return ""
     return "" if origin(home).own or package == "builtins" else package.lstrip("_")
 
 
@@ -103,4 +108,7 @@ def _may_register(owner: Any, name: str) -> bool:
     return bool(_OF_CLASSES.fullmatch(name)) or (is_register and not isinstance(owner, abc.ABCMeta))
 
 
-_SETS = re.compile(r"(re)?set|reconfigure")
+def _is_known(value: Any, package: str, name: str) -> bool:
+    """Whether it is no call that sets something, or one whose effect is known."""
+    is_call = callable(value) and not isinstance(value, type)
+    return not is_call or re.fullmatch(_KNOWN.get(package, "(?!)"), name) is not None

@@ -56,12 +56,12 @@ def owners(sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -> Ite
 def containers(
     loads: Mapping[str, Iterable[tuple[str, ...]]], namespace: Mapping[str, Any]
 ) -> Iterator[Owner]:
-    """Find the lists, dicts and sets of installed libraries that code names, such as `nltk.data.path`."""
+    """Find the lists, dicts and sets that code names in libraries, Python's own among them: `nltk.data.path`."""
     for name, chains in loads.items():
         for owner in {owner for chain in chains for owner in _along(namespace.get(name), chain)}:
             # What is asked for by `__dict__` grows as libraries load more of themselves.
             is_open = type(owner.value) in (list, dict, set) and not owner.path.endswith("__")
-            if is_open and origin(owner.module).installed:
+            if is_open and not origin(owner.module).own and owner.module not in _WATCHED:
                 yield owner
 
 
@@ -94,6 +94,8 @@ def _inside(owner: Owner, name: str) -> Owner | None:
     return Owner(owner.module, ".".join(filter(None, (owner.path, name))), value)
 
 
+# What is changed in them is put back, or is no setting.
+_WATCHED = frozenset({"builtins", "linecache", "sys", "warnings"})
 _CALLED = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 
 
