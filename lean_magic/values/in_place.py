@@ -7,7 +7,6 @@ the live object hold it, so that everybody who refers to it sees the change.
 from __future__ import annotations
 
 import array
-import collections
 import copyreg
 import enum
 import functools
@@ -21,6 +20,8 @@ from typing import Any
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.code_rules import members, registered
+from lean_magic.values.containers import OPEN
+from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import held_by, is_plain, is_slot, set_on_member, shapes_itself, slots_of
 
 __all__ = ["content_of", "put", "shape_of"]
@@ -112,7 +113,7 @@ def _put_attributes(live: Any, state: dict[str, Any], *, whole: bool) -> None:
     for name, new in state.items():
         old = present.get(name)
         if type(old) is type(new) and isinstance(new, dict) and old is not new:
-            _give_dict(old, new)
+            OPEN[dict][1](old, new)
         else:
             present[name] = new
     if whole and list(present) != list(state):
@@ -121,39 +122,8 @@ def _put_attributes(live: Any, state: dict[str, Any], *, whole: bool) -> None:
         present.update(ordered)
 
 
-def _give_list(live: Any, content: list[Any]) -> None:
-    list.__setitem__(live, slice(None), content)
-
-
-def _mapping(value: Any) -> type[dict[Any, Any]]:
-    """Give the class whose methods see the content of a dict: an OrderedDict keeps an order of its own."""
-    return collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
-
-
-def _give_dict(live: Any, content: dict[Any, Any]) -> None:
-    kind = _mapping(live)
-    kind.clear(live)
-    for key, value in content.items():
-        kind.__setitem__(live, key, value)
-
-
-def _give_default(live: collections.defaultdict[Any, Any], content: Any) -> None:
-    live.default_factory = content[0]
-    _give_dict(live, content[1])
-
-
-def _give_set(live: set[Any], content: list[Any]) -> None:
-    set.clear(live)
-    set.update(live, content)
-
-
-def _give_deque(live: collections.deque[Any], content: list[Any]) -> None:
-    live.clear()
-    live.extend(content)
-
-
-def _give_bytes(live: Any, content: Any) -> None:
-    live[:] = content
+def _give_array(live: array.array[Any], content: array.array[Any]) -> None:
+    array.array.__setitem__(live, slice(None), content)
 
 
 def _take_fixed(value: Any) -> None:
@@ -209,6 +179,18 @@ def _give_cell(live: types.CellType, content: list[Any]) -> None:
         del live.cell_contents
 
 
+def _take_error(value: BaseException) -> Any:
+    solid: Any = next(one for one in type(value).__mro__ if not is_own(one))
+    if solid.__basicsize__ != BaseException.__basicsize__:  # it holds more than can be set again
+        raise _refused(value)
+    return value.args, (value.__cause__, value.__context__, value.__traceback__), value.__suppress_context__
+
+
+def _give_error(live: BaseException, content: Any) -> None:
+    live.args, (live.__cause__, live.__context__, live.__traceback__), suppressed = content
+    live.__suppress_context__ = suppressed  # setting the cause sets it, too
+
+
 def _take_logger(value: logging.Logger) -> Any:
     return value.level, value.propagate, value.disabled, list(value.handlers), list(value.filters)
 
@@ -260,13 +242,9 @@ def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, st
 _WHOLE = (type, enum.Enum, logging.Logger, logging.Handler)
 _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     enum.Enum: (_take_member, _give_member),
-    list: (list, _give_list),
-    collections.defaultdict: (lambda value: (value.default_factory, dict(value)), _give_default),
-    dict: (lambda value: dict(_mapping(value).items(value)), _give_dict),
-    set: (list, _give_set),
-    bytearray: (bytes, _give_bytes),
-    array.array: (lambda value: value[:], _give_bytes),
-    collections.deque: (list, _give_deque),
+    **OPEN,
+    array.array: (lambda value: array.array.__getitem__(value, slice(None)), _give_array),
+    BaseException: (_take_error, _give_error),
     types.FunctionType: (_take_function, _give_function),
     types.CellType: (_take_cell, _give_cell),
     random.Random: (lambda value: value.getstate(), lambda live, state: live.setstate(state)),

@@ -29,12 +29,13 @@ from lean_magic.values.adapters import Adapter, adapters_for
 from lean_magic.values.class_members import in_order, without_hook
 from lean_magic.values.code import facts
 from lean_magic.values.code_rules import importable
+from lean_magic.values.containers import reduced_subclass
 from lean_magic.values.enums import reduced_enum
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.origin import is_own
 from lean_magic.values.reading import Code, Space
-from lean_magic.values.reduced import shapes_itself, slots_of
+from lean_magic.values.reduced import fill_attributes, held_by, intercepts, shapes_itself, slots_of
 from lean_magic.values.singletons import kept_of, reduced_singleton
 from lean_magic.values.sources import source_of
 
@@ -209,19 +210,14 @@ def _by_kind(obj: Any) -> Any:
         return closed_file(obj)
     if isinstance(obj, BaseException):
         return exception(obj)
-    if shapes_itself(type(obj)):
-        state = dict(getattr(obj, "__dict__", {})), slots_of(obj)
-        return object.__new__, (type(obj),), state, None, None, _fill_plain
+    if shapes_itself(type(obj)) or intercepts(type(obj)):
+        state = held_by(obj), slots_of(obj)
+        return object.__new__, (type(obj),), state, None, None, fill_attributes
+    form = reduced_subclass(obj)
+    if form is not NotImplemented:
+        return form
     late = late_reducer(type(obj))
     return NotImplemented if late is None else late(obj)
-
-
-def _fill_plain(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Set all that an object held, whatever its class would make of it."""
-    attributes, slots = state
-    getattr(obj, "__dict__", {}).update(attributes)
-    for name, value in slots.items():
-        object.__setattr__(obj, name, value)
 
 
 def _dispatcher(obj: Any) -> Any:

@@ -21,7 +21,9 @@ from lean_magic.values.singletons import place_of
 
 __all__ = [
     "attributes",
+    "fill_attributes",
     "held_by",
+    "intercepts",
     "is_plain",
     "name_leaf",
     "reduced",
@@ -45,8 +47,10 @@ def reduced(walk: Walk, value: Any) -> bytes:
     place = (
         place_of(value) if form[2:] == (None, None, None) else None
     )  # nothing tells it from others but that
-    name = [leaf("singleton", ":".join(place).encode())] if place is not None else []
-    return combine("reduced", walk.digest(type(value)), *_pieces(walk, form), *name)
+    more = [leaf("singleton", ":".join(place).encode())] if place is not None else []
+    if form[2] is None and is_own(type(value)) and (held_by(value) or slots_of(value)):
+        more.append(attributes(walk, value))  # which a Counter and a defaultdict leave out
+    return combine("reduced", walk.digest(type(value)), *_pieces(walk, form), *more)
 
 
 def shapes_itself(cls: type) -> bool:
@@ -59,6 +63,14 @@ def shapes_itself(cls: type) -> bool:
 
 
 _FORMS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__"})
+
+
+def intercepts(cls: type) -> bool:
+    """Whether code of the user's would run when pickle makes an object and sets its attributes."""
+    return any(is_own(one) and not _ACCESS.isdisjoint(vars(one)) for one in cls.__mro__) and is_plain(cls)
+
+
+_ACCESS = frozenset({"__getattr__", "__getattribute__", "__setattr__", "__setstate__"})
 
 
 def _reduce(value: Any) -> Any:
@@ -174,6 +186,14 @@ def slots_of(value: Any) -> dict[str, Any]:
     }
 
 
+def fill_attributes(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Set all that an object held, (attributes, slots), whatever its class would make of it."""
+    attributes, slots = state
+    _dict_of(obj).update(attributes)
+    for name, value in slots.items():
+        object.__setattr__(obj, name, value)
+
+
 def is_slot(cls: type, name: str) -> bool:
     """Whether the slot is there still: a class may have got a property in its place."""
     held = (vars(base)[name] for base in cls.__mro__ if name in vars(base))
@@ -195,4 +215,12 @@ def held_by(value: Any) -> dict[str, Any]:
     if isinstance(value, functools.partial):
         form: Any = functools.partial.__reduce__(value)
         return dict(form[2][3] or {})
-    return dict(getattr(value, "__dict__", {}))
+    return dict(_dict_of(value))
+
+
+def _dict_of(value: Any) -> dict[str, Any]:
+    """Give the `__dict__` of an object that has one, whatever its class says when it is asked for attributes."""
+    if not type(value).__dictoffset__:
+        return {}
+    held = object.__getattribute__(value, "__dict__")
+    return held if isinstance(held, dict) else getattr(value, "__dict__", {})

@@ -168,7 +168,7 @@ def _pairs(block: Any) -> Any:
     """Give every second word as the low half of a word twice as long, from which numpy makes it faster; or None."""
     word = block.itemsize
     wide = 2 * word
-    if block.strides[-1] != wide or word > 4 or sys.byteorder != "little":
+    if block.strides[-1] != wide or word not in {1, 2, 4} or sys.byteorder != "little":
         return None
     if block.ctypes.data % wide or any(stride % wide for stride in block.strides):
         return None

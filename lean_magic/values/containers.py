@@ -1,0 +1,128 @@
+"""Lists, dicts, sets and the like apart from their identity, and the user's own classes on top of them.
+
+Content is taken and given by the methods of Python's own class. pickle would make an instance of a subclass by
+calling it, and fill it by its `append`, `add` or `__setitem__`, which may do anything: the run has done it already.
+"""
+
+from __future__ import annotations
+
+import collections
+import enum
+from collections.abc import Callable
+from typing import Any
+
+from lean_magic.values.origin import is_own
+from lean_magic.values.reduced import fill_attributes, held_by, slots_of
+
+__all__ = ["OPEN", "reduced_subclass"]
+
+
+def _give_list(live: list[Any], content: list[Any]) -> None:
+    list.__setitem__(live, slice(None), content)
+
+
+def _mapping(value: Any) -> type[dict[Any, Any]]:
+    """Give the class whose methods see the content of a dict: an OrderedDict keeps an order of its own."""
+    return collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
+
+
+def _take_dict(value: Any) -> dict[Any, Any]:
+    return dict(_mapping(value).items(value))
+
+
+def _give_dict(live: Any, content: dict[Any, Any]) -> None:
+    kind = _mapping(live)
+    kind.clear(live)
+    for key, value in content.items():
+        kind.__setitem__(live, key, value)
+
+
+def _take_default(value: collections.defaultdict[Any, Any]) -> Any:
+    return value.default_factory, _take_dict(value)
+
+
+def _give_default(live: collections.defaultdict[Any, Any], content: Any) -> None:
+    live.default_factory = content[0]
+    _give_dict(live, content[1])
+
+
+def _give_set(live: set[Any], content: list[Any]) -> None:
+    set.clear(live)
+    set.update(live, content)
+
+
+def _give_deque(live: collections.deque[Any], content: list[Any]) -> None:
+    collections.deque.clear(live)
+    collections.deque.extend(live, content)
+
+
+def _give_bytes(live: bytearray, content: bytes) -> None:
+    bytearray.__setitem__(live, slice(None), content)
+
+
+# Class → how its content is taken, and given to a live one. The first that fits counts.
+OPEN: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
+    list: (lambda value: list.__getitem__(value, slice(None)), _give_list),
+    collections.defaultdict: (_take_default, _give_default),
+    dict: (_take_dict, _give_dict),
+    set: (lambda value: list(set.__iter__(value)), _give_set),
+    bytearray: (lambda value: bytes(memoryview(value)), _give_bytes),
+    collections.deque: (lambda value: list(collections.deque.__iter__(value)), _give_deque),
+}
+# Of what never changes: how a plain one is made of it.
+_FIXED: dict[type, Callable[[Any], Any]] = {
+    int: int.__int__,
+    float: float.__float__,
+    complex: complex.__pos__,
+    str: str.__str__,
+    bytes: lambda value: bytes(memoryview(value)),
+    tuple: lambda value: tuple.__getitem__(value, slice(None)),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+}
+_KINDS = (*OPEN, *_FIXED)
+_SOLID = {*_KINDS, collections.Counter, collections.OrderedDict}
+_FORMS = frozenset({
+    "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__",
+})  # fmt: skip
+
+
+def reduced_subclass(obj: Any) -> Any:
+    """Take an instance of the user's own class on top of a builtin one apart; NotImplemented for any other object."""
+    cls: Any = type(obj)
+    if not isinstance(obj, _KINDS) or isinstance(obj, enum.Enum) or not is_own(cls):
+        return NotImplemented
+    solid = cls
+    while is_own(solid):
+        solid = solid.__base__
+    if solid not in _SOLID or not _is_left_to_python(cls):
+        return NotImplemented
+    attributes = held_by(obj), slots_of(obj)
+    if solid in _FIXED:
+        return _make_fixed, (cls, solid, _FIXED[solid](obj)), attributes, None, None, fill_attributes
+    take, _ = next(ways for kind, ways in OPEN.items() if isinstance(obj, kind))
+    size = (obj.maxlen,) if isinstance(obj, collections.deque) else ()
+    return _make_open, (cls, solid, *size), (take(obj), attributes), None, None, _fill
+
+
+def _is_left_to_python(cls: type) -> bool:
+    """Whether nobody but Python has said how instances are pickled; named tuples say it for each class anew."""
+    first = next(one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one)))
+    return first.__module__ in {"builtins", "collections"} or "_fields" in vars(first)
+
+
+def _make_fixed(cls: Any, kind: Any, content: Any) -> Any:
+    return kind.__new__(cls, content)
+
+
+def _make_open(cls: Any, kind: Any, size: int | None = None) -> Any:
+    made = kind.__new__(cls)
+    if kind is collections.deque:
+        kind.__init__(made, (), size)
+    return made
+
+
+def _fill(obj: Any, state: tuple[Any, tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    content, attributes = state
+    _, give = next(ways for kind, ways in OPEN.items() if isinstance(obj, kind))
+    give(obj, content)
+    fill_attributes(obj, attributes)
