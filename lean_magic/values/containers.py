@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lean_magic.values.origin import is_own
-from lean_magic.values.reduced import fill_attributes, held_by, slots_of
+from lean_magic.values.reduced import fill_attributes, held_by, is_plain, slots_of
 
-__all__ = ["OPEN", "reduced_subclass"]
+__all__ = ["OPEN", "reduced_subclass", "with_attributes"]
 
 
 def _give_list(live: list[Any], content: list[Any]) -> None:
@@ -102,6 +102,21 @@ def reduced_subclass(obj: Any) -> Any:
     take, _ = next(ways for kind, ways in OPEN.items() if isinstance(obj, kind))
     size = (obj.maxlen,) if isinstance(obj, collections.deque) else ()
     return _make_open, (cls, solid, *size), (take(obj), attributes), None, None, _fill
+
+
+def with_attributes(obj: Any) -> Any:
+    """Take an instance of the user's own class apart with attributes that the class below leaves out, as dates do."""
+    cls = type(obj)
+    if not is_own(cls) or isinstance(obj, (type, *_KINDS)) or is_plain(cls):
+        return NotImplemented
+    attributes = held_by(obj), slots_of(obj)
+    if not any(attributes):
+        return NotImplemented
+    form: Any = obj.__reduce_ex__(5)
+    if isinstance(form, str) or (*form, None)[2] is not None:
+        return NotImplemented
+    items, pairs = (*form[3:5], None, None)[:2]
+    return *form[:2], attributes, items, pairs, fill_attributes
 
 
 def _is_left_to_python(cls: type) -> bool:

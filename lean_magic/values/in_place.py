@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import array
 import copyreg
+import datetime
+import decimal
 import enum
 import functools
 import io
@@ -238,6 +240,10 @@ def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, st
             setattr(live, name, member)
 
 
+_FIXED = (
+    tuple, frozenset, str, bytes, int, float, complex, functools.partial,
+    datetime.date, datetime.time, datetime.timedelta, decimal.Decimal,
+)  # fmt: skip
 # Kinds whose content holds the attributes.
 _WHOLE = (type, enum.Enum, logging.Logger, logging.Handler)
 _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
@@ -253,5 +259,5 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     logging.Logger: (_take_logger, _give_logger),
     logging.Handler: (_take_handler, _give_handler),
     type: (_take_class, _give_class),
-    **dict.fromkeys((tuple, frozenset, functools.partial), (_take_fixed, _give_fixed)),
+    **dict.fromkeys(_FIXED, (_take_fixed, _give_fixed)),
 }

@@ -29,7 +29,7 @@ from lean_magic.values.adapters import Adapter, adapters_for
 from lean_magic.values.class_members import in_order, without_hook
 from lean_magic.values.code import facts
 from lean_magic.values.code_rules import importable
-from lean_magic.values.containers import reduced_subclass
+from lean_magic.values.containers import reduced_subclass, with_attributes
 from lean_magic.values.enums import reduced_enum
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
@@ -100,7 +100,8 @@ class Writer(cloudpickle.Pickler):
             memory = None if id(obj) in self._plain else self._memory
             tried = (adapter.reduce(obj, memory) for adapter in self._adapters_for(type(obj)))
             form = next((form for form in tried if form is not NotImplemented), NotImplemented)
-        form = form if form is not NotImplemented else self._singleton(obj)
+        for reduce in (self._singleton, with_attributes):
+            form = form if form is not NotImplemented else reduce(obj)
         return form if form is not NotImplemented else super().reducer_override(obj)
 
     def _adapters_for(self, cls: type) -> tuple[Adapter, ...]:

@@ -9,7 +9,6 @@ from workers import Workers
 SHORTFALLS = {
     "lru_cache hit changes nothing but its figures": "one object that an lru_cache and a name hold",
     "a protocol": "a protocol comes back with other internals",
-    "index shared and renamed": "an index that several tables share",
     "pyplot's current figure": "figures that pyplot keeps",
 }
 HEAVY = {"torch", "figures"}

@@ -62,7 +62,7 @@ def _elements(walk: Walk, array: Any) -> bytes:
     if isinstance(array, pd.Categorical):
         return combine("categorical", content(walk, array.codes))
     if isinstance(array, pd.arrays.IntervalArray):
-        return combine("intervals", walk.digests((array.left, array.right)))
+        return combine("intervals", _labels(walk, array.left), _labels(walk, array.right))
     plain = getattr(array, "_ndarray", None)
     if isinstance(plain, np.ndarray):
         return content(walk, plain)
@@ -79,10 +79,16 @@ def _masked(walk: Walk, array: Any) -> bytes:
 
 
 def _index(walk: Walk, value: pd.Index) -> bytes:
+    walk.mark(value)  # its names may change, in all tables that share it
+    return _labels(walk, value)
+
+
+def _labels(walk: Walk, value: pd.Index) -> bytes:
     kind = walk.digest(type(value))
     if isinstance(value, pd.MultiIndex):
         codes = [content(walk, codes) for codes in value.codes]
-        return combine("multiindex", kind, walk.digests((tuple(value.names), tuple(value.levels))), *codes)
+        levels = [_labels(walk, level) for level in value.levels]
+        return combine("multiindex", kind, walk.digest(tuple(value.names)), *levels, *codes)
     if isinstance(value, pd.RangeIndex):
         steps = (value.start, value.stop, value.step)
         return combine("rangeindex", kind, walk.digests((steps, value.name)))
@@ -127,7 +133,8 @@ def _dtype(walk: Walk, value: Any) -> bytes:
     """Digest a dtype by class and by what tells it from others of its class."""
     heads = walk.digests((type(value), str(value)))
     if isinstance(value, pd.CategoricalDtype):
-        return combine("categories", heads, walk.digests((value.categories, value.ordered)))
+        labels = b"" if value.categories is None else _labels(walk, value.categories)
+        return combine("categories", heads, labels, walk.digest(value.ordered))
     said = [getattr(value, name, None) for name in value._metadata]  # noqa: SLF001  pandas' interface for dtypes
     plain = [_zone(item) if isinstance(item, datetime.tzinfo) else item for item in said]
     return combine("dtype", heads, walk.digests(plain))
@@ -163,7 +170,7 @@ class _Pandas:
             if form is not NotImplemented:
                 return form
         extra = _extra(value) if isinstance(value, (pd.DataFrame, pd.Series)) else {}
-        if not extra:
+        if extra.keys() <= {"_name"}.intersection(getattr(value, "_metadata", ())):  # which pandas keeps itself
             return NotImplemented
         make, args, state = value.__reduce_ex__(5)[:3]  # which leaves out what somebody set
         return make, args, (state, extra), None, None, _set_state
@@ -173,11 +180,20 @@ class _Pandas:
         return None
 
     def content(self, value: Any) -> Any:
+        if isinstance(value, pd.Index):
+            return list(value.names), getattr(value, "freq", None)  # the labels themselves never change
         if not isinstance(value, (pd.DataFrame, pd.Series)):
             return NotImplemented
-        return value.copy(deep=False), dict(value.attrs), value.flags.allows_duplicate_labels, _extra(value)
+        shallow: Any = value.copy(deep=False)
+        shallow._mgr.axes = list(value._mgr.axes)  # noqa: SLF001  the very indexes, not views of them
+        return shallow, dict(value.attrs), value.flags.allows_duplicate_labels, _extra(value)
 
     def write_back(self, live: Any, stored: Any) -> bool:
+        if isinstance(live, pd.Index):
+            live.names, freq = stored
+            if getattr(live, "freq", None) != freq:
+                live.freq = freq  # type: ignore[attr-defined]
+            return True
         if not isinstance(live, (pd.DataFrame, pd.Series)):
             return False
         # What pandas itself does for `inplace=True`.
@@ -190,8 +206,8 @@ class _Pandas:
 
 
 def _extra(value: Any) -> dict[str, Any]:
-    """Give what somebody set on a frame or series."""
-    return {name: item for name, item in vars(value).items() if name not in _INNER}
+    """Give what somebody set on a frame or series, the name of a series among it."""
+    return {name: item for name, item in vars(value).items() if name not in _INNER - {"_name"}}
 
 
 def _set_extra(value: Any, extra: dict[str, Any]) -> None:
