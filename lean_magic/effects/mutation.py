@@ -10,7 +10,7 @@ from typing import Any
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
-from lean_magic.values.in_place import content_of, put, shape_of
+from lean_magic.values.in_place import Anew, content_of, may_move, put, shape_of
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
 
@@ -26,30 +26,34 @@ class Mutation(Recorder):
         self._shapes: dict[str, Any] = {}
         self._sharing: list[list[str]] = []
         self._held: dict[str, Inner] = {}
+        self._placed: dict[str, str] | None = None
 
     def begin(self, run: Run) -> None:
         """Take down the shapes of arrays; their content is in the key already."""
         live, self._held = run.walk.by_mark(), run.walk.held()
         self._shapes = _shapes(live)
         self._sharing = _sharing(live, self._shapes)
+        self._placed = _placed(run, self._shapes)
 
     def end(self, run: Run) -> Record:
         """Keep what changed in place. Raises Unstorable naming what cannot be written back."""
         parts, again = changed(run.walk)
-        closed = self._closing(run.walk)
+        closed, moved = self._closing(run.walk), self._moved(again)
         matters = parts or run.in_place or run.words & _LOOKS
-        sharing = {"sharing": self._sharing} if matters else {}
-        if not parts and not closed:
+        sharing: dict[str, Any] = {"sharing": self._sharing} if matters else {}
+        if self._placed is not None:
+            sharing["devices"] = self._placed
+        if not (parts or closed or moved):
             return Record(sharing, [], {})
         live = run.walk.by_mark()
-        parts |= {mark.rpartition("#")[0] for mark in closed}
+        parts |= {mark.rpartition("#")[0] for mark in closed | moved}
         shells = {id(run.namespace.get(name)) for name in _SHELLS}
         self._must_be_known(run, parts, live)
         marks = [mark for mark in live if mark.rpartition("#")[0] in parts and id(live[mark]) not in shells]
         kept = {
             mark: self._content(mark, live[mark], run.walk, again)
             for mark in marks
-            if mark in closed or self._is_other(run.walk, again, mark, live[mark])
+            if mark in closed or mark in moved or self._is_other(run.walk, again, mark, live[mark])
         }
         kept = {mark: content for mark, content in kept.items() if content is not _UNTOUCHED}
         blocks = {mark: _form(live[mark]) for mark in kept if mark in self._held}
@@ -69,6 +73,16 @@ class Mutation(Recorder):
         live, before = walk.by_mark(), set(self._sharing[-1])
         return {mark for mark in self._shapes if is_closed(live[mark]) != (mark in before)}
 
+    def _moved(self, again: Walk) -> set[str]:
+        """Name the tensors that lie on another device now, or in whose place another one lies there."""
+        now = again.by_mark()
+        tensors = ((mark, shape, now[mark]) for mark, shape in self._shapes.items() if mark in now)
+        return {
+            mark
+            for mark, shape, value in tensors
+            if may_move(value) and (shape_of(value) or shape)[0].device != shape[0].device
+        }
+
     def _is_other(self, walk: Walk, again: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""
         if mark in self._held:
@@ -78,6 +92,8 @@ class Mutation(Recorder):
     def _content(self, mark: str, value: Any, walk: Walk, again: Walk) -> Any:
         part = mark.rpartition("#")[0]
         before, now = self._shapes.get(mark), shape_of(value)
+        if before and now and _is_anew(value, before, now) and not self._is_shared(mark):
+            return Anew(content_of(value))
         if (before and before[1:]) != (now and now[1:]):
             raise Unstorable(
                 part, "changed its shape, dtype or hooks in place", "bind the new array to a new name"
@@ -89,11 +105,17 @@ class Mutation(Recorder):
                 return _UNTOUCHED  # something else in this part was changed
             raise Unstorable(part, error.why, error.remedy) from error
 
+    def _is_shared(self, mark: str) -> bool:
+        """Whether other arrays lay in the memory of an array before the cell."""
+        return any(mark in group for group in self._sharing[:-1])
+
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare which arrays share memory, which the key does not see."""
         live = run.walk.by_mark() if observed else {}
-        if observed and observed.get("sharing") != _sharing(live, _shapes(live)):
+        if observed and "sharing" in observed and observed["sharing"] != _sharing(live, _shapes(live)):
             return "other arrays share memory now"
+        if observed and "devices" in observed and observed["devices"] != _placed(run, _shapes(live)):
+            return "a model lies on another device now"
         blocks = (observed or {}).get("blocks", {})
         if any(mark not in live or _form(live[mark]) != form for mark, form in blocks.items()):
             return "a table lies in memory in another way now"
@@ -120,12 +142,16 @@ class Mutation(Recorder):
         written: list[Interval] = []
         for mark in arrays:
             content, place = record.values[mark], shapes[mark][0]
-            if any(inside(place, span) for span in written):
+            if isinstance(content, Anew):
+                undo.callback(put, live[mark], Anew(content_of(live[mark])))
+            elif any(inside(place, span) for span in written):
                 content = (Plain(None), *content[1:])
             elif small:
                 undo.callback(put, live[mark], _copied(content_of(live[mark])))
             put(live[mark], content)
-            if place.end - place.start == live[mark].nbytes:  # else it has gaps
+            if (
+                not isinstance(content, Anew) and place.end - place.start == live[mark].nbytes
+            ):  # else it has gaps
                 written.append(place)
 
 
@@ -147,6 +173,28 @@ _UNTOUCHED = object()
 _SHELLS = ("In", "Out", "_ih", "_oh", "_dh")
 # What code asks of an array that is no content.
 _LOOKS = {"flags", "setflags", "writeable", "base", "_base", "shares_memory", "may_share_memory", "data_ptr"}
+
+
+# Methods that give a model's tensors other memory.
+_MOVES = {"to", "cpu", "cuda", "to_empty", "half", "float", "double", "bfloat16", "type"}
+
+
+def _placed(run: Run, shapes: Mapping[str, Any]) -> dict[str, str] | None:
+    """Say on which devices the tensors lie of what the code moves by name (`model.to(…)`); None if it moves nothing."""
+    names = {
+        name for name, chains in run.loads.items() if any(chain and chain[-1] in _MOVES for chain in chains)
+    }
+    parts = {mark: mark.rpartition("#")[0] for mark in shapes}
+    if names.isdisjoint(parts.values()):
+        return None
+    devices = {mark: str(shapes[mark][0].device) for mark, part in parts.items() if part in names}
+    return {mark: device for mark, device in devices.items() if device}
+
+
+def _is_anew(value: Any, before: Any, now: Any) -> bool:
+    """Whether a tensor has other memory than before, of another shape, dtype or device; hooks are no matter of it."""
+    others = before[0] != now[0] and (before[0].device, *before[1:3]) != (now[0].device, *now[1:3])
+    return bool(others and before[3:] == now[3:]) and may_move(value)
 
 
 def _shapes(live: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from lean_magic.values.containers import OPEN
 from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import held_by, is_plain, is_slot, set_on_member, shapes_itself, slots_of
 
-__all__ = ["content_of", "put", "shape_of"]
+__all__ = ["Anew", "content_of", "may_move", "put", "shape_of"]
 
 
 def content_of(value: Any) -> Any:
@@ -75,6 +75,23 @@ def _put_slots(live: Any, slots: dict[str, Any], *, whole: bool) -> None:
             object.__setattr__(live, name, slots[name])
         elif whole and is_slot(type(live), name) and hasattr(live, name):
             object.__delattr__(live, name)
+
+
+class Anew:
+    """The content of an array that was given other memory in place: of another shape, dtype or device."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+
+def may_move(value: Any) -> bool:
+    """Whether an object may be given other memory in place, as `module.to(…)` gives it to parameters."""
+    return any(getattr(adapter, "moves", _never)(value) for adapter in adapters_for(type(value)))
+
+
+def _never(value: Any) -> bool:
+    del value
+    return False
 
 
 def shape_of(value: Any) -> Any:

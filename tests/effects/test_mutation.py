@@ -1,13 +1,15 @@
 """In-place change of objects that existed before the cell."""
 
+import contextlib
 import datetime
 import threading
 
 import numpy as np
 import pytest
 
-from lean_magic.effects.mutation import changed
-from lean_magic.values import Walk
+from lean_magic.effects.mutation import Mutation, changed
+from lean_magic.effects.recorder import Run
+from lean_magic.values import Walk, codec
 
 # name → cells: earlier ones, the cached one, one that changes something in between, one that looks.
 CASES = {
@@ -112,3 +114,66 @@ def test_what_cannot_change_is_not_looked_at_again():
     held["lock"][0].acquire()
     held["array"][0][1] = 1
     assert changed(walk)[0] == {"inside", "lock", "array"}
+
+
+class Elsewhere:
+    """A device that is none: tensors copied here are taken to lie on it."""
+
+    def __init__(self, monkeypatch):
+        from lean_magic.values.adapters import torch_storage
+
+        self._kept = {}
+        monkeypatch.setattr(torch_storage, "_device", self.device_of)
+        monkeypatch.setattr(torch_storage, "_is_present", lambda device: device == "cuda:7")
+        monkeypatch.setattr(torch_storage, "_moved", lambda value, _: self.copy(value))
+
+    def device_of(self, value):
+        """Tell where a tensor lies."""
+        return "cuda:7" if value.data_ptr() in self._kept else ""
+
+    def copy(self, value):
+        """Copy a tensor there."""
+        copied = value.detach().clone()
+        self._kept[copied.data_ptr()] = copied
+        return copied
+
+    def take(self, model):
+        """Do what `model.to("cuda:7")` does."""
+        for parameter in model.parameters():
+            parameter.data = self.copy(parameter)
+        for module in model.modules():
+            for name, buffer in module.named_buffers(recurse=False):
+                module._buffers[name] = self.copy(buffer)
+
+
+def test_a_model_that_is_moved_is_moved_by_a_hit(monkeypatch, tmp_path):
+    """`model.to(device)` leaves all content as it was, and yet a replay moves parameters in place, and buffers."""
+    torch = pytest.importorskip("torch")
+    there = Elsewhere(monkeypatch)
+
+    def begun():
+        model, walk, recorder = torch.nn.BatchNorm1d(2), Walk(), Mutation()
+        walk.fingerprint("model", model)
+        run = Run(None, {"model": model}, walk, loads={"model": [("to",)]})
+        recorder.begin(run)
+        return model, run, recorder
+
+    model, run, recorder = begun()
+    there.take(model)
+    record = recorder.end(run)
+    assert record.effects == ["model"]
+    live = codec.Live({id(value): mark for mark, value in run.walk.by_mark().items()})
+    with (tmp_path / "payload").open("wb") as file:
+        layout = codec.dump(codec.encode(record.values, live), file)
+    assert recorder.still_holds(record.observed, run) == "a model lies on another device now"
+
+    model, run, recorder = begun()
+    weight = model.weight
+    assert recorder.still_holds(record.observed, run) == ""
+    record.values = codec.load(tmp_path / "payload", layout, run.walk.by_mark(), {})
+    with contextlib.ExitStack() as undo:
+        recorder.replay(record, run, undo)
+        undo.pop_all()
+    held = [model.weight, model.bias, model.running_mean, model.running_var]
+    assert {there.device_of(one) for one in held} == {"cuda:7"}
+    assert model.weight is weight

@@ -170,7 +170,9 @@ class _Pandas:
             if form is not NotImplemented:
                 return form
         extra = _extra(value) if isinstance(value, (pd.DataFrame, pd.Series)) else {}
-        if extra.keys() <= {"_name"}.intersection(getattr(value, "_metadata", ())):  # which pandas keeps itself
+        if extra.keys() <= {"_name"}.intersection(
+            getattr(value, "_metadata", ())
+        ):  # which pandas keeps itself
             return NotImplemented
         make, args, state = value.__reduce_ex__(5)[:3]  # which leaves out what somebody set
         return make, args, (state, extra), None, None, _set_state
@@ -192,7 +194,7 @@ class _Pandas:
         if isinstance(live, pd.Index):
             live.names, freq = stored
             if getattr(live, "freq", None) != freq:
-                live.freq = freq  # type: ignore[attr-defined]
+                live.freq = freq
             return True
         if not isinstance(live, (pd.DataFrame, pd.Series)):
             return False

@@ -27,6 +27,7 @@ from lean_magic.values.adapters.torch_optim import (
 from lean_magic.values.adapters.torch_storage import interval, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import digest_of_global, reduced_global
+from lean_magic.values.in_place import Anew
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.reduced import attributes, name_leaf
 
@@ -190,6 +191,10 @@ class _Torch:
         hooks = [id(hook) for name in _HOOKS for hook in (getattr(value, name, None) or {}).values()]
         return interval(value), tuple(value.shape), str(value.dtype), hooks
 
+    def moves(self, value: Any) -> bool:
+        """Whether `value` may be given other memory in place."""
+        return isinstance(value, torch.Tensor)
+
     def content(self, value: Any) -> Any:
         if isinstance(value, torch.utils.hooks.RemovableHandle):
             raise Unstorable("a hook", "was removed in place", "remove it in a cell of its own, uncached")
@@ -214,8 +219,10 @@ class _Torch:
             return True
         if not isinstance(live, torch.Tensor):
             return False
-        data, grad, requires_grad, attributes = stored
-        if data.value is not None:  # else another tensor has written what lies there
+        data, grad, requires_grad, attributes = stored.content if isinstance(stored, Anew) else stored
+        if isinstance(stored, Anew):
+            live.data = data.value
+        elif data.value is not None:  # else another tensor has written what lies there
             with torch.no_grad():
                 _once(live).copy_(_once(data.value))
         live.requires_grad_(requires_grad)
