@@ -105,13 +105,24 @@ class Attributes(Recorder):
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Set them again."""
-        del run
         for (module, qualname, attribute), value in record.values.items():
-            owner: Any = importlib.import_module(module)
+            owner = _module(module, run.walk.spaces)
             for step in filter(None, qualname.split(".")):
                 owner = getattr(owner, step)
             undo.callback(_set, owner, attribute, held(owner, attribute, _GONE))
             _set(owner, attribute, value)
+
+
+def _module(name: str, spaces: Mapping[str, dict[str, Any]]) -> Any:
+    """Find a module; of one that was made by hand, what stands for it: its globals."""
+    if name in spaces and name not in sys.modules:
+        return _Globals(spaces[name])
+    return importlib.import_module(name)
+
+
+class _Globals:
+    def __init__(self, space: dict[str, Any]) -> None:
+        self.__dict__ = space
 
 
 def _must_be_found(module: str, name: str, value: Any, before: Mapping[str, Any]) -> None:
@@ -176,7 +187,8 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 def _attributes(run: Run) -> Iterator[tuple[tuple[str, str, str], Any]]:
     """Resolve what the code sets on installed modules, on importable classes, and on what libraries keep."""
     for owner, attribute in owners(run.sets, run.namespace):
-        is_found = isinstance(owner.value, types.ModuleType) or owner.module != "__main__"
+        is_module = isinstance(owner.value, types.ModuleType)  # one made by hand is stored with its names
+        is_found = sys.modules.get(owner.module) is owner.value if is_module else owner.module != "__main__"
         if attribute != "*" and is_found:
             yield (owner.module, owner.path, attribute), held(owner.value, attribute, _GONE)
 

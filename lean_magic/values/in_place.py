@@ -33,7 +33,8 @@ def content_of(value: Any) -> Any:
     """Give the content of `value`. Raises Unstorable for what cannot be changed back in place."""
     for kind, (take, _) in _KINDS.items():
         if isinstance(value, kind):
-            return take(value), {} if isinstance(value, _WHOLE) else held_by(value)
+            is_all = isinstance(value, _WHOLE)
+            return take(value), {} if is_all else held_by(value), {} if is_all else slots_of(value)
     for adapter in adapters_for(type(value)):
         content = adapter.content(value)
         if content is not NotImplemented:
@@ -55,6 +56,7 @@ def put(live: Any, content: Any) -> None:
             give(live, content[0])
             if not isinstance(live, _WHOLE):
                 _put_attributes(live, content[1], whole=True)
+                _put_slots(live, content[2], whole=True)
             return
     for adapter in adapters_for(type(live)):
         if adapter.write_back(live, content):
@@ -241,7 +243,9 @@ def _give_member(live: enum.Enum, content: dict[str, Any]) -> None:
 
 
 def _take_class(value: Any) -> Any:
-    return dict(members(value)), registered(value), (value.__name__, value.__qualname__, value.__bases__)
+    kept = dict(members(value))
+    in_order = {name: kept[name] for name in vars(value) if name in kept}
+    return in_order, registered(value), (value.__name__, value.__qualname__, value.__bases__)
 
 
 def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, str, Any]]) -> None:
