@@ -35,7 +35,14 @@ from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_r
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.origin import is_own
 from lean_magic.values.reading import Code, Space
-from lean_magic.values.reduced import fill_attributes, held_by, intercepts, shapes_itself, slots_of
+from lean_magic.values.reduced import (
+    fill_attributes,
+    held_by,
+    intercepts,
+    needs_arguments,
+    shapes_itself,
+    slots_of,
+)
 from lean_magic.values.singletons import kept_of, reduced_singleton
 from lean_magic.values.sources import source_of
 
@@ -211,13 +218,14 @@ def _by_kind(obj: Any) -> Any:
         return closed_file(obj)
     if isinstance(obj, BaseException):
         return exception(obj)
-    if shapes_itself(type(obj)) or intercepts(type(obj)):
+    cls = type(obj)
+    if shapes_itself(cls) or intercepts(cls) or needs_arguments(cls):
         state = held_by(obj), slots_of(obj)
-        return object.__new__, (type(obj),), state, None, None, fill_attributes
+        return object.__new__, (cls,), state, None, None, fill_attributes
     form = reduced_subclass(obj)
     if form is not NotImplemented:
         return form
-    late = late_reducer(type(obj))
+    late = late_reducer(cls)
     return NotImplemented if late is None else late(obj)
 
 
@@ -260,6 +268,8 @@ def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str
     What they did to the class and to others is in the graph, or was done to objects that are put back.
     """
     maker = next(one for one in kind.__mro__ if not is_own(one))
+    if kind.__name__ == "_TypedDictMeta" and bases == (dict,):  # it would ask for another one below
+        return type.__new__(kind, name, bases, dict(options))
     with without_hook(bases):
         if maker is kind:
             return _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001

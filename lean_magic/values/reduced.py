@@ -26,6 +26,7 @@ __all__ = [
     "intercepts",
     "is_plain",
     "name_leaf",
+    "needs_arguments",
     "reduced",
     "set_on_member",
     "shapes_itself",
@@ -70,6 +71,18 @@ def intercepts(cls: type) -> bool:
     return any(is_own(one) and not _ACCESS.isdisjoint(vars(one)) for one in cls.__mro__) and is_plain(cls)
 
 
+def needs_arguments(cls: Any) -> bool:
+    """Whether a class leaves pickling to Python, and yet makes no instance without arguments."""
+    new = cls.__new__
+    if not isinstance(new, types.FunctionType) or not is_plain(cls):
+        return False
+    required = new.__code__.co_argcount - len(new.__defaults__ or ())
+    named = new.__code__.co_kwonlyargcount - len(new.__kwdefaults__ or ())
+    asked = (name for one in cls.__mro__[:-1] for name in vars(one))
+    return (required > 1 or named > 0) and _PICKLING.isdisjoint(asked)
+
+
+_PICKLING = _FORMS | {"__setstate__", "__getnewargs__", "__getnewargs_ex__"}
 _ACCESS = frozenset({"__getattr__", "__getattribute__", "__setattr__", "__setstate__"})
 
 

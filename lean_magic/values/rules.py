@@ -13,6 +13,7 @@ import enum
 import fractions
 import functools
 import io
+import json.scanner
 import logging
 import os
 import pathlib
@@ -32,6 +33,7 @@ from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
 from lean_magic.values.global_generators import digest_of_global
 from lean_magic.values.plain import each, note_path, ordered, whole
 from lean_magic.values.reduced import attributes, reduced, set_on_member
+from lean_magic.values.stand_ins import SCANS
 
 __all__ = ["rule_for"]
 
@@ -232,6 +234,12 @@ def _path(walk: Walk, value: pathlib.PurePath) -> bytes:
     return leaf(f"path {type(value).__name__}", _text(value))
 
 
+def _scanner(walk: Walk, value: Any) -> bytes:
+    """Digest a scanner of JSON by what it was told."""
+    walk.mark(value)
+    return combine("scanner", walk.digests([getattr(value, name) for name in SCANS]))
+
+
 _PLAIN: dict[type, Rule] = {
     type(None): _tagged("None", lambda _: b""),
     type(Ellipsis): _tagged("Ellipsis", lambda _: b""),
@@ -247,6 +255,7 @@ _PLAIN: dict[type, Rule] = {
     range: _range,
     slice: _slice,
     re.Pattern: _pattern,
+    struct.Struct: _tagged("struct", lambda value: value.format.encode()),
     datetime.date: _zoned,
     datetime.time: _zoned,
     datetime.datetime: _zoned,
@@ -291,6 +300,7 @@ _RULES: dict[type, Rule] = {
     property: code_rules.property_rule,
     staticmethod: code_rules.wrapped_rule,
     classmethod: code_rules.wrapped_rule,
+    json.scanner.make_scanner: _scanner,
     types.GeneratorType: _live,
     types.CoroutineType: _live,
     types.AsyncGeneratorType: _live,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import collections
 import gc
+import json.scanner
+import struct
 import sys
 import types
 import typing
@@ -18,7 +20,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.code_rules import importable
 from lean_magic.values.origin import is_own
 
-__all__ = ["STAND_INS", "known_places", "reduced_context"]
+__all__ = ["SCANS", "STAND_INS", "known_places", "reduced_context"]
 
 
 def _dict_view(obj: Any) -> Any:
@@ -91,6 +93,18 @@ def reduced_context(obj: Any) -> Any:
     return decimal.getcontext, ()
 
 
+# What a scanner of JSON, which is C, reads from the decoder it is made for.
+SCANS = ("strict", "object_hook", "object_pairs_hook", "parse_float", "parse_int", "parse_constant")
+
+
+def _scanner(obj: Any) -> Any:
+    return _make_scanner, tuple(getattr(obj, name) for name in SCANS)
+
+
+def _make_scanner(*told: Any) -> Any:
+    return json.scanner.make_scanner(types.SimpleNamespace(**dict(zip(SCANS, told, strict=True))))  # type: ignore[arg-type]
+
+
 def known_places() -> dict[int, tuple[str, str]]:
     """Give objects of the process that code compares with `is` or goes on to change: by id, (module, name)."""
     found: dict[int, tuple[str, str]] = {}
@@ -126,5 +140,7 @@ STAND_INS: dict[type, Callable[[Any], Any]] = {
     weakref.CallableProxyType: _weak_proxy,
     typing.NewType: _new_type,
     typing.ParamSpec: _parameter,
+    json.scanner.make_scanner: _scanner,
+    struct.Struct: lambda value: (struct.Struct, (value.format,)),
     **({typing.TypeVarTuple: _parameter} if hasattr(typing, "TypeVarTuple") else {}),
 }

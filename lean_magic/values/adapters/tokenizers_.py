@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import tokenizers
 
@@ -50,6 +51,15 @@ class _Tokenizers(FingerprintOnly):
         if issubclass(cls, tokenizers.Tokenizer):
             return _tokenizer
         return _token if issubclass(cls, tokenizers.AddedToken) else None
+
+    def content(self, value: Any) -> Any:
+        return value.__getstate__() if isinstance(value, tokenizers.Tokenizer) else NotImplemented
+
+    def write_back(self, live: Any, stored: Any) -> bool:
+        if not isinstance(live, tokenizers.Tokenizer):
+            return False
+        live.__setstate__(stored)
+        return True
 
 
 ADAPTER = _Tokenizers()
