@@ -79,10 +79,12 @@ def is_ours() -> bool:
 
 
 def ignored(name: str) -> bool:
-    """Whether a path is no file of the user's: devices, and what Python and matplotlib keep for themselves."""
+    """Whether a path is no file of the user's: devices, and what Python, matplotlib and joblib keep for themselves."""
     absolute = os.path.abspath(name)
     if os.path.basename(absolute).startswith("lean-magic-"):
         return True  # what this kernel tells the sidebar about itself
+    if f"{os.sep}joblib_memmapping_folder_" in absolute:
+        return True  # where joblib passes large arrays to its workers
     cached = absolute.endswith(".pyc") or f"{os.sep}__pycache__" in absolute or absolute.startswith(_caches())
     return cached or (absolute.startswith(_SYSTEM) and not absolute.startswith("/dev/shm/"))
 

@@ -56,15 +56,16 @@ def _running() -> set[Any]:
 
 
 def _harmless(left: Any) -> bool:
-    """Whether it is a daemon thread of an installed library (a progress bar's clock, a pool's feeder)."""
+    """Whether it is joblib's pool, which waits for more, or a daemon thread of a library (a progress bar's clock)."""
     tasks: Any = sys.modules.get("asyncio.tasks")
     if tasks is not None and isinstance(left, tasks.Task):
         return False
     target = getattr(left, "_target", None)
     home = getattr(target, "__module__", None) or type(left).__module__
-    if isinstance(left, threading.Thread):
-        return left.daemon and not origin(str(home)).own and home != "threading"
-    return not origin(str(home)).own and str(home).startswith(("joblib", "loky"))
+    if origin(str(home)).own:
+        return False
+    is_daemon = isinstance(left, threading.Thread) and left.daemon and home != "threading"
+    return is_daemon or str(home).startswith(("joblib", "loky"))
 
 
 def _name(left: Any) -> str:
