@@ -21,7 +21,7 @@ def test_cached_as_uncached(both, name):
 
 
 def test_a_pool_of_joblib_may_wait_for_more(shells):
-    """joblib's workers stay for the next call, and the folder of what is passed to them goes: the cell is a hit."""
+    """Joblib's workers stay for the next call, and the folder of what is passed to them goes: the cell is a hit."""
     shell = shells()
     shell.run("import joblib\nimport numpy as np\nbig = np.ones(1_000_000)")
     cell = "%%cached\nr = joblib.Parallel(n_jobs=2)(joblib.delayed(np.sum)(big) for _ in range(4))"
