@@ -22,6 +22,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values import memo
 from lean_magic.values.code_rules import importable
 from lean_magic.values.global_generators import reduced_global
+from lean_magic.values.over import finished_task, terminated_pool
 from lean_magic.values.stand_ins import STAND_INS, reduced_context
 from lean_magic.values.tracebacks import retraced, steps
 
@@ -251,6 +252,9 @@ _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ProcessPoolExecutor": ("concurrent.futures.process", _pool),
     "_TemporaryFileWrapper": ("tempfile", _temporary),
     "Future": ("concurrent.futures._base", _future),
+    "Pool": ("multiprocessing.pool", terminated_pool),
+    "ThreadPool": ("multiprocessing.pool", terminated_pool),
+    "Task": ("_asyncio", finished_task),
     "Context": ("decimal", reduced_context),
 }
 

@@ -17,6 +17,7 @@ import functools
 import io
 import marshal
 import pickle
+import threading
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ from lean_magic.values.enums import reduced_enum
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.origin import is_own
+from lean_magic.values.over import finished_thread
 from lean_magic.values.reading import Code, Space
 from lean_magic.values.reduced import (
     fill_attributes,
@@ -218,6 +220,8 @@ def _by_kind(obj: Any) -> Any:
         return closed_file(obj)
     if isinstance(obj, BaseException):
         return exception(obj)
+    if isinstance(obj, threading.Thread):
+        return finished_thread(obj)
     cls = type(obj)
     if shapes_itself(cls) or intercepts(cls) or needs_arguments(cls):
         state = held_by(obj), slots_of(obj)

@@ -1,0 +1,103 @@
+"""Threads, pools of processes and tasks that are over: each comes back as over, with what it holds."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+from lean_magic.errors import Unstorable
+
+__all__ = ["finished_task", "finished_thread", "terminated_pool"]
+
+
+def finished_thread(obj: threading.Thread) -> Any:
+    """Take a thread apart that is over or was never started. Raises Unstorable for one that runs."""
+    if obj.is_alive() or (type(obj).__module__ == "threading" and type(obj) is not threading.Thread):
+        raise Unstorable(type(obj).__name__, "is a live thread", "join() it in the cell")
+    own = {name: value for name, value in vars(obj).items() if name not in _BLANK}
+    todo = None
+    if obj.ident is None:
+        told: Any = obj
+        todo = {name: getattr(told, name) for name in ("_target", "_args", "_kwargs")}
+    return _make_thread, (type(obj),), (obj.name, obj.daemon, todo, own), None, None, _fill_thread
+
+
+_BLANK = frozenset(vars(threading.Thread(name="blank")))  # named, so that the next is numbered as it would be
+
+
+def _make_thread(cls: Any) -> Any:
+    return cls.__new__(cls)
+
+
+def _fill_thread(obj: Any, state: tuple[str, bool, dict[str, Any] | None, dict[str, Any]]) -> None:
+    name, daemon, todo, own = state
+    threading.Thread.__init__(obj, name=name, daemon=daemon)
+    if todo is not None:
+        vars(obj).update(todo)
+    else:
+        obj.run = _nothing
+        threading.Thread.start(obj)
+        threading.Thread.join(obj)
+        del obj.run
+    vars(obj).update(own)
+
+
+def _nothing() -> None:
+    """Be done."""
+
+
+def terminated_pool(obj: Any) -> Any:
+    """Take a pool of `multiprocessing` apart. Raises Unstorable for one that still takes work."""
+    if obj._state == "RUN":  # noqa: SLF001  there is no public way to ask
+        raise Unstorable(
+            type(obj).__name__, "is a pool that still takes work", "use `with`, or terminate() it in the cell"
+        )
+    return _make_terminated, (type(obj), obj._state, len(obj._pool))  # noqa: SLF001
+
+
+def _make_terminated(cls: Any, state: str, size: int) -> Any:
+    pool = cls.__new__(cls)
+    over = [_over() for _ in range(size)]
+    vars(pool).update(_state=state, _pool=over, _cache={}, _terminate=_nothing)
+    vars(pool).update(dict.fromkeys(("_worker_handler", "_task_handler", "_result_handler"), _over()))
+    return pool
+
+
+def _over() -> threading.Thread:
+    thread = threading.Thread(target=_nothing, name="over")
+    thread.start()
+    thread.join()
+    return thread
+
+
+def finished_task(obj: Any) -> Any:
+    """Take a task of asyncio apart. Raises Unstorable for one that is not done."""
+    if not obj.done():
+        raise Unstorable("Task", "is not done", "await it in the cell")
+    cancelled = obj.cancelled()
+    error = None if cancelled else obj.exception()
+    result = None if cancelled or error is not None else obj.result()
+    return _make_task, (obj.get_name(), cancelled, error, result)
+
+
+def _make_task(name: str, cancelled: bool, error: BaseException | None, result: Any) -> Any:
+    """Run a task that does nothing but end so, on a loop of its own: the kernel's is busy with the cell."""
+    asyncio: Any = sys.modules["asyncio"]
+    running, loop = asyncio._get_running_loop(), asyncio.new_event_loop()  # noqa: SLF001
+    asyncio._set_running_loop(None)  # noqa: SLF001  else no other loop may run
+    try:
+        task = loop.create_task(_end(cancelled, error, result), name=name)
+        loop.run_until_complete(asyncio.wait([task]))
+    finally:
+        loop.close()
+        asyncio._set_running_loop(running)  # noqa: SLF001
+    return task
+
+
+async def _end(cancelled: bool, error: BaseException | None, result: Any) -> Any:
+    if cancelled:
+        raise sys.modules["asyncio"].CancelledError
+    if error is not None:
+        raise error
+    return result
