@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import enum
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +69,7 @@ OPEN: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     set: (lambda value: list(set.__iter__(value)), _give_set),
     bytearray: (lambda value: bytes(memoryview(value)), _give_bytes),
     collections.deque: (lambda value: list(collections.deque.__iter__(value)), _give_deque),
+    random.Random: (random.Random.getstate, random.Random.setstate),
 }
 # Of what never changes: how a plain one is made of it.
 _FIXED: dict[type, Callable[[Any], Any]] = {
@@ -97,6 +99,8 @@ def reduced_subclass(obj: Any) -> Any:
     if solid not in _SOLID or not _is_left_to_python(cls):
         return NotImplemented
     attributes = held_by(obj), slots_of(obj)
+    if isinstance(obj, dict) and cls.__dictoffset__ and object.__getattribute__(obj, "__dict__") is obj:
+        return _make_open, (cls, solid), (_take_dict(obj), attributes), None, None, _fill_own
     if solid in _FIXED:
         return _make_fixed, (cls, solid, _FIXED[solid](obj)), attributes, None, None, fill_attributes
     take, _ = next(ways for kind, ways in OPEN.items() if isinstance(obj, kind))
@@ -122,7 +126,7 @@ def with_attributes(obj: Any) -> Any:
 def _is_left_to_python(cls: type) -> bool:
     """Whether nobody but Python has said how instances are pickled; named tuples say it for each class anew."""
     first = next(one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one)))
-    return first.__module__ in {"builtins", "collections"} or "_fields" in vars(first)
+    return first.__module__ in {"builtins", "collections", "random"} or "_fields" in vars(first)
 
 
 def _make_fixed(cls: Any, kind: Any, content: Any) -> Any:
@@ -134,6 +138,12 @@ def _make_open(cls: Any, kind: Any, size: int | None = None) -> Any:
     if kind is collections.deque:
         kind.__init__(made, (), size)
     return made
+
+
+def _fill_own(obj: Any, state: Any) -> None:
+    """Fill a dict that gives its own items as attributes."""
+    object.__setattr__(obj, "__dict__", obj)
+    _fill(obj, state)
 
 
 def _fill(obj: Any, state: tuple[Any, tuple[dict[str, Any], dict[str, Any]]]) -> None:

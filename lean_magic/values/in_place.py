@@ -14,7 +14,6 @@ import enum
 import functools
 import io
 import logging
-import random
 import types
 from collections.abc import Callable
 from typing import Any
@@ -274,7 +273,6 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     BaseException: (_take_error, _give_error),
     types.FunctionType: (_take_function, _give_function),
     types.CellType: (_take_cell, _give_cell),
-    random.Random: (lambda value: value.getstate(), lambda live, state: live.setstate(state)),
     io.StringIO: (_take_stream, _give_stream),
     io.BytesIO: (_take_stream, _give_stream),
     logging.Logger: (_take_logger, _give_logger),

@@ -43,6 +43,8 @@ from lean_magic.values.reduced import (
     intercepts,
     needs_arguments,
     shapes_itself,
+    share_attributes,
+    shares_dict,
     slots_of,
 )
 from lean_magic.values.singletons import kept_of, reduced_singleton
@@ -77,6 +79,7 @@ class Writer(cloudpickle.Pickler):
         self._plain: set[int] = set()
         self._cells: set[int] = set()
         self._foreign: dict[int, _Foreign] = {}
+        self._ways: dict[type, Callable[[Any], Any]] = {}
         self._adapters: dict[type, tuple[Adapter, ...]] = {}
         self._kept: dict[type, Mapping[int, Any]] = {}
 
@@ -104,7 +107,7 @@ class Writer(cloudpickle.Pickler):
             return own(self, obj)
         if isinstance(obj, type):
             return _new_class(super().reducer_override(obj), obj)
-        form = _by_kind(obj)
+        form = self._by_kind(obj)
         if form is NotImplemented:
             memory = None if id(obj) in self._plain else self._memory
             tried = (adapter.reduce(obj, memory) for adapter in self._adapters_for(type(obj)))
@@ -112,6 +115,19 @@ class Writer(cloudpickle.Pickler):
         for reduce in (self._singleton, with_attributes):
             form = form if form is not NotImplemented else reduce(obj)
         return form if form is not NotImplemented else super().reducer_override(obj)
+
+    def _by_kind(self, obj: Any) -> Any:
+        for kind, reduce in _KINDS:
+            if isinstance(obj, kind):
+                return reduce(obj)
+        cls = type(obj)
+        way = self._ways.get(cls)
+        if way is None:
+            way = self._ways[cls] = _way(cls)
+        form = way(obj)
+        if form is NotImplemented and (late := late_reducer(cls)) is not None:
+            return late(obj)
+        return form
 
     def _adapters_for(self, cls: type) -> tuple[Adapter, ...]:
         found = self._adapters.get(cls)
@@ -215,22 +231,33 @@ def _fill_function(function: types.FunctionType, state: dict[str, Any]) -> None:
     function.__name__, function.__qualname__, function.__module__, function.__doc__ = state["names"]
 
 
-def _by_kind(obj: Any) -> Any:
-    if isinstance(obj, io.IOBase):
-        return closed_file(obj)
-    if isinstance(obj, BaseException):
-        return exception(obj)
-    if isinstance(obj, threading.Thread):
-        return finished_thread(obj)
-    cls = type(obj)
-    if shapes_itself(cls) or intercepts(cls) or needs_arguments(cls):
-        state = held_by(obj), slots_of(obj)
-        return object.__new__, (cls,), state, None, None, fill_attributes
-    form = reduced_subclass(obj)
-    if form is not NotImplemented:
-        return form
-    late = late_reducer(cls)
-    return NotImplemented if late is None else late(obj)
+_KINDS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (io.IOBase, closed_file),
+    (BaseException, exception),
+    (threading.Thread, finished_thread),
+)
+
+
+def _way(cls: type) -> Callable[[Any], Any]:
+    """Choose how instances of a class are taken apart where pickle's way would run the user's code, or lose some."""
+    if shares_dict(cls):
+        return _with_its_dict
+    is_bare = shapes_itself(cls) or intercepts(cls) or needs_arguments(cls) or _is_namespace(cls)
+    return _bare if is_bare else reduced_subclass
+
+
+def _is_namespace(cls: type) -> bool:
+    return issubclass(cls, types.SimpleNamespace) and is_own(cls)
+
+
+def _bare(obj: Any) -> Any:
+    make = types.SimpleNamespace.__new__ if isinstance(obj, types.SimpleNamespace) else object.__new__
+    return make, (type(obj),), (held_by(obj), slots_of(obj)), None, None, fill_attributes
+
+
+def _with_its_dict(obj: Any) -> Any:
+    state = object.__getattribute__(obj, "__dict__"), slots_of(obj)
+    return object.__new__, (type(obj),), state, None, None, share_attributes
 
 
 def _dispatcher(obj: Any) -> Any:

@@ -30,6 +30,8 @@ __all__ = [
     "reduced",
     "set_on_member",
     "shapes_itself",
+    "share_attributes",
+    "shares_dict",
     "slots_of",
 ]
 
@@ -49,9 +51,15 @@ def reduced(walk: Walk, value: Any) -> bytes:
         place_of(value) if form[2:] == (None, None, None) else None
     )  # nothing tells it from others but that
     more = [leaf("singleton", ":".join(place).encode())] if place is not None else []
-    if form[2] is None and is_own(type(value)) and (held_by(value) or slots_of(value)):
-        more.append(attributes(walk, value))  # which a Counter and a defaultdict leave out
+    if _forgets(type(value)) and (held_by(value) or slots_of(value)):
+        more.append(attributes(walk, value))
     return combine("reduced", walk.digest(type(value)), *_pieces(walk, form), *more)
+
+
+def _forgets(cls: type) -> bool:
+    """Whether Python takes instances of a class of the user's apart by one that may leave attributes out: Counter."""
+    first = next((one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one))), object)
+    return is_own(cls) and first is not object and origin(module_of(first)).kind == "python"
 
 
 def shapes_itself(cls: type) -> bool:
@@ -69,6 +77,21 @@ _FORMS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__"})
 def intercepts(cls: type) -> bool:
     """Whether code of the user's would run when pickle makes an object and sets its attributes."""
     return any(is_own(one) and not _ACCESS.isdisjoint(vars(one)) for one in cls.__mro__) and is_plain(cls)
+
+
+def shares_dict(cls: type) -> bool:
+    """Whether instances may have a `__dict__` that others have, too, since a class of the user's sets it."""
+    own = (vars(one).values() for one in cls.__mro__ if is_own(one))
+    said = (
+        member.__code__.co_names for held in own for member in held if isinstance(member, types.FunctionType)
+    )
+    return any("__dict__" in names for names in said) and bool(cls.__dictoffset__) and is_plain(cls)
+
+
+def share_attributes(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Give an object the very dict of another, and slots."""
+    object.__setattr__(obj, "__dict__", state[0])
+    fill_attributes(obj, ({}, state[1]))
 
 
 def needs_arguments(cls: Any) -> bool:
@@ -236,4 +259,6 @@ def _dict_of(value: Any) -> dict[str, Any]:
     if not type(value).__dictoffset__:
         return {}
     held = object.__getattribute__(value, "__dict__")
+    if held is value:  # a dict that gives its own items as attributes
+        return {}
     return held if isinstance(held, dict) else getattr(value, "__dict__", {})
