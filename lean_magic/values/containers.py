@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import enum
+import functools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import fill_attributes, held_by, is_plain, slots_of
 
-__all__ = ["OPEN", "reduced_subclass", "with_attributes"]
+__all__ = ["OPEN", "may_forget", "way_of", "with_attributes"]
 
 
 def _give_list(live: list[Any], content: list[Any]) -> None:
@@ -86,33 +87,55 @@ _SOLID = {*_KINDS, collections.Counter, collections.OrderedDict}
 _FORMS = frozenset({
     "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__",
 })  # fmt: skip
+# What pickle calls, or looks for on the object.
+_CALLED = frozenset({
+    "__init__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "__setitem__", "append", "extend", "add",
+    "update",
+})  # fmt: skip
+_FORGETFUL = {collections.Counter, collections.defaultdict}  # they leave out attributes
 
 
-def reduced_subclass(obj: Any) -> Any:
-    """Take an instance of the user's own class on top of a builtin one apart; NotImplemented for any other object."""
-    cls: Any = type(obj)
-    if not isinstance(obj, _KINDS) or isinstance(obj, enum.Enum) or not is_own(cls):
-        return NotImplemented
-    solid = cls
-    while is_own(solid):
-        solid = solid.__base__
+def way_of(cls: type) -> Callable[[Any], Any] | None:
+    """Say how instances of the user's own class on top of a builtin one are taken apart; None leaves them to pickle."""
+    if not issubclass(cls, _KINDS) or issubclass(cls, enum.Enum) or not is_own(cls):
+        return None
+    own: list[type] = [cls]
+    while is_own(own[-1].__base__):
+        own.append(own[-1].__base__)  # type: ignore[arg-type]
+    solid: Any = own[-1].__base__
     if solid not in _SOLID or not _is_left_to_python(cls):
-        return NotImplemented
-    attributes = held_by(obj), slots_of(obj)
-    if isinstance(obj, dict) and cls.__dictoffset__ and object.__getattribute__(obj, "__dict__") is obj:
-        return _make_open, (cls, solid), (_take_dict(obj), attributes), None, None, _fill_own
-    if solid in _FIXED:
-        return _make_fixed, (cls, solid, _FIXED[solid](obj)), attributes, None, None, fill_attributes
+        return None
+    plain = all(_CALLED.isdisjoint(vars(one)) for one in cls.__mro__ if is_own(one))
+    if plain and solid not in _FORGETFUL:
+        return None
+    return functools.partial(_reduced_fixed if solid in _FIXED else _reduced_open, solid)
+
+
+def _reduced_fixed(solid: Any, obj: Any) -> Any:
+    made = type(obj), solid, _FIXED[solid](obj)
+    return _make_fixed, made, (held_by(obj), slots_of(obj)), None, None, fill_attributes
+
+
+def _reduced_open(solid: Any, obj: Any) -> Any:
     take, _ = next(ways for kind, ways in OPEN.items() if isinstance(obj, kind))
     size = (obj.maxlen,) if isinstance(obj, collections.deque) else ()
-    return _make_open, (cls, solid, *size), (take(obj), attributes), None, None, _fill
+    fill = _fill_own if _is_its_own_dict(obj) else _fill
+    return _make_open, (type(obj), solid, *size), (take(obj), (held_by(obj), slots_of(obj))), None, None, fill
+
+
+def _is_its_own_dict(obj: Any) -> bool:
+    """Whether a dict gives its own items as attributes."""
+    has_dict = isinstance(obj, dict) and type(obj).__dictoffset__
+    return bool(has_dict) and object.__getattribute__(obj, "__dict__") is obj
+
+
+def may_forget(cls: type) -> bool:
+    """Whether a class of the user's lies on one in C, which may leave out attributes when it is taken apart."""
+    return is_own(cls) and not issubclass(cls, (type, *_KINDS)) and not is_plain(cls)
 
 
 def with_attributes(obj: Any) -> Any:
-    """Take an instance of the user's own class apart with attributes that the class below leaves out, as dates do."""
-    cls = type(obj)
-    if not is_own(cls) or isinstance(obj, (type, *_KINDS)) or is_plain(cls):
-        return NotImplemented
+    """Take such an instance apart with attributes that the class below leaves out, as dates do."""
     attributes = held_by(obj), slots_of(obj)
     if not any(attributes):
         return NotImplemented
@@ -141,7 +164,6 @@ def _make_open(cls: Any, kind: Any, size: int | None = None) -> Any:
 
 
 def _fill_own(obj: Any, state: Any) -> None:
-    """Fill a dict that gives its own items as attributes."""
     object.__setattr__(obj, "__dict__", obj)
     _fill(obj, state)
 

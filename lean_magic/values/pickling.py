@@ -20,7 +20,7 @@ import pickle
 import threading
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import cloudpickle
@@ -30,7 +30,7 @@ from lean_magic.values.adapters import Adapter, adapters_for
 from lean_magic.values.class_members import in_order, without_hook
 from lean_magic.values.code import facts
 from lean_magic.values.code_rules import importable
-from lean_magic.values.containers import reduced_subclass, with_attributes
+from lean_magic.values.containers import may_forget, way_of, with_attributes
 from lean_magic.values.enums import reduced_enum
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
@@ -79,9 +79,7 @@ class Writer(cloudpickle.Pickler):
         self._plain: set[int] = set()
         self._cells: set[int] = set()
         self._foreign: dict[int, _Foreign] = {}
-        self._ways: dict[type, Callable[[Any], Any]] = {}
-        self._adapters: dict[type, tuple[Adapter, ...]] = {}
-        self._kept: dict[type, Mapping[int, Any]] = {}
+        self._ways: dict[type, tuple[Callable[[Any], Any], ...]] = {}
 
     def persistent_id(self, obj: Any) -> Any:
         """Write live objects as their mark and namespaces as their module's name."""
@@ -107,39 +105,28 @@ class Writer(cloudpickle.Pickler):
             return own(self, obj)
         if isinstance(obj, type):
             return _new_class(super().reducer_override(obj), obj)
-        form = self._by_kind(obj)
-        if form is NotImplemented:
-            memory = None if id(obj) in self._plain else self._memory
-            tried = (adapter.reduce(obj, memory) for adapter in self._adapters_for(type(obj)))
-            form = next((form for form in tried if form is not NotImplemented), NotImplemented)
-        for reduce in (self._singleton, with_attributes):
-            form = form if form is not NotImplemented else reduce(obj)
-        return form if form is not NotImplemented else super().reducer_override(obj)
+        ways = self._ways.get(type(obj))
+        if ways is None:
+            ways = self._ways[type(obj)] = tuple(self._ways_for(type(obj)))
+        for way in ways:
+            form = way(obj)
+            if form is not NotImplemented:
+                return form
+        return super().reducer_override(obj)
 
-    def _by_kind(self, obj: Any) -> Any:
-        for kind, reduce in _KINDS:
-            if isinstance(obj, kind):
-                return reduce(obj)
-        cls = type(obj)
-        way = self._ways.get(cls)
-        if way is None:
-            way = self._ways[cls] = _way(cls)
-        form = way(obj)
-        if form is NotImplemented and (late := late_reducer(cls)) is not None:
-            return late(obj)
-        return form
+    def _ways_for(self, cls: type) -> Iterator[Callable[[Any], Any]]:
+        """Give the ways in which instances of a class may be taken apart before they are left to pickle."""
+        yield from filter(None, (_way(cls), late_reducer(cls)))
+        for adapter in adapters_for(cls):
+            yield functools.partial(self._adapted, adapter)
+        kept = kept_of(cls)
+        if kept:
+            yield lambda obj: reduced_singleton(obj) if id(obj) in kept else NotImplemented
+        if may_forget(cls):
+            yield with_attributes
 
-    def _adapters_for(self, cls: type) -> tuple[Adapter, ...]:
-        found = self._adapters.get(cls)
-        if found is None:
-            found = self._adapters[cls] = tuple(adapters_for(cls))
-        return found
-
-    def _singleton(self, obj: Any) -> Any:
-        kept = self._kept.get(type(obj))
-        if kept is None:
-            kept = self._kept[type(obj)] = kept_of(type(obj))
-        return reduced_singleton(obj) if id(obj) in kept else NotImplemented
+    def _adapted(self, adapter: Adapter, obj: Any) -> Any:
+        return adapter.reduce(obj, None if id(obj) in self._plain else self._memory)
 
     def function(self, obj: types.FunctionType) -> Any:
         """Take a function apart so that it will live on the live globals."""
@@ -238,16 +225,17 @@ _KINDS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 )
 
 
-def _way(cls: type) -> Callable[[Any], Any]:
+def _way(cls: type) -> Callable[[Any], Any] | None:
     """Choose how instances of a class are taken apart where pickle's way would run the user's code, or lose some."""
+    for kind, reduce in _KINDS:
+        if issubclass(cls, kind):
+            return reduce
     if shares_dict(cls):
         return _with_its_dict
-    is_bare = shapes_itself(cls) or intercepts(cls) or needs_arguments(cls) or _is_namespace(cls)
-    return _bare if is_bare else reduced_subclass
-
-
-def _is_namespace(cls: type) -> bool:
-    return issubclass(cls, types.SimpleNamespace) and is_own(cls)
+    is_namespace = issubclass(cls, types.SimpleNamespace) and is_own(cls)
+    if is_namespace or shapes_itself(cls) or intercepts(cls) or needs_arguments(cls):
+        return _bare
+    return way_of(cls)
 
 
 def _bare(obj: Any) -> Any:

@@ -58,7 +58,7 @@ def reduced(walk: Walk, value: Any) -> bytes:
 
 def _forgets(cls: type) -> bool:
     """Whether Python takes instances of a class of the user's apart by one that may leave attributes out: Counter."""
-    first = next((one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one))), object)
+    first = _shaper(cls)
     return is_own(cls) and first is not object and origin(module_of(first)).kind == "python"
 
 
@@ -67,8 +67,13 @@ def shapes_itself(cls: type) -> bool:
 
     There is nothing in such objects but attributes, so all of those count and are kept.
     """
-    first = next((one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one))), object)
+    first = _shaper(cls)
     return first is not object and is_own(first) and is_plain(cls)
+
+
+def _shaper(cls: type) -> type:
+    """Name the class that says how instances are taken apart."""
+    return next((one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one))), object)
 
 
 _FORMS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__"})
@@ -76,7 +81,8 @@ _FORMS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__"})
 
 def intercepts(cls: type) -> bool:
     """Whether code of the user's would run when pickle makes an object and sets its attributes."""
-    return any(is_own(one) and not _ACCESS.isdisjoint(vars(one)) for one in cls.__mro__) and is_plain(cls)
+    asked = _ASKED | ({"__setattr__"} if copyreg._slotnames(cls) else set())  # type: ignore[attr-defined]  # noqa: SLF001
+    return any(is_own(one) and not asked.isdisjoint(vars(one)) for one in cls.__mro__) and is_plain(cls)
 
 
 def shares_dict(cls: type) -> bool:
@@ -106,7 +112,9 @@ def needs_arguments(cls: Any) -> bool:
 
 
 _PICKLING = _FORMS | {"__setstate__", "__getnewargs__", "__getnewargs_ex__"}
-_ACCESS = frozenset({"__getattr__", "__getattribute__", "__setattr__", "__setstate__"})
+_ASKED = frozenset(
+    {"__getattr__", "__getattribute__", "__setstate__"}
+)  # pickle looks for the last on the object
 
 
 def _reduce(value: Any) -> Any:

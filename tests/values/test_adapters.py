@@ -174,7 +174,7 @@ class TestTokenizers(AdapterContract):
         from tokenizers import AddedToken
 
         return {
-            "words": Sample(lambda: words("a"), lambda: words("b"), in_place=False),
+            "words": Sample(lambda: words("a"), lambda: words("b")),
             "token": Sample(lambda: AddedToken("[A]"), lambda: AddedToken("[B]"), in_place=False),
         }
 
