@@ -76,11 +76,10 @@ class Mutation(Recorder):
     def _moved(self, again: Walk) -> set[str]:
         """Name the tensors that lie on another device now, or in whose place another one lies there."""
         now = again.by_mark()
-        tensors = ((mark, shape, now[mark]) for mark, shape in self._shapes.items() if mark in now)
+        moving = {cls for cls in set(map(type, now.values())) if may_move(cls)}
+        tensors = [(mark, shape) for mark, shape in self._shapes.items() if type(now.get(mark)) in moving]
         return {
-            mark
-            for mark, shape, value in tensors
-            if may_move(value) and (shape_of(value) or shape)[0].device != shape[0].device
+            mark for mark, shape in tensors if (shape_of(now[mark]) or shape)[0].device != shape[0].device
         }
 
     def _is_other(self, walk: Walk, again: Walk, mark: str, value: Any) -> bool:
@@ -149,9 +148,8 @@ class Mutation(Recorder):
             elif small:
                 undo.callback(put, live[mark], _copied(content_of(live[mark])))
             put(live[mark], content)
-            if (
-                not isinstance(content, Anew) and place.end - place.start == live[mark].nbytes
-            ):  # else it has gaps
+            has_gaps = place.end - place.start != live[mark].nbytes
+            if not isinstance(content, Anew) and not has_gaps:
                 written.append(place)
 
 
@@ -185,6 +183,7 @@ def _placed(run: Run, shapes: Mapping[str, Any]) -> dict[str, str] | None:
         name for name, chains in run.loads.items() if any(chain and chain[-1] in _MOVES for chain in chains)
     }
     parts = {mark: mark.rpartition("#")[0] for mark in shapes}
+    names -= {part for mark, part in parts.items() if mark == f"{part}#0"}  # of a tensor it makes another
     if names.isdisjoint(parts.values()):
         return None
     devices = {mark: str(shapes[mark][0].device) for mark, part in parts.items() if part in names}
@@ -194,7 +193,7 @@ def _placed(run: Run, shapes: Mapping[str, Any]) -> dict[str, str] | None:
 def _is_anew(value: Any, before: Any, now: Any) -> bool:
     """Whether a tensor has other memory than before, of another shape, dtype or device; hooks are no matter of it."""
     others = before[0] != now[0] and (before[0].device, *before[1:3]) != (now[0].device, *now[1:3])
-    return bool(others and before[3:] == now[3:]) and may_move(value)
+    return bool(others and before[3:] == now[3:]) and may_move(type(value))
 
 
 def _shapes(live: Mapping[str, Any]) -> dict[str, Any]:

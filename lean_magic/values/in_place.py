@@ -85,13 +85,13 @@ class Anew:
         self.content = content
 
 
-def may_move(value: Any) -> bool:
-    """Whether an object may be given other memory in place, as `module.to(…)` gives it to parameters."""
-    return any(getattr(adapter, "moves", _never)(value) for adapter in adapters_for(type(value)))
+def may_move(cls: type) -> bool:
+    """Whether an object of a class may be given other memory in place, as `module.to(…)` gives it to parameters."""
+    return any(getattr(adapter, "moves", _never)(cls) for adapter in adapters_for(cls))
 
 
-def _never(value: Any) -> bool:
-    del value
+def _never(cls: type) -> bool:
+    del cls
     return False
 
 

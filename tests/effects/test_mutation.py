@@ -177,3 +177,14 @@ def test_a_model_that_is_moved_is_moved_by_a_hit(monkeypatch, tmp_path):
     held = [model.weight, model.bias, model.running_mean, model.running_var]
     assert {there.device_of(one) for one in held} == {"cuda:7"}
     assert model.weight is weight
+
+
+def test_a_tensor_that_is_copied_elsewhere_counts_by_content(monkeypatch):
+    """`x.to(device)` gives another tensor, so where `x` lies does not matter to an entry."""
+    torch = pytest.importorskip("torch")
+    there = Elsewhere(monkeypatch)
+    value, walk, recorder = there.copy(torch.ones(3)), Walk(), Mutation()
+    walk.fingerprint("x", value)
+    run = Run(None, {"x": value}, walk, loads={"x": [("to",)]})
+    recorder.begin(run)
+    assert recorder.end(run).observed == {}

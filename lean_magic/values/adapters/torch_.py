@@ -191,9 +191,9 @@ class _Torch:
         hooks = [id(hook) for name in _HOOKS for hook in (getattr(value, name, None) or {}).values()]
         return interval(value), tuple(value.shape), str(value.dtype), hooks
 
-    def moves(self, value: Any) -> bool:
-        """Whether `value` may be given other memory in place."""
-        return isinstance(value, torch.Tensor)
+    def moves(self, cls: type) -> bool:
+        """Whether an object of a class may be given other memory in place."""
+        return issubclass(cls, torch.Tensor)
 
     def content(self, value: Any) -> Any:
         if isinstance(value, torch.utils.hooks.RemovableHandle):
