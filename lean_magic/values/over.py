@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import types
 from typing import Any
 
 from lean_magic.errors import Unstorable
@@ -78,21 +79,32 @@ def finished_task(obj: Any) -> Any:
     cancelled = obj.cancelled()
     error = None if cancelled else obj.exception()
     result = None if cancelled or error is not None else obj.result()
-    return _make_task, (obj.get_name(), cancelled, error, result)
+    code = getattr(obj.get_coro(), "cr_code", None)
+    place = (
+        (code.co_name, code.co_qualname, code.co_filename, code.co_firstlineno) if code is not None else None
+    )
+    return _make_task, (obj.get_name(), place, cancelled, error, result)
 
 
-def _make_task(name: str, cancelled: bool, error: BaseException | None, result: Any) -> Any:
+def _make_task(name: str, place: Any, cancelled: bool, error: BaseException | None, result: Any) -> Any:
     """Run a task that does nothing but end so, on a loop of its own: the kernel's is busy with the cell."""
     asyncio: Any = sys.modules["asyncio"]
+    end = _end if place is None else _told_as(*place)
     running, loop = asyncio._get_running_loop(), asyncio.new_event_loop()  # noqa: SLF001
     asyncio._set_running_loop(None)  # noqa: SLF001  else no other loop may run
     try:
-        task = loop.create_task(_end(cancelled, error, result), name=name)
+        task = loop.create_task(end(cancelled, error, result), name=name)
         loop.run_until_complete(asyncio.wait([task]))
     finally:
         loop.close()
         asyncio._set_running_loop(running)  # noqa: SLF001
     return task
+
+
+def _told_as(name: str, qualname: str, file: str, line: int) -> Any:
+    """Give `_end` as what ran was called, which a task tells of itself."""
+    code = _end.__code__.replace(co_name=name, co_qualname=qualname, co_filename=file, co_firstlineno=line)
+    return types.FunctionType(code, globals())
 
 
 async def _end(cancelled: bool, error: BaseException | None, result: Any) -> Any:

@@ -79,7 +79,8 @@ class Writer(cloudpickle.Pickler):
         self._plain: set[int] = set()
         self._cells: set[int] = set()
         self._foreign: dict[int, _Foreign] = {}
-        self._ways: dict[type, tuple[Callable[[Any], Any], ...]] = {}
+        # Nothing in it refers to the writer: what is written has to be free to go at once.
+        self._ways: dict[type, tuple[_Way, ...]] = {}
 
     def persistent_id(self, obj: Any) -> Any:
         """Write live objects as their mark and namespaces as their module's name."""
@@ -107,25 +108,15 @@ class Writer(cloudpickle.Pickler):
             return _new_class(super().reducer_override(obj), obj)
         ways = self._ways.get(type(obj))
         if ways is None:
-            ways = self._ways[type(obj)] = tuple(self._ways_for(type(obj)))
+            ways = self._ways[type(obj)] = tuple(_ways_for(type(obj)))
         for way in ways:
-            form = way(obj)
+            form = way(self, obj)
             if form is not NotImplemented:
                 return form
         return super().reducer_override(obj)
 
-    def _ways_for(self, cls: type) -> Iterator[Callable[[Any], Any]]:
-        """Give the ways in which instances of a class may be taken apart before they are left to pickle."""
-        yield from filter(None, (_way(cls), late_reducer(cls)))
-        for adapter in adapters_for(cls):
-            yield functools.partial(self._adapted, adapter)
-        kept = kept_of(cls)
-        if kept:
-            yield lambda obj: reduced_singleton(obj) if id(obj) in kept else NotImplemented
-        if may_forget(cls):
-            yield with_attributes
-
-    def _adapted(self, adapter: Adapter, obj: Any) -> Any:
+    def adapted(self, adapter: Adapter, obj: Any) -> Any:
+        """Take an object of a library apart as its adapter does."""
         return adapter.reduce(obj, None if id(obj) in self._plain else self._memory)
 
     def function(self, obj: types.FunctionType) -> Any:
@@ -216,6 +207,26 @@ def _fill_function(function: types.FunctionType, state: dict[str, Any]) -> None:
     function.__annotations__ = state["annotations"]
     function.__dict__.update(state["attributes"])
     function.__name__, function.__qualname__, function.__module__, function.__doc__ = state["names"]
+
+
+_Way = Callable[[Writer, Any], Any]
+
+
+def _ways_for(cls: type) -> Iterator[_Way]:
+    """Give the ways in which instances of a class may be taken apart before they are left to pickle."""
+    for reduce in filter(None, (_way(cls), late_reducer(cls))):
+        yield functools.partial(_ignoring, reduce)
+    for adapter in adapters_for(cls):
+        yield functools.partial(_adapted, adapter)
+    kept = kept_of(cls)
+    if kept:
+        yield lambda _, obj: reduced_singleton(obj) if id(obj) in kept else NotImplemented
+    if may_forget(cls):
+        yield functools.partial(_ignoring, with_attributes)
+
+
+def _adapted(adapter: Adapter, writer: Writer, obj: Any) -> Any:
+    return writer.adapted(adapter, obj)
 
 
 _KINDS: tuple[tuple[type, Callable[[Any], Any]], ...] = (

@@ -494,3 +494,17 @@ def test_large_arrays_are_neither_copied_nor_read(tmp_path):
         tracemalloc.stop()
     assert found[:: 1 << 20].all()
     assert found.shape == array.shape
+
+
+def test_nothing_keeps_what_was_written():
+    """A frame that was encoded goes with its last name: pandas copies whatever somebody else still holds."""
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": [1.0, 2.0]})
+    gone = weakref.ref(table)
+    gc.disable()
+    try:
+        graph = codec.encode({"table": [table]})
+        del table, graph
+        assert gone() is None
+    finally:
+        gc.enable()
