@@ -110,12 +110,15 @@ class Mutation(Recorder):
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare which arrays share memory, which the key does not see."""
-        live = run.walk.by_mark() if observed else {}
-        if observed and "sharing" in observed and observed["sharing"] != _sharing(live, _shapes(live)):
+        if not observed:
+            return ""
+        live = run.walk.by_mark()
+        shapes = _shapes(live)
+        if "sharing" in observed and observed["sharing"] != _sharing(live, shapes):
             return "other arrays share memory now"
-        if observed and "devices" in observed and observed["devices"] != _placed(run, _shapes(live)):
+        if "devices" in observed and observed["devices"] != _placed(run, shapes):
             return "a model lies on another device now"
-        blocks = (observed or {}).get("blocks", {})
+        blocks = observed.get("blocks", {})
         if any(mark not in live or _form(live[mark]) != form for mark, form in blocks.items()):
             return "a table lies in memory in another way now"
         return ""

@@ -117,10 +117,14 @@ def _reduced_fixed(solid: Any, obj: Any) -> Any:
 
 
 def _reduced_open(solid: Any, obj: Any) -> Any:
-    take, _ = next(ways for kind, ways in OPEN.items() if isinstance(obj, kind))
+    take, _ = _ways_of(obj)
     size = (obj.maxlen,) if isinstance(obj, collections.deque) else ()
     fill = _fill_own if _is_its_own_dict(obj) else _fill
     return _make_open, (type(obj), solid, *size), (take(obj), (held_by(obj), slots_of(obj))), None, None, fill
+
+
+def _ways_of(obj: Any) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
+    return next(ways for kind, ways in OPEN.items() if isinstance(obj, kind))
 
 
 def _is_its_own_dict(obj: Any) -> bool:
@@ -170,6 +174,6 @@ def _fill_own(obj: Any, state: Any) -> None:
 
 def _fill(obj: Any, state: tuple[Any, tuple[dict[str, Any], dict[str, Any]]]) -> None:
     content, attributes = state
-    _, give = next(ways for kind, ways in OPEN.items() if isinstance(obj, kind))
+    _, give = _ways_of(obj)
     give(obj, content)
     fill_attributes(obj, attributes)

@@ -170,9 +170,8 @@ class _Pandas:
             if form is not NotImplemented:
                 return form
         extra = _extra(value) if isinstance(value, (pd.DataFrame, pd.Series)) else {}
-        if extra.keys() <= {"_name"}.intersection(
-            getattr(value, "_metadata", ())
-        ):  # which pandas keeps itself
+        kept = {"_name"}.intersection(getattr(value, "_metadata", ()))  # by pandas itself
+        if extra.keys() <= kept:
             return NotImplemented
         make, args, state = value.__reduce_ex__(5)[:3]  # which leaves out what somebody set
         return make, args, (state, extra), None, None, _set_state
@@ -209,7 +208,10 @@ class _Pandas:
 
 def _extra(value: Any) -> dict[str, Any]:
     """Give what somebody set on a frame or series, the name of a series among it."""
-    return {name: item for name, item in vars(value).items() if name not in _INNER - {"_name"}}
+    return {name: item for name, item in vars(value).items() if name not in _UNTOLD}
+
+
+_UNTOLD = _INNER - {"_name"}
 
 
 def _set_extra(value: Any, extra: dict[str, Any]) -> None:
