@@ -10,7 +10,7 @@ import ast
 import contextlib
 import time
 import types
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from lean_magic.values.counting import on_bytes
 from lean_magic.values.in_place import shape_of
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
+from lean_magic.values.reduced import dict_of
 from lean_magic.values.silence import silence
 from lean_magic.values.sources import Sources, sources_of
 from lean_magic.values.stand_ins import known_places
@@ -313,21 +314,29 @@ def _one_line(error: BaseException) -> str:
 
 
 def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Record]) -> codec.Live:
-    """Say what a graph may refer to: live objects by mark, objects of modules, the user's own code bound before."""
+    """Say what a graph may refer to: live objects by mark, objects of modules, what names stood for before."""
     run = plan.run
     spaces = {id(space): name for name, space in run.walk.spaces.items()}
     bound = set(records["names"].effects["bound"]) | run.drop
     own = {
         id(value): name
         for name, value in namespace.items()
-        if name not in bound
-        and not hidden(name)
-        and isinstance(value, (type, types.FunctionType))
-        and value.__module__ == "__main__"
+        if name not in bound and not hidden(name) and _is_told_apart(name, value, run.reads)
     }
-    known = run.walk.by_mark().values()
-    arrays = [(shape[0], value) for value in known if (shape := shape_of(value)) is not None]
+    known = run.walk.by_mark()
+    arrays = [(shape[0], value) for value in known.values() if (shape := shape_of(value)) is not None]
+    asks = not run.words.isdisjoint({"vars", "__dict__"})
+    dicts = {id(dict_of(value)): mark for mark, value in known.items() if type(value).__dictoffset__}
     changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
     held = held_by_modules(one for one, _ in plan.found.imports)
     places = {one: place for one, place in held.items() if place not in changed} | known_places()
-    return codec.Live(run.walk.live(), {**spaces, id(namespace): "__main__"}, own, arrays, places)
+    marks, spaces = {id(value): mark for mark, value in known.items()}, {**spaces, id(namespace): "__main__"}
+    return codec.Live(marks, spaces, own, arrays, places, dicts if asks else None, "id" in run.loads)
+
+
+def _is_told_apart(name: str, value: Any, reads: Collection[str]) -> bool:
+    """Whether code may ask if something is the very object behind a name: the user's own code, or a sentinel."""
+    if isinstance(value, (type, types.FunctionType)):
+        return value.__module__ == "__main__"
+    is_word = isinstance(value, str) and value.isidentifier()  # Python keeps one of each
+    return name in reads and not is_word and not isinstance(value, (bool, int, types.NoneType))

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "lean_magic"
 HEAVY = ["numpy", "pandas", "polars", "torch", "ipywidgets", "pynvml", "jupyter_server", "IPython"]
 # Files in adapters/ are imported only where their library is there.
 ADAPTERS = {
-    "numpy_": "numpy", "numpy_dtypes": "numpy", "numpy_elements": "numpy",
+    "numpy_": "numpy", "numpy_dtypes": "numpy", "numpy_elements": "numpy", "numpy_views": "numpy",
     "pandas_": "pandas", "pandas_blocks": "pandas", "polars_": "polars", "scipy_": "scipy",
     "sklearn_": "sklearn", "tokenizers_": "tokenizers", "torch_": "torch", "torch_content": "torch",
     "torch_device": "torch", "torch_graph": "torch", "torch_optim": "torch", "torch_storage": "torch", "transformers_": "transformers",

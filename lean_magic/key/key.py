@@ -19,7 +19,7 @@ from lean_magic.values.fingerprint import combine, fingerprint, leaf
 __all__ = ["Difference", "Key", "after_loading", "difference", "make_key", "possible_after", "possible_now"]
 
 # Raised whenever digests or the meaning of parts change: older entries become plain misses.
-_VERSION = "5"
+_VERSION = "6"
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,8 @@ def _python(reached: CodeFacts, libraries: bool) -> dict[str, Any]:
     found |= _interpreter(words)
     if words & _TIME:
         found["time zone"] = (time.tzname, time.timezone)
+    if reached.hashes:
+        found["hash seed (PYTHONHASHSEED)"] = hash("of a text")
     if words & {"umask", "st_mode"}:
         found["umask"] = _umask()
     if words & _FOLDER:

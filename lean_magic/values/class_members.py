@@ -1,20 +1,58 @@
-"""The members of a class as its body made them, where cloudpickle writes them otherwise."""
+"""Classes of the notebook as their statements made them, where cloudpickle writes them otherwise."""
 
 from __future__ import annotations
 
 import contextlib
+import operator
 import types
+import typing
 from collections.abc import Iterator
 from typing import Any
 
+from cloudpickle import cloudpickle as _internals
+
+from lean_magic.values.enums import reduced_enum
 from lean_magic.values.origin import is_own
 
-__all__ = ["in_order", "without_hook"]
+__all__ = ["reduced_class"]
 
 _NOWHERE = object()
 
 
-def in_order(rest: list[Any], cls: type) -> list[Any]:
+def reduced_class(form: Any, cls: type) -> Any:
+    """Take cloudpickle's form of a class, without the link to the class that was written."""
+    if form is NotImplemented or not isinstance(form, tuple) or len(form) < 2:
+        return form
+    generic = vars(cls).get("__pydantic_generic_metadata__") or {}
+    if generic.get("origin"):  # pydantic keeps one for each
+        return operator.getitem, (generic["origin"], generic["args"])
+    make, args, *rest = form
+    if make is _internals._make_skeleton_class:  # noqa: SLF001
+        kind, name, bases, options, _, extra = args
+        options = {**options, "__qualname__": cls.__qualname__}
+        if "__slots__" in cls.__dict__ and typing.NamedTuple not in getattr(cls, "__orig_bases__", ()):
+            options["__slots__"] = cls.__dict__["__slots__"]
+        return _make_class, (kind, name, bases, options, None, extra), *_in_order(rest, cls)
+    if make is _internals._make_skeleton_enum:  # noqa: SLF001
+        return reduced_enum(form, cls)
+    return form
+
+
+def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str, Any], *rest: Any) -> Any:
+    """Make a class bare, without what the user's metaclass or `__init_subclass__` did when it was first made.
+
+    What they did to the class and to others is in the graph, or was done to objects that are put back.
+    """
+    maker = next(one for one in kind.__mro__ if not is_own(one))
+    if kind.__name__ == "_TypedDictMeta" and bases == (dict,):  # it would ask for another one below
+        return type.__new__(kind, name, bases, dict(options))
+    with _without_hook(bases):
+        if maker is kind:
+            return _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001
+        return maker.__new__(kind, name, bases, dict(options))
+
+
+def _in_order(rest: list[Any], cls: type) -> list[Any]:
     """Keep the members of a class in the order of its body, which cloudpickle sorts.
 
     Those that are the very object that a base has too, which cloudpickle leaves out, are its own as well,
@@ -46,7 +84,7 @@ _MADE = {"__dict__", "__weakref__", "__module__", "__slots__", "_abc_impl"}  # b
 
 
 @contextlib.contextmanager
-def without_hook(bases: tuple[type, ...]) -> Iterator[None]:
+def _without_hook(bases: tuple[type, ...]) -> Iterator[None]:
     """Make a class inside without what the user's `__init_subclass__` does."""
     met = (one for base in bases for one in getattr(base, "__mro__", ()) if "__init_subclass__" in vars(one))
     first = next(met, None)

@@ -57,6 +57,7 @@ class CodeFacts:
     in_place: bool = False
     guarded: bool = False
     sets: set[tuple[str, ...]] = field(default_factory=set)
+    hashes: bool = False  # asks for hashes itself, which are others in each process
 
     def merge(self, other: CodeFacts) -> None:
         """Add everything `other` says."""
@@ -74,6 +75,7 @@ class CodeFacts:
         self.in_place = self.in_place or other.in_place
         self.guarded = self.guarded or other.guarded
         self.sets |= other.sets
+        self.hashes = self.hashes or other.hashes
 
 
 def nested(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -108,6 +110,7 @@ def own_facts(code: types.CodeType) -> CodeFacts:
             bound.add(step.argval)
         if not (step.opname == "LOAD_NAME" and step.argval in bound):
             _read(found, steps, index, step)
+    found.hashes = "hash" in found.loads and code.co_name != "__hash__"
     return found
 
 

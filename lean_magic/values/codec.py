@@ -58,7 +58,8 @@ class Graph:
 class Live:
     """What exists outside a graph: marks of live objects, names of modules' globals, names bound before.
 
-    `places` are objects that modules hold: (module, name), to be found there again.
+    `places` are objects that modules hold: (module, name), to be found there again. `dicts` are the marks of
+    objects by the id of their `__dict__`; None if nothing else can hold one. `ids`: whether values may be ids.
     """
 
     marks: Mapping[int, str] = field(default_factory=dict)
@@ -66,6 +67,8 @@ class Live:
     names: Mapping[int, str] = field(default_factory=dict)
     arrays: Sequence[tuple[Interval, Any]] = ()
     places: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    dicts: Mapping[int, str] | None = None
+    ids: bool = False
 
     def write(self, values: Any) -> Graph:
         """Pickle `values`, a second time if arrays among them turn out to share memory."""
@@ -75,10 +78,11 @@ class Live:
         return graph if again is None else self._write(values, again)
 
     def _write(self, values: Any, memory: Memory) -> Graph:
-        from lean_magic.values.pickling import Writer  # which loads cloudpickle
+        from lean_magic.values.pickling import IdWriter, Writer  # which loads cloudpickle
 
         graph = Graph(memory)
-        writer = Writer(graph.stream, self.marks, self.spaces, graph.keep, self.names, memory, self.places)
+        known = self.marks, self.spaces, graph.keep, self.names, memory, self.places, self.dicts
+        writer = (IdWriter if self.ids else Writer)(graph.stream, *known)
         writer.dump(values)
         graph.used = writer.used
         return graph
@@ -102,7 +106,11 @@ def _culprit(values: Mapping[str, Any], live: Live, error: Exception) -> Unstora
             return Unstorable(name, own.why, own.remedy)
         except _FAILURES as own:
             return Unstorable(name, f"cannot be stored ({_brief(own)})", f"`--drop {name}` leaves it out")
-    return Unstorable("the cell", f"cannot be stored ({_brief(error)})")
+    return (
+        error
+        if isinstance(error, Unstorable)
+        else Unstorable("the cell", f"cannot be stored ({_brief(error)})")
+    )
 
 
 def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

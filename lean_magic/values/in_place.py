@@ -7,6 +7,7 @@ the live object hold it, so that everybody who refers to it sees the change.
 from __future__ import annotations
 
 import array
+import collections
 import copyreg
 import datetime
 import decimal
@@ -211,6 +212,19 @@ def _give_error(live: BaseException, content: Any) -> None:
     live.__suppress_context__ = suppressed  # setting the cause sets it, too
 
 
+def _take_iterator(value: Any) -> int | None:
+    """Give how far an iterator has come; None at its end."""
+    form = value.__reduce__()
+    return form[2] if len(form) > 2 else None
+
+
+def _give_iterator(live: Any, place: int | None) -> None:
+    if place is None:
+        collections.deque(live, maxlen=0)  # takes the rest
+    else:
+        live.__setstate__(place)
+
+
 def _take_logger(value: logging.Logger) -> Any:
     return value.level, value.propagate, value.disabled, list(value.handlers), list(value.filters)
 
@@ -264,6 +278,9 @@ _FIXED = (
     tuple, frozenset, str, bytes, int, float, complex, functools.partial,
     datetime.date, datetime.time, datetime.timedelta, decimal.Decimal,
 )  # fmt: skip
+# Of iterators those that can be set to any place in what they go through.
+_GONE_THROUGH: tuple[Any, ...] = ([], (), "a", "\xe9", b"", bytearray())
+_ITERATORS: set[type] = {type(reversed([])), *(type(iter(one)) for one in _GONE_THROUGH)}
 # Kinds whose content holds the attributes.
 _WHOLE = (type, enum.Enum, logging.Logger, logging.Handler)
 _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
@@ -278,5 +295,6 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     logging.Logger: (_take_logger, _give_logger),
     logging.Handler: (_take_handler, _give_handler),
     type: (_take_class, _give_class),
+    **dict.fromkeys(_ITERATORS, (_take_iterator, _give_iterator)),
     **dict.fromkeys(_FIXED, (_take_fixed, _give_fixed)),
 }

@@ -19,19 +19,17 @@ import marshal
 import pickle
 import threading
 import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import cloudpickle
-from cloudpickle import cloudpickle as _internals
 
+from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import Adapter, adapters_for
-from lean_magic.values.class_members import in_order, without_hook
+from lean_magic.values.class_members import reduced_class
 from lean_magic.values.code import facts
 from lean_magic.values.code_rules import importable
 from lean_magic.values.containers import may_forget, way_of, with_attributes
-from lean_magic.values.enums import reduced_enum
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.origin import is_own
@@ -41,6 +39,7 @@ from lean_magic.values.reduced import (
     fill_attributes,
     held_by,
     intercepts,
+    is_left_to_python,
     needs_arguments,
     shapes_itself,
     share_attributes,
@@ -50,7 +49,7 @@ from lean_magic.values.reduced import (
 from lean_magic.values.singletons import kept_of, reduced_singleton
 from lean_magic.values.sources import source_of
 
-__all__ = ["Writer"]
+__all__ = ["IdWriter", "Writer"]
 
 _EMPTY = "<empty>"
 
@@ -67,13 +66,16 @@ class Writer(cloudpickle.Pickler):
         named: Mapping[int, str],
         memory: Memory,
         places: Mapping[int, tuple[str, str]],
+        dicts: Mapping[int, str] | None = None,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffers)
         self._known = known
         self._spaces = spaces
         self._named = named
         self._places = places
-        self._met = known.keys() | spaces.keys() | named.keys() | places.keys()
+        self._shares = dicts is not None
+        self._dicts = dicts or {}
+        self._met = known.keys() | spaces.keys() | named.keys() | places.keys() | self._dicts.keys()
         self.used: set[str] = set()
         self._memory = memory
         self._plain: set[int] = set()
@@ -97,7 +99,10 @@ class Writer(cloudpickle.Pickler):
         if space is not None:
             return "space", space
         place = self._places.get(id(obj))
-        return None if place is None else ("global", place)
+        if place is not None:
+            return "global", place
+        owner = self._dicts.get(id(obj))
+        return None if owner is None else ("dict", owner)
 
     def reducer_override(self, obj: Any) -> Any:
         """Choose how to take `obj` apart; NotImplemented leaves it to pickle."""
@@ -105,10 +110,10 @@ class Writer(cloudpickle.Pickler):
         if own is not None:
             return own(self, obj)
         if isinstance(obj, type):
-            return _new_class(super().reducer_override(obj), obj)
+            return reduced_class(super().reducer_override(obj), obj)
         ways = self._ways.get(type(obj))
         if ways is None:
-            ways = self._ways[type(obj)] = tuple(_ways_for(type(obj)))
+            ways = self._ways[type(obj)] = tuple(_ways_for(type(obj), self._shares))
         for way in ways:
             form = way(self, obj)
             if form is not NotImplemented:
@@ -170,6 +175,32 @@ class Writer(cloudpickle.Pickler):
         return Space, (obj.name,)
 
 
+class IdWriter(Writer):
+    """Refuses to write the `id()` of an object, which is another one's, or nobody's, in a later kernel."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._numbers: set[int] = set()
+
+    def persistent_id(self, obj: Any) -> Any:
+        """Take down numbers that are large enough."""
+        if type(obj) is int and obj > _SMALLEST_ID:
+            self._numbers.add(obj)
+        return super().persistent_id(obj)
+
+    def dump(self, obj: Any) -> None:
+        """Write a graph. Raises Unstorable if it holds the id of an object that it holds, or of a live one."""
+        super().dump(obj)
+        held = self._known.keys() | {id(one) for _, one in self.memo.copy().values()}
+        if not self._numbers.isdisjoint(held):
+            raise Unstorable(
+                "the cell", "keeps the `id()` of an object, which has another one in a later kernel"
+            )
+
+
+_SMALLEST_ID = 1 << 20
+
+
 class _Foreign:
     """Stands for globals that are no module's."""
 
@@ -212,8 +243,13 @@ def _fill_function(function: types.FunctionType, state: dict[str, Any]) -> None:
 _Way = Callable[[Writer, Any], Any]
 
 
-def _ways_for(cls: type) -> Iterator[_Way]:
-    """Give the ways in which instances of a class may be taken apart before they are left to pickle."""
+def _ways_for(cls: type, shares: bool) -> Iterator[_Way]:
+    """Give the ways in which instances of a class may be taken apart before they are left to pickle.
+
+    `shares`: whether something else may hold the `__dict__` of an instance.
+    """
+    if shares and is_left_to_python(cls):
+        yield functools.partial(_ignoring, _with_its_dict)
     for reduce in filter(None, (_way(cls), late_reducer(cls))):
         yield functools.partial(_ignoring, reduce)
     for adapter in adapters_for(cls):
@@ -274,36 +310,6 @@ def _fill_dispatcher(dispatcher: Any, state: tuple[dict[type, Any], dict[str, An
     for cls, function in state[0].items():
         dispatcher.register(cls, function)
     vars(dispatcher).update(state[1])
-
-
-def _new_class(form: Any, cls: type) -> Any:
-    """Take cloudpickle's form of a class, without the link to the class that was written."""
-    if form is NotImplemented or not isinstance(form, tuple) or len(form) < 2:
-        return form
-    make, args, *rest = form
-    if make is _internals._make_skeleton_class:  # noqa: SLF001
-        kind, name, bases, options, _, extra = args
-        options = {**options, "__qualname__": cls.__qualname__}
-        if "__slots__" in cls.__dict__ and typing.NamedTuple not in getattr(cls, "__orig_bases__", ()):
-            options["__slots__"] = cls.__dict__["__slots__"]
-        return _make_class, (kind, name, bases, options, None, extra), *in_order(rest, cls)
-    if make is _internals._make_skeleton_enum:  # noqa: SLF001
-        return reduced_enum(form, cls)
-    return form
-
-
-def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str, Any], *rest: Any) -> Any:
-    """Make a class bare, without what the user's metaclass or `__init_subclass__` did when it was first made.
-
-    What they did to the class and to others is in the graph, or was done to objects that are put back.
-    """
-    maker = next(one for one in kind.__mro__ if not is_own(one))
-    if kind.__name__ == "_TypedDictMeta" and bases == (dict,):  # it would ask for another one below
-        return type.__new__(kind, name, bases, dict(options))
-    with without_hook(bases):
-        if maker is kind:
-            return _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001
-        return maker.__new__(kind, name, bases, dict(options))
 
 
 def _ignoring(reducer: Callable[[Any], Any], writer: Writer, obj: Any) -> Any:

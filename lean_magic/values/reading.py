@@ -52,6 +52,8 @@ class Reader(pickle.Unpickler):
             return self._live["__main__"][name]
         if kind == "global":
             return self._space(name[0])[name[1]]
+        if kind == "dict":
+            return object.__getattribute__(self._objects[name], "__dict__")
         if kind != "live":
             return self._space(name)
         if name not in self._objects and is_inner(name):

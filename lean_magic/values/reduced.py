@@ -21,9 +21,11 @@ from lean_magic.values.singletons import place_of
 
 __all__ = [
     "attributes",
+    "dict_of",
     "fill_attributes",
     "held_by",
     "intercepts",
+    "is_left_to_python",
     "is_plain",
     "name_leaf",
     "needs_arguments",
@@ -92,6 +94,14 @@ def shares_dict(cls: type) -> bool:
         member.__code__.co_names for held in own for member in held if isinstance(member, types.FunctionType)
     )
     return any("__dict__" in names for names in said) and bool(cls.__dictoffset__) and is_plain(cls)
+
+
+def is_left_to_python(cls: type) -> bool:
+    """Whether instances are nothing but attributes, and their class does not say how they are pickled."""
+    silent = all(_PICKLING.isdisjoint(vars(one)) for one in cls.__mro__[:-1])
+    return (
+        silent and bool(cls.__dictoffset__) and is_plain(cls) and not issubclass(cls, types.SimpleNamespace)
+    )
 
 
 def share_attributes(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
@@ -233,7 +243,7 @@ def slots_of(value: Any) -> dict[str, Any]:
 def fill_attributes(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
     """Set all that an object held, (attributes, slots), whatever its class would make of it."""
     attributes, slots = state
-    _dict_of(obj).update(attributes)
+    dict_of(obj).update(attributes)
     for name, value in slots.items():
         object.__setattr__(obj, name, value)
 
@@ -259,10 +269,10 @@ def held_by(value: Any) -> dict[str, Any]:
     if isinstance(value, functools.partial):
         form: Any = functools.partial.__reduce__(value)
         return dict(form[2][3] or {})
-    return dict(_dict_of(value))
+    return dict(dict_of(value))
 
 
-def _dict_of(value: Any) -> dict[str, Any]:
+def dict_of(value: Any) -> dict[str, Any]:
     """Give the `__dict__` of an object that has one, whatever its class says when it is asked for attributes."""
     if not type(value).__dictoffset__:
         return {}

@@ -34,6 +34,7 @@ from lean_magic.values.global_generators import digest_of_global
 from lean_magic.values.plain import each, note_path, ordered, whole
 from lean_magic.values.reduced import attributes, reduced, set_on_member
 from lean_magic.values.stand_ins import SCANS
+from lean_magic.values.tracebacks import steps
 
 __all__ = ["rule_for"]
 
@@ -178,6 +179,15 @@ def _live(walk: Walk, value: Any) -> bytes:
     )
 
 
+def _error(walk: Walk, value: BaseException) -> bytes:
+    """Digest an exception with those behind it and the lines it came by, all of which its printed form shows."""
+    lines = [f"{code.co_name} {line}" for code, _, line in steps(value.__traceback__)]
+    behind = value.__cause__, value.__context__, value.__suppress_context__
+    return combine(
+        "error", reduced(walk, value), leaf("lines", "\n".join(lines).encode()), *map(walk.digest, behind)
+    )
+
+
 def _pattern(walk: Walk, value: re.Pattern[Any]) -> bytes:
     return combine("pattern", walk.digest(value.pattern), walk.digest(value.flags))
 
@@ -271,6 +281,7 @@ _PLAIN: dict[type, Rule] = {
 _BY_BASE: tuple[tuple[Any, Rule], ...] = (
     (enum.Enum, _enum_member),
     (type, code_rules.class_rule),
+    (BaseException, _error),
     (logging.Logger, logger_rules.logger_rule),
     ((logging.Handler, logging.Formatter), logger_rules.settings_rule),
     (types.ModuleType, code_rules.module_rule),

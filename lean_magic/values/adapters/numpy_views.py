@@ -1,0 +1,144 @@
+"""Arrays as the parts of memory that they are: of live arrays, of spans shared with others, of buffers, of files."""
+
+from __future__ import annotations
+
+import array
+import mmap
+from typing import Any
+
+import numpy as np
+
+from lean_magic.values.memory import Interval, LayoutChanged, Memory, bytes_at
+from lean_magic.values.strides import View, moved
+
+__all__ = ["closed", "interval", "mapped", "reduced_objects", "reduced_plain"]
+
+
+def interval(value: np.ndarray[Any, Any]) -> Interval:
+    """Give the addresses that an array lies between."""
+    return Interval("", *np.lib.array_utils.byte_bounds(value))
+
+
+def reduced_plain(value: np.ndarray[Any, Any], memory: Memory) -> Any:
+    """Take apart an array that is a view of a live one or of a span shared with others."""
+    place = interval(value)
+    owner = memory.live_owner(place)
+    if owner is not None:
+        offset = place.start - owner[0].start
+        about = (value.dtype, value.shape, value.strides, value.ctypes.data - place.start + offset)
+        return _view_of, (owner[1], getattr(owner[1], "strides", None), *about, value.flags.writeable)
+    root = _buffer_of(value)
+    if root is not None:
+        start = value.ctypes.data - np.frombuffer(root, np.uint8).ctypes.data
+        return _over, (root, value.dtype, value.shape, value.strides, start, value.flags.writeable)
+    memory.note(place, value)
+    span = memory.span(place, bytes_at)
+    if span is None:
+        return _alone(value, place)
+    offset = value.ctypes.data - span[0].start
+    return _view, (span[1], value.dtype, value.shape, value.strides, offset, value.flags.writeable)
+
+
+def _buffer_of(value: Any) -> Any:
+    """Give the mutable buffer of Python's own that an array lies in, which has an identity; or None."""
+    root = value.base
+    while isinstance(root, np.ndarray):
+        root = root.base
+    held = root.obj if isinstance(root, memoryview) else root
+    return held if isinstance(held, (bytearray, array.array)) else None
+
+
+def _over(root: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
+    return closed(np.ndarray(shape, dtype, root, offset, strides), writeable)
+
+
+_ROOM = 1.25  # a gappy array keeps its strides, which views of it are made by, while the gaps cost little
+
+
+def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
+    """Take apart an array that shares with nobody, in the order of axes that it lies in memory."""
+    if value.flags.writeable and (value.flags.c_contiguous or value.flags.f_contiguous):
+        return NotImplemented
+    if place.end - place.start > _ROOM * value.nbytes:
+        copied = value.copy(order="K")
+        kept = (copied.dtype, copied.shape, copied.strides, 0, value.flags.writeable)
+        return _view, (bytes_at(interval(copied), copied), *kept)
+    offset = value.ctypes.data - place.start
+    return _view, (
+        bytes_at(place, value),
+        value.dtype,
+        value.shape,
+        value.strides,
+        offset,
+        value.flags.writeable,
+    )
+
+
+def _view(span: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
+    made: Any = np.ndarray(shape, dtype, span if not span.readonly else bytearray(span), offset, strides)
+    return closed(made, writeable)
+
+
+def closed(value: Any, writeable: bool) -> Any:
+    """Let an array refuse to be written to, or not; gives the array."""
+    if value.flags.writeable != writeable:
+        value.flags.writeable = writeable
+    return value
+
+
+def mapped(value: np.memmap[Any, Any]) -> Any:
+    """Take apart a file that is mapped to be read: its content has been observed, so it is mapped again."""
+    root: Any = value.base
+    if isinstance(root, mmap.mmap):
+        order = "C" if value.flags.c_contiguous else "F"
+        return np.memmap, (str(value.filename), value.dtype, "r", value.offset, value.shape, order)
+    if not isinstance(root, np.memmap) or not root.flags.c_contiguous or root.dtype != value.dtype:
+        return NotImplemented
+    start = (value.ctypes.data - root.ctypes.data) // value.itemsize
+    return _objects_of, (root, start, value.shape, value.strides, False)
+
+
+def reduced_objects(value: np.ndarray[Any, Any], memory: Memory) -> Any:
+    """Take apart an array of objects: one that shares memory with others as a part of what it is a view of."""
+    place, root = interval(value), value
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    shares = memory.live_owner(place) is not None or memory.is_shared(place)
+    memory.note(place, value)
+    if not shares or root is value or not root.flags.c_contiguous or root.dtype != value.dtype:
+        return NotImplemented
+    start = (value.ctypes.data - root.ctypes.data) // value.itemsize
+    return _objects_of, (root, start, value.shape, value.strides, value.flags.writeable)
+
+
+def _objects_of(root: Any, start: int, shape: Any, strides: Any, writeable: bool) -> Any:
+    flat = root.reshape(-1)[start:]
+    return np.lib.stride_tricks.as_strided(flat, shape, strides, subok=True, writeable=writeable)
+
+
+def _view_of(
+    live: Any, was: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool = True
+) -> Any:
+    """Make a view of a live array; one that lies in memory otherwise than the recorded one did still has its axes."""
+    if not isinstance(live, np.ndarray) and was is None and hasattr(live, "detach"):
+        live, was = (plain := live.detach().numpy()), plain.strides  # memory of a live tensor
+    if not isinstance(live, np.ndarray) or (live.strides != was and dtype.itemsize > live.itemsize):
+        raise LayoutChanged("an array lies in memory in another order than when the entry was made")
+    view = moved(View(shape, strides, offset), live.shape, was, live.strides)
+    about = (shape, dtype, view.strides, view.start)
+    found = _gappy(live, *about) if not _is_dense(live) else _inside(live, *about)
+    return closed(found, writeable and bool(found.flags.writeable))
+
+
+def _is_dense(live: Any) -> bool:
+    return bool(live.flags.c_contiguous or live.flags.f_contiguous)
+
+
+def _inside(live: Any, shape: Any, dtype: Any, strides: Any, offset: int) -> Any:
+    return np.ndarray(shape, dtype, live if live.flags.c_contiguous else live.T, offset, strides)
+
+
+def _gappy(live: Any, shape: Any, dtype: Any, strides: Any, offset: int) -> Any:
+    """Make a view inside a live array that has gaps, by its address; the live one is kept as long as the view."""
+    span = bytes_at(Interval("", *np.lib.array_utils.byte_bounds(live)), live)
+    return np.ndarray(shape, dtype, span.content, offset, strides)
