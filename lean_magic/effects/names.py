@@ -55,7 +55,7 @@ class Names(Recorder):
             elif name in run.assigned and name not in run.reads:
                 # Assigned on a branch not taken, or assigned what it already was: nobody can tell,
                 # so the entry is believed only where the name stands for the same content.
-                observed[name] = fingerprint(value, name)
+                observed[name] = _told(run, name, value)
         present = run.namespace.keys()
         before = self._before.keys() | self._gone
         deleted = [name for name in [*before, *(run.surely - before)] if self._is_gone(name, present)]
@@ -93,6 +93,9 @@ class Names(Recorder):
                     return f"`{name}` is bound now"
             elif name not in run.namespace:
                 return f"`{name}` is not bound now"
+            elif digest.startswith(_IS):
+                if run.walk.by_mark().get(digest.removeprefix(_IS)) is not run.namespace[name]:
+                    return f"`{name}` is another object"
             elif fingerprint(run.namespace[name], name) != digest:
                 return f"`{name}` has other content"
         return ""
@@ -116,6 +119,12 @@ class Names(Recorder):
             run.namespace[name] = record.values[name]
         for name in record.effects["deleted"]:
             run.namespace.pop(name, None)
+
+
+def _told(run: Run, name: str, value: Any) -> str:
+    """Say what a name stands for: which of the objects that the cell reached and may have changed, or its content."""
+    mark = run.walk.live().get(id(value))
+    return fingerprint(value, name) if mark is None else _IS + mark
 
 
 def _last(before: list[str], now: list[str]) -> set[str]:
@@ -148,5 +157,5 @@ def _restore(namespace: dict[str, Any], before: dict[str, Any]) -> None:
 
 
 _NOTHING = object()
-_UNBOUND = ""  # observed in the place of a digest
+_UNBOUND, _IS = "", "is "  # observed in the place of a digest
 _NOTES = "__annotations__"

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
-from lean_magic.values.adapters.torch_ import module_content
+from lean_magic.values.adapters.torch_modules import module_content
 from lean_magic.values.code import facts
 from lean_magic.values.fingerprint import Rule, Walk
 

@@ -13,7 +13,7 @@ from lean_magic.values.adapters.torch_storage import interval
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.memory import bytes_at
 
-__all__ = ["content", "digest_of", "shape_text"]
+__all__ = ["content", "digest_of", "is_empty", "shape_text"]
 
 
 def digest_of(value: torch.Tensor) -> bytes:
@@ -49,12 +49,18 @@ def shape_text(value: torch.Tensor) -> str:
     if torch.nn.parameter.is_lazy(value):
         return f"{value.dtype} lazy"
     named = [name for name in getattr(value, "names", ()) or () if name] if not value.is_nested else []
-    return f"{value.dtype} {'nested' if value.is_nested else tuple(value.shape)} {named or ''}"
+    inference = "inference" if value.is_inference() else ""
+    return f"{value.dtype} {'nested' if value.is_nested else tuple(value.shape)} {named or inference}"
+
+
+def is_empty(value: torch.Tensor) -> bool:
+    """Whether a tensor has no elements yet: a parameter that waits for its first input, or one on no device."""
+    return bool(torch.nn.parameter.is_lazy(value) or value.is_meta)
 
 
 def content(walk: Walk, value: torch.Tensor) -> bytes:
     """Digest the elements. Raises Unfingerprintable for kinds that give none."""
-    if value.is_meta or torch.nn.parameter.is_lazy(value):
+    if is_empty(value):
         return b"meta"
     try:
         return _elements(walk, value.detach())

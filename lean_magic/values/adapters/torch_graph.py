@@ -25,7 +25,8 @@ def spent(value: torch.Tensor) -> Any:
         raise Unstorable(
             "tensor", "carries a working autograd graph", "detach() it, or compute it under torch.no_grad()"
         )
-    return _make_spent, (value.detach(), type(value.grad_fn).__name__)
+    kept = (value.grad,) if value.retains_grad else ()
+    return _make_spent, (value.detach(), type(value.grad_fn).__name__, *kept)
 
 
 def is_spent(node: Any) -> bool:
@@ -59,12 +60,16 @@ def _is_freed(node: Any) -> bool:
     return False
 
 
-def _make_spent(data: torch.Tensor, name: str) -> torch.Tensor:
+def _make_spent(data: torch.Tensor, name: str, *kept: torch.Tensor | None) -> torch.Tensor:
     kind = type(name.removesuffix("0").removesuffix("Backward") or name, (_Spent,), {})
     kind._backward_cls = type(name, (BackwardCFunction,), {"_forward_cls": kind})  # type: ignore[attr-defined]  # noqa: SLF001
     with torch.enable_grad():
         anchor = torch.zeros((), requires_grad=True)
-        return kind.apply(anchor, data)  # type: ignore[attr-defined]
+        made: torch.Tensor = kind.apply(anchor, data)  # type: ignore[attr-defined]
+    if kept:
+        made.retain_grad()
+        made.grad = kept[0]
+    return made
 
 
 class _Spent(torch.autograd.Function):  # type: ignore[misc]

@@ -41,7 +41,7 @@ def optimizer_content(value: torch.optim.Optimizer) -> tuple[dict[str, Any], boo
 def put_optimizer(live: torch.optim.Optimizer, content: tuple[dict[str, Any], bool]) -> None:
     """Make a live optimizer hold what another has held, and be watched or not as that one was."""
     held, watched = content
-    live.__setstate__(held)
+    _set_state(live, held)
     if watched and not _is_watched(live):
         _watch(live)
     elif _is_watched(live) and not watched:
@@ -51,11 +51,20 @@ def put_optimizer(live: torch.optim.Optimizer, content: tuple[dict[str, Any], bo
 def _make_ready(value: torch.optim.Optimizer, state: tuple[dict[str, Any], bool]) -> None:
     """Let the class make itself ready, then hold just what was held, in its order."""
     held, watched = state
-    value.__setstate__(held)
+    _set_state(value, held)
     vars(value).clear()
     vars(value).update(held)
     if watched:
         _watch(value)
+
+
+def _set_state(value: torch.optim.Optimizer, held: dict[str, Any]) -> None:
+    """Let the class make itself ready, without the settings that it fills in where older versions had none."""
+    kept = [(settings, list(settings)) for settings in (held["defaults"], *held["param_groups"])]
+    value.__setstate__(held)
+    for settings, names in kept:
+        for name in settings.keys() - set(names):
+            del settings[name]
 
 
 def _is_watched(value: torch.optim.Optimizer) -> bool:

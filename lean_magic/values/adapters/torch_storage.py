@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,19 +29,17 @@ def _device(value: torch.Tensor) -> str:
 
 def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
     """Take a tensor without a graph apart; NotImplemented for kinds torch itself must write."""
-    if type(value) not in (torch.Tensor, torch.nn.Parameter):
-        return NotImplemented
     if str(value.layout) == "torch._mkldnn":
         return _to_mkldnn, (value.to_dense(),)
-    odd = (
-        value.layout is not torch.strided
-        or value.is_quantized
-        or value.is_meta
-        or value.is_conj()
-        or value.is_neg()
-    )
-    if odd:
+    is_plain = value.layout is torch.strided and not value.is_quantized and not value.is_meta
+    if not is_plain or type(value) not in (torch.Tensor, torch.nn.Parameter):
         return NotImplemented
+    if value.is_conj() or value.is_neg():
+        about = value.is_conj(), value.is_neg(), value.requires_grad, value.grad
+        return _seen_otherwise, (_as_it_lies(value), *about)
+    if value.is_inference() and not torch.is_inference_mode_enabled():
+        with torch.inference_mode():
+            return _inferred, reduced(value, memory)
     about = (str(value.dtype).removeprefix("torch."), tuple(value.shape), value.requires_grad, value.grad)
     kind = type(value) is torch.nn.Parameter
     place = interval(value)
@@ -51,6 +50,27 @@ def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
     if memory is not None:
         memory.note(place, value)
     return _from_bytes, (*_bytes(value, place, memory), *about, kind, _device(value))
+
+
+def _as_it_lies(value: torch.Tensor) -> torch.Tensor:
+    """Give a tensor that is seen through a conjugation or a negation as it lies in memory."""
+    plain = value.detach()
+    plain = torch._neg_view(plain) if plain.is_neg() else plain  # noqa: SLF001  torch has no public name for it
+    return plain.conj() if plain.is_conj() else plain
+
+
+def _seen_otherwise(
+    plain: torch.Tensor, conj: bool, neg: bool, requires_grad: bool, grad: Any
+) -> torch.Tensor:
+    value = plain.conj() if conj else plain
+    value = torch._neg_view(value) if neg else value  # noqa: SLF001
+    return _finished(value, requires_grad, grad, kind=False)
+
+
+def _inferred(make: Callable[..., torch.Tensor], about: tuple[Any, ...]) -> torch.Tensor:
+    """Make a tensor as under `torch.inference_mode()`, which it tells ever after."""
+    with torch.inference_mode():
+        return make(*about)
 
 
 def _to_mkldnn(value: torch.Tensor) -> Any:

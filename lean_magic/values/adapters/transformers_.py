@@ -38,7 +38,7 @@ _OF_PROCESS = frozenset({"_original_object_hash"})
 
 
 def _model(walk: Walk, value: Any) -> bytes:
-    from lean_magic.values.adapters.torch_ import module_content  # there is none without torch
+    from lean_magic.values.adapters.torch_modules import module_content  # there is none without torch
 
     return module_content(walk, value, _PLACE)
 

@@ -1,0 +1,202 @@
+"""Modules of torch: what they are digested by, how they are taken apart, and how a live one is made to hold all again.
+
+Hooks are kept under numbers that are drawn from a counter of the process. They are no content, but who may remove
+a hook knows it by its number: hooks that a live module holds already keep theirs.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import marshal
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn.utils import parametrize
+
+from lean_magic.values.containers import OPEN
+from lean_magic.values.fingerprint import Walk, combine, leaf
+from lean_magic.values.reduced import name_leaf
+
+__all__ = [
+    "UNSEEN",
+    "Held",
+    "count_on",
+    "held_by_module",
+    "member",
+    "module_content",
+    "put_module",
+    "reduced_module",
+]
+
+
+def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = frozenset()) -> bytes:
+    """Digest a module by all it holds, but for the attributes named in `skip`."""
+    walk.mark(value)
+    held, unseen = vars(value), UNSEEN | skip
+    # Most of what a module holds are empty dicts for hooks, and a flag or a number.
+    shown = [
+        name
+        for name, item in held.items()
+        if not (type(item) in _HOLDERS and not item and _may_be_empty(name)) and name not in unseen
+    ]
+    names = sorted(shown)
+    plain = [name for name in names if type(held[name]) in _SCALARS]
+    scalars = [piece for name in plain for piece in (name, held[name])]
+    rest = [member(walk, held, name) for name in names if type(held[name]) not in _SCALARS]
+    return combine("module", walk.digest(type(value)), leaf("flags", marshal.dumps(scalars, 2)), *rest)
+
+
+_SCALARS = frozenset({bool, int, float, type(None)})
+
+
+_HOLDERS = frozenset({dict, collections.OrderedDict, set})
+
+
+@functools.lru_cache(maxsize=4096)
+def _may_be_empty(name: str) -> bool:
+    """Whether it makes no difference if a module has nothing under this name, or an empty dict or set."""
+    return name in _TABLES or "hooks" in name or name == "_non_persistent_buffers_set"
+
+
+# Set by torch itself, and by libraries on it, when a module is compiled, called or loaded.
+UNSEEN = frozenset(
+    {"_compiled_call_impl", "_is_full_backward_hook", "_is_hf_initialized", "_is_fsdp_managed_module"}
+)
+_TABLES = frozenset({"_parameters", "_buffers", "_modules"})
+_OPTIONS = ("_with_kwargs", "_always_called")
+
+
+def member(walk: Walk, held: dict[str, Any], name: str) -> bytes:
+    """Digest one of the things that a module or an optimizer holds."""
+    inner = held[name]
+    if "hooks" in name and isinstance(inner, dict):
+        # Keys are numbers drawn from a counter of the process. Order and functions matter, and which
+        # hook an option is for.
+        main = next((name.removesuffix(end) for end in _OPTIONS if name.endswith(end)), name)
+        places = {key: place for place, key in enumerate(held.get(main, inner))}
+        pieces = [walk.digest(places.get(key, -1)) + walk.digest(item) for key, item in inner.items()]
+        return combine("hooks", name_leaf(name), *pieces)
+    if name in _TABLES:
+        return combine("named", name_leaf(name), *[_key(walk, k) + walk.digest(v) for k, v in inner.items()])
+    return combine("member", name_leaf(name), walk.digest(inner))
+
+
+def _key(walk: Walk, key: Any) -> bytes:
+    return name_leaf(key) if type(key) is str else walk.digest(key)
+
+
+class Held(NamedTuple):
+    """All that a module holds. A class that parametrizations made for it alone is made again."""
+
+    cls: type
+    state: dict[str, Any]
+
+
+def held_by_module(value: torch.nn.Module) -> Held:
+    """Give all that a module holds, but what torch notes on it as it is compiled."""
+    state = {name: item for name, item in vars(value).items() if name != "_compiled_call_impl"}
+    cls: Any = type(value).__base__ if _is_own_class(type(value)) else type(value)
+    return Held(cls, state)
+
+
+def put_module(live: torch.nn.Module, held: Held) -> None:
+    """Make a live module hold what another has held, in the dicts that it has, so that handles of hooks stay good."""
+    if type(live) is not held.cls and not _is_own_class(type(live)):
+        live.__class__ = held.cls
+    _put_state(live, held.state)
+    if _is_parametrized(live):
+        _make_parametrized(live)
+    elif _is_own_class(type(live)):
+        live.__class__ = held.cls
+    _see_to_hooks(live)
+
+
+def _put_state(live: torch.nn.Module, state: dict[str, Any]) -> None:
+    present = vars(live)
+    numbers = _numbers(present, state)
+    for name in [name for name in present if name not in state and name not in UNSEEN]:
+        del present[name]
+    for name, new in state.items():
+        old, kept = present.get(name), new
+        if name in numbers:
+            kept = {numbers[name].get(number, number): item for number, item in new.items()}
+        if type(old) is type(new) and isinstance(new, dict) and old is not new:
+            OPEN[dict][1](old, kept)
+        else:
+            present[name] = new
+    if list(present) != list(state):
+        ordered = {name: present.pop(name) for name in state}
+        present.update(ordered)
+
+
+def _numbers(present: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[int, int]]:
+    """Say for each dict of hooks under which numbers a live module has those that it is to hold."""
+    found: dict[str, dict[int, int]] = {}
+    for name, new in state.items():
+        old = present.get(name)
+        numbered = all(isinstance(table, dict) and {int}.issuperset(map(type, table)) for table in (old, new))
+        if "hooks" in name and numbered and not name.endswith(_OPTIONS):
+            known = _matched(new, old)
+            found |= dict.fromkeys((name, *(name + option for option in _OPTIONS)), known)
+    return found
+
+
+def _matched(new: dict[int, Any], old: Any) -> dict[int, int]:
+    """Say under which numbers `old` has the hooks of `new`."""
+    rest, known = dict(old), {}
+    for number, hook in new.items():
+        own = next((own for own, live in rest.items() if live is hook), None)
+        if own is not None:
+            known[number] = own
+            del rest[own]
+    return known
+
+
+def _is_parametrized(value: Any) -> bool:
+    return isinstance(value, torch.nn.Module) and parametrize.is_parametrized(value)
+
+
+def _set_parametrized(value: torch.nn.Module, state: dict[str, Any]) -> None:
+    """Make a module hold `state`, and its class one of its own, as `register_parametrization` does."""
+    vars(value).update(state)
+    _make_parametrized(value)
+
+
+def _make_parametrized(value: Any) -> None:
+    if not _is_own_class(type(value)):
+        parametrize._inject_new_class(value)  # noqa: SLF001
+    for name in value.parametrizations:
+        if name not in vars(type(value)):
+            parametrize._inject_property(value, name)  # noqa: SLF001
+
+
+def _is_own_class(cls: type) -> bool:
+    return cls.__module__ == parametrize.__name__ and cls.__name__.startswith("Parametrized")
+
+
+def reduced_module(value: torch.nn.Module) -> Any:
+    """Take a module apart that has parametrizations or hooks; NotImplemented for one that has none."""
+    if _is_parametrized(value):
+        return object.__new__, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
+    if not any(item and "hooks" in name for name, item in vars(value).items() if type(item) in _HOLDERS):
+        return NotImplemented
+    make, args, state = value.__reduce_ex__(5)[:3]
+    return make, args, state, None, None, _set_with_hooks
+
+
+def _set_with_hooks(value: torch.nn.Module, state: Any) -> None:
+    value.__setstate__(state)
+    _see_to_hooks(value)
+
+
+def _see_to_hooks(value: torch.nn.Module) -> None:
+    for name, item in vars(value).items():
+        if "hooks" in name and isinstance(item, dict) and item:
+            count_on(item)
+
+
+def count_on(hooks: dict[int, Any]) -> None:
+    """Let new hooks, which are numbered from 0 on in each process, not take the places of these."""
+    handle = torch.utils.hooks.RemovableHandle
+    handle.next_id = max([handle.next_id, *(number + 1 for number in hooks)])
