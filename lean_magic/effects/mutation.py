@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import gc
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +15,7 @@ from lean_magic.values import Walk, fingerprint
 from lean_magic.values.in_place import Anew, content_of, may_move, put, shape_of
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
+from lean_magic.values.origin import is_own
 
 __all__ = ["Mutation", "changed"]
 
@@ -56,6 +59,7 @@ class Mutation(Recorder):
             if mark in closed or mark in moved or self._is_other(run.walk, again, mark, live[mark])
         }
         kept = {mark: content for mark, content in kept.items() if content is not _UNTOUCHED}
+        _must_not_be_keys([live[mark] for mark in kept], set(map(id, live.values())))
         blocks = {mark: _form(live[mark]) for mark in kept if mark in self._held}
         return Record({**sharing, "blocks": blocks} if blocks else sharing, sorted(parts), kept)
 
@@ -159,6 +163,17 @@ class Mutation(Recorder):
 _KEPT = 1 << 28  # bytes of arrays whose old content is kept while a replay may still fail
 
 
+def _must_not_be_keys(changed: list[Any], live: set[int]) -> None:
+    """Refuse new dicts and sets that changed objects are keys of: they are filled before those are changed again."""
+    for value in changed:
+        asked: Any = type(value).__hash__
+        if isinstance(asked, types.FunctionType) and is_own(asked):
+            holders = (one for one in gc.get_referrers(value) if isinstance(one, (dict, set, frozenset)))
+            if any(id(one) not in live and any(key is value for key in one) for one in holders):
+                kind = type(value).__qualname__
+                raise Unstorable(kind, "was changed in place and is a key", "change it in a cell of its own")
+
+
 def _size(shape: Any) -> int:
     return int(shape[0].end - shape[0].start)
 
@@ -246,7 +261,33 @@ def changed(before: Walk) -> tuple[set[str], Walk]:
     again = Walk()
     again.spaces.update(before.spaces)
     open_parts = {part: value for part, value in before.values.items() if part not in before.fixed}
-    return {part for part, value in open_parts.items() if _differs(again, part, *value)}, again
+    differing = {part for part, value in open_parts.items() if _differs(again, part, *value)}
+    return differing | {
+        part for part in open_parts if part not in differing and _replaced(before, again, part)
+    }, again
+
+
+def _replaced(before: Walk, again: Walk, part: str) -> bool:
+    """Whether something in a part holds another object in the place of an equal one, as after `x["a"] = x["a"].copy()`.
+
+    What a walk itself makes on its way is another object each time, but is held by nobody.
+    """
+    was, now = before.met(part), again.met(part)
+    others = {id(new) for old, new in zip(was, now, strict=False) if old is not new}
+    stayed = [new for old, new in zip(was, now, strict=False) if old is new]
+    return bool(others) and any(_holds(one, others) for one in stayed)
+
+
+def _holds(value: Any, others: set[int], depth: int = 2) -> bool:
+    """Whether an object refers to one of these, directly or through a dict, tuple or cell of its own."""
+    inner = gc.get_referents(value)
+    if any(id(one) in others for one in inner):
+        return True
+    tables = (one for one in inner if type(one) in _TABLES) if depth else ()
+    return any(_holds(one, others, depth - 1) for one in tables)
+
+
+_TABLES = (dict, collections.OrderedDict, tuple, types.CellType)
 
 
 def _differs(walk: Walk, part: str, value: Any, digest: str) -> bool:

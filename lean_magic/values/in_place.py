@@ -14,6 +14,7 @@ import decimal
 import enum
 import functools
 import io
+import itertools
 import logging
 import types
 from collections.abc import Callable
@@ -21,10 +22,18 @@ from typing import Any
 
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
-from lean_magic.values.code_rules import members, registered
+from lean_magic.values.class_rules import members, registered
 from lean_magic.values.containers import OPEN
-from lean_magic.values.origin import is_own
-from lean_magic.values.reduced import held_by, is_plain, is_slot, set_on_member, shapes_itself, slots_of
+from lean_magic.values.origin import is_a, is_own
+from lean_magic.values.reduced import (
+    dict_of,
+    held_by,
+    is_plain,
+    is_slot,
+    set_on_member,
+    shapes_itself,
+    slots_of,
+)
 
 __all__ = ["Anew", "content_of", "may_move", "put", "shape_of"]
 
@@ -32,8 +41,8 @@ __all__ = ["Anew", "content_of", "may_move", "put", "shape_of"]
 def content_of(value: Any) -> Any:
     """Give the content of `value`. Raises Unstorable for what cannot be changed back in place."""
     for kind, (take, _) in _KINDS.items():
-        if isinstance(value, kind):
-            is_all = isinstance(value, _WHOLE)
+        if is_a(value, kind):
+            is_all = is_a(value, _WHOLE)
             return take(value), {} if is_all else held_by(value), {} if is_all else slots_of(value)
     for adapter in adapters_for(type(value)):
         content = adapter.content(value)
@@ -52,9 +61,9 @@ def _refused(value: Any) -> Unstorable:
 def put(live: Any, content: Any) -> None:
     """Make `live` hold `content`."""
     for kind, (_, give) in _KINDS.items():
-        if isinstance(live, kind):
+        if is_a(live, kind):
             give(live, content[0])
-            if not isinstance(live, _WHOLE):
+            if not is_a(live, _WHOLE):
                 _put_attributes(live, content[1], whole=True)
                 _put_slots(live, content[2], whole=True)
             return
@@ -126,17 +135,12 @@ def _told(value: Any) -> Any:
 
 
 def _put_attributes(live: Any, state: dict[str, Any], *, whole: bool) -> None:
-    present = getattr(live, "__dict__", None) if state or held_by(live) else None
-    if present is None:
+    if not state and not held_by(live):
         return
+    present = dict_of(live)
     for name in [name for name in present if whole and name not in state]:
         del present[name]
-    for name, new in state.items():
-        old = present.get(name)
-        if type(old) is type(new) and isinstance(new, dict) and old is not new:
-            OPEN[dict][1](old, new)
-        else:
-            present[name] = new
+    present.update(state)
     if whole and list(present) != list(state):
         ordered = {name: present[name] for name in state}
         present.clear()
@@ -225,6 +229,16 @@ def _give_iterator(live: Any, place: int | None) -> None:
         live.__setstate__(place)
 
 
+def _take_count(value: Any) -> tuple[Any, ...]:
+    return tuple(value.__reduce__()[1])
+
+
+def _give_count(live: Any, content: tuple[Any, ...]) -> None:
+    now, step = (*_take_count(live), 1)[:2]
+    if step:  # there is no way back
+        collections.deque(itertools.islice(live, max(int((content[0] - now) / step), 0)), maxlen=0)
+
+
 def _take_logger(value: logging.Logger) -> Any:
     return value.level, value.propagate, value.disabled, list(value.handlers), list(value.filters)
 
@@ -276,7 +290,7 @@ def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, st
 
 _FIXED = (
     tuple, frozenset, str, bytes, int, float, complex, functools.partial,
-    datetime.date, datetime.time, datetime.timedelta, decimal.Decimal,
+    datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, type(functools.lru_cache(len)),
 )  # fmt: skip
 # Of iterators those that can be set to any place in what they go through.
 _GONE_THROUGH: tuple[Any, ...] = ([], (), "a", "\xe9", b"", bytearray())
@@ -295,6 +309,7 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     logging.Logger: (_take_logger, _give_logger),
     logging.Handler: (_take_handler, _give_handler),
     type: (_take_class, _give_class),
+    itertools.count: (_take_count, _give_count),
     **dict.fromkeys(_ITERATORS, (_take_iterator, _give_iterator)),
     **dict.fromkeys(_FIXED, (_take_fixed, _give_fixed)),
 }

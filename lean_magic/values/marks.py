@@ -98,6 +98,14 @@ class Marks:
         }
         return found | {mark: inner.value for mark, inner in self.held().items()}
 
+    def met(self, part: str) -> list[Any]:
+        """List the objects of a part, in the order they were met in."""
+        place = next((place for place, (_, name) in enumerate(self._starts) if name == part and place), None)
+        if place is None:
+            return []
+        ends = [start for start, _ in self._starts[1:]] + [len(self.objects)]
+        return self.objects[self._starts[place][0] : ends[place]]
+
     def hold(self, value: Any, inner: Sequence[Inner]) -> None:
         """Note what an object that has a number keeps its content in."""
         self._inner[id(value)] = inner
