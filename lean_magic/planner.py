@@ -4,6 +4,7 @@ Nothing here runs the cell or changes anything, so `%lean why` asks the same.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import functools
@@ -28,7 +29,7 @@ from lean_magic.key import (
     possible_now,
     registering,
 )
-from lean_magic.key.reach import Part as KeyPart
+from lean_magic.key.parts import Part as KeyPart
 from lean_magic.ledger import Ledger
 from lean_magic.options import Options
 from lean_magic.outcome import Bypass
@@ -102,6 +103,7 @@ class Planner:
         names = {getattr(node, "attr", getattr(node, "id", "")) for node in _walk(nodes)}
         look_at_filters(names)
         self.patches.registrations.note(nodes, self.shell.user_ns)
+        self.patches.items.note(nodes, self.shell.user_ns)
         sets = (
             isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) for node in _walk(nodes)
         )
@@ -160,6 +162,8 @@ class Planner:
         depends = {text: _evaluate(text, namespace) for text in cell.options.depends}
         with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
             fixed = {"interactivity": cell.interactivity, **display.settings(self.shell), **(told or {})}
+            if future := _future(cell.nodes, self.shell.compile.flags):
+                fixed["__future__"] = future
             if cell.options.drop:
                 fixed["--drop"] = " ".join(sorted(cell.options.drop))
             return make_key(found, namespace, depends, cell.options.ignore, fixed, self.patches)
@@ -211,6 +215,23 @@ class Planner:
         now = {**key.parts, "code": KeyPart(key.parts["code"].digest, cell.source)}
         before = {**nearest.parts, "code": Part(nearest.parts["code"].digest, nearest.source)}
         return tuple(map(str, difference(before, now))) or ("first run",)
+
+
+def _future(nodes: Sequence[ast.stmt], flags: int) -> str:
+    """Name what is imported from `__future__`, by this cell or in the session: it tells how code is compiled."""
+    own = {
+        name.name
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        for name in node.names
+    }
+    known = (name for name in __future__.all_feature_names if flags & _flag(name))
+    return " ".join(sorted({*known, *(name for name in own if _flag(name))}))
+
+
+def _flag(name: str) -> int:
+    feature = getattr(__future__, name, None)
+    return feature.compiler_flag if feature is not None else 0
 
 
 def _walk(nodes: Sequence[ast.stmt]) -> Iterator[ast.AST]:

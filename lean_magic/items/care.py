@@ -19,7 +19,7 @@ from lean_magic.items.identity import Identity
 from lean_magic.items.index import Index, Place
 from lean_magic.items.rows import blocks_of, read
 from lean_magic.key import difference
-from lean_magic.key.reach import Part
+from lean_magic.key.parts import Part
 from lean_magic.store import Leases, eviction
 from lean_magic.store.segments import Segment, Segments, maps
 

@@ -27,7 +27,7 @@ from lean_magic.key import (
     possible_after,
     possible_now,
 )
-from lean_magic.key.reach import Part
+from lean_magic.key.parts import Part
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.code import code_digest
 from lean_magic.values.fingerprint import combine, leaf

@@ -1,6 +1,7 @@
 """What the result of a cell depends on: its code, and the code and data that its names reach."""
 
 from lean_magic.key.bindings import binding_order
+from lean_magic.key.interpreter import look_at_filters
 from lean_magic.key.key import (
     Difference,
     Key,
@@ -12,7 +13,6 @@ from lean_magic.key.key import (
 )
 from lean_magic.key.modules import held_by_modules
 from lean_magic.key.patches import Patches
-from lean_magic.key.process import look_at_filters
 from lean_magic.key.registrations import registering
 from lean_magic.key.remembered import Remembered
 from lean_magic.key.source import Analysis, analyse

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lean_magic.key import modules
+from lean_magic.key.parts import UNBOUND, Part
 from lean_magic.key.patches import Patches
-from lean_magic.key.process import settings
-from lean_magic.key.reach import UNBOUND, Part, Reach
+from lean_magic.key.process import Settings
+from lean_magic.key.reach import Reach
 from lean_magic.key.source import Analysis
 from lean_magic.values import Walk
 from lean_magic.values.code import CodeFacts, facts
 from lean_magic.values.fingerprint import combine, fingerprint, leaf
+from lean_magic.values.origin import origin
 
 __all__ = ["Difference", "Key", "after_loading", "difference", "make_key", "possible_after", "possible_now"]
 
@@ -78,7 +81,9 @@ def make_key(
     for text, value in (depends or {}).items():
         whole = reach.walk.fingerprint(f"--depends {text}", value)
         reach.sure[f"--depends {text}"] = Part(whole.digest, whole.text)
-    for name, (digest, text) in settings(reach.walk.modules, reach.everything()).items():
+    for name, (digest, text) in reach.settings.all(
+        reach.walk.modules | reach.outside, reach.everything()
+    ).items():
         reach.sure[name] = Part(digest, text)
     parts = {"code": Part(found.digest)}
     texts = {"python": "{}.{}".format(*sys.version_info[:2]), "format": _VERSION, **(fixed or {})}
@@ -86,6 +91,7 @@ def make_key(
     parts |= reach.sure
     if not _SOURCES.isdisjoint(reach.facts.attributes | set(reach.facts.loads)):
         parts = {name: _spelled(part) for name, part in parts.items()}
+        parts["text of the code"] = _text(_sources(reach.walk))
     return Key(
         found.digest,
         parts,
@@ -99,8 +105,17 @@ def make_key(
     )
 
 
-# What reads the text of functions, in which comments count.
-_SOURCES = {"getsource", "getsourcelines", "getcomments", "findsource"}
+# What tells the text of functions, in which comments count, or its lines.
+_SOURCES = {
+    "getsource", "getsourcelines", "getcomments", "findsource", "co_firstlineno", "lineno", "f_lineno", "tb_lineno",
+    "format_exc", "print_exc", "format_exception", "print_exception", "format_tb", "print_tb", "extract_tb",
+}  # fmt: skip
+
+
+def _sources(walk: Walk) -> str:
+    """Give the text that the user's functions stand in, with its comments, by which lines are counted."""
+    texts = {"".join(linecache.getlines(code.co_filename)) for code in walk.codes}
+    return combine("texts", *sorted(leaf("text", text.encode("utf-8", "replace")) for text in texts)).hex()
 
 
 def _spelled(part: Part) -> Part:
@@ -112,7 +127,8 @@ def _spelled(part: Part) -> Part:
 
 def possible_after(key: Key) -> dict[str, Part]:
     """Give the possible parts, with plain values of modules that only the run has loaded."""
-    found = (modules.plain_at(*place) for place in key.pending)
+    # What a local module holds that the key did not see is told by its file, which is observed.
+    found = (modules.plain_at(*place) for place in key.pending if not origin(place[0]).own)
     loaded = {place[0]: Part(fingerprint(place[1], place[0])) for place in found if place is not None}
     return {**loaded, **key.possible}
 
@@ -152,7 +168,7 @@ def after_loading(key: Key, found: Analysis, namespace: dict[str, Any], patches:
     reach.facts.merge(key.facts)
     for code in reach.walk.codes:
         reach.facts.merge(facts(code))
-    for name, (digest, text) in settings(reached, reach.facts).items():
+    for name, (digest, text) in Settings().all(reached, reach.facts).items():
         parts[name] = Part(digest, text)
     return Key(key.family, {**parts, **reach.sure}, {**key.possible, **reach.possible}, key.walk)
 
@@ -183,7 +199,7 @@ class Difference(NamedTuple):
         return f"{name}: {_brief(self.before) or 'not there'} → {_brief(self.now) or 'no longer read'}"
 
 
-_KINDS = {"package", "module", "setting", "environment", "file", "generator", "--depends"}
+_KINDS = {"set", "package", "module", "setting", "environment", "file", "generator", "--depends"}
 
 
 def _changed_lines(what: str, before: str, now: str) -> str:

@@ -6,7 +6,9 @@ import ast
 import functools
 import importlib
 import importlib.machinery
+import importlib.util
 import os
+import re
 import sys
 import types
 from collections.abc import Iterable, Sequence
@@ -24,7 +26,11 @@ __all__ = [
     "closure",
     "held_by_modules",
     "is_plain",
+    "is_there",
     "load_plain",
+    "loaded_own",
+    "named_in",
+    "place_of",
     "plain_at",
     "quiet",
 ]
@@ -125,6 +131,34 @@ def closure(name: str) -> dict[str, Source | None]:
     return found
 
 
+def place_of(module: str) -> str:
+    """Give the path of a module's file, "" if it has none."""
+    return str(_locate(module) or "")
+
+
+def loaded_own() -> list[str]:
+    """Name the local modules that are loaded, any of which code may find by a text that only running can tell."""
+    return sorted(
+        name for name, module in list(sys.modules.items()) if name != "__main__" and is_local(module)
+    )
+
+
+def named_in(texts: Iterable[str]) -> list[str]:
+    """Name the packages that texts may name."""
+    return sorted({text.partition(".")[0] for text in texts if _DOTTED.fullmatch(text)})
+
+
+def is_there(package: str) -> bool:
+    """Whether a top-level package can be imported."""
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
+
+
 def quiet(parts: Iterable[str]) -> bool:
     """Whether loading these modules only defines things: nothing is called for its effect."""
     for part in parts:
@@ -173,7 +207,8 @@ def _locate(module: str) -> Path | None:
         spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: position + 1]), paths)
         if spec is None:
             return None
-        paths = spec.submodule_search_locations
+        locations: Any = spec.submodule_search_locations
+        paths = getattr(locations, "_path", locations)  # a namespace package would look for its loaded parent
     return Path(spec.origin) if spec and spec.origin and os.path.exists(spec.origin) else None
 
 

@@ -14,6 +14,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lean_magic.key.library_items import Items
 from lean_magic.key.registrations import Registrations
 from lean_magic.values.origin import origin
 from lean_magic.values.owners import Owner, held, is_patch, owners
@@ -31,6 +32,7 @@ class Patches:
         self._places: dict[tuple[str, str], Owner] = {}
         self._hidden = False
         self.registrations = Registrations()
+        self.items = Items()
 
     def note(
         self, sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any], *, hidden: bool = False
@@ -52,8 +54,27 @@ class Patches:
             if owner.module.partition(".")[0] in wanted:
                 yield f"{label}.{name}", _value(owner.value, name)
         yield from self.registrations.of(wanted)
+        yield from self.items.of(wanted)
+        for package in wanted & _NAMESPACES.keys():
+            yield from _hung_on(package)
         if self._hidden:
             yield from _foreign(wanted)
+
+
+# Library → classes that users hang their own namespaces on: `df.geo.center()`.
+_NAMESPACES = {
+    "pandas": ("DataFrame", "Series", "Index"),
+    "polars": ("DataFrame", "LazyFrame", "Series", "Expr"),
+}
+
+
+def _hung_on(package: str) -> Iterator[tuple[str, Any]]:
+    library = sys.modules.get(package)
+    for cls in filter(None, (getattr(library, name, None) for name in _NAMESPACES[package])):
+        for name in sorted(cls._accessors):
+            found = getattr(cls, name, None)
+            if isinstance(found, type) and origin(found.__module__).own:
+                yield f"{package}.{cls.__name__}.{name}", found
 
 
 def _value(owner: Any, name: str) -> Any:

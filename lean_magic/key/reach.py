@@ -8,36 +8,29 @@ from before, and *possible* if the cell may have bound the name itself first.
 from __future__ import annotations
 
 import builtins
-import inspect
+import operator
 import sys
 import types
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from lean_magic.errors import Unresolvable
 from lean_magic.key import modules, strings
+from lean_magic.key.parts import UNBOUND, Part, in_order, label_of
 from lean_magic.key.patches import Patches
+from lean_magic.key.process import Settings
 from lean_magic.key.source import Analysis, Read
 from lean_magic.values import Ref, Walk
 from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
-from lean_magic.values.origin import origin, package_version
+from lean_magic.values.origin import is_a, origin, package_version
 from lean_magic.values.owners import SETTERS, is_patch
 
 __all__ = ["Part", "Reach"]
 
 _BUILTINS = dict(vars(builtins))
-UNBOUND = leaf("unbound", b"").hex()
-_TEXT = 4000
-
-
-class Part(NamedTuple):
-    """One piece of what a cell depends on: its digest, and words for it."""
-
-    digest: str
-    text: str = ""
 
 
 @dataclass(slots=True)
@@ -63,6 +56,7 @@ class Reach:
     pending: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     facts: CodeFacts = field(default_factory=CodeFacts)
     loading: CodeFacts = field(default_factory=CodeFacts)  # of modules that the cell will load
+    settings: Settings = field(default_factory=Settings)
     _refs: dict[str, frozenset[Ref]] = field(default_factory=dict)
     _found_loaded: set[str] = field(default_factory=set)
     _queue: deque[_Todo] = field(default_factory=deque)
@@ -78,11 +72,27 @@ class Reach:
         for code in self.walk.codes:
             self.facts.merge(facts(code))
         strings.refuse(self.facts)
-        for name in strings.names(self.facts, self.walk.words, self.namespace, found.assigned):
+        self._look_up(strings.words(self.facts, self.walk.words, self.namespace, found.assigned), found)
+        if strings.finds_modules(self.facts) or not self.facts.attributes.isdisjoint(_FINDERS):
+            for name in modules.loaded_own():
+                self.walk.spaces.setdefault(name, vars(sys.modules[name]))
+                self._add([Ref(name, "*")], Read(frozenset(), frozenset()))
+        if "find_spec" in self.facts.attributes | set(self.facts.loads):
+            for name in modules.named_in(self.facts.strings):
+                told = "is there" if modules.is_there(name) else "is not there"
+                self.sure[f"finding {name}"] = Part(leaf("found", told.encode()).hex(), told)
+        self._drain()
+
+    def _look_up(self, words: set[str], found: Analysis) -> None:
+        """Count what the words of texts name, in the notebook and in the modules whose code may look them up."""
+        for name in sorted(words & self.namespace.keys()):
             # A name that is bound before any text is looked into is the cell's own.
             bound = name in found.surely and found.order.get(name, 0) < found.looks_up
             self._add([Ref("__main__", name)], Read(frozenset({name} if bound else ()), frozenset()))
-        self._drain()
+        for label, space in list(self.walk.spaces.items()) if words else ():
+            if label != "__main__":
+                inner = (name for name in sorted(words & space.keys()) if not name.startswith("__"))
+                self._add([Ref(label, name) for name in inner], Read(frozenset(), frozenset()))
 
     def follow_imports(self, found: Analysis) -> None:
         """Add what the cell's own import statements bring."""
@@ -141,27 +151,27 @@ class Reach:
             self._import_in_function(ref, todo)
         elif ref.name == "*":
             self._add(
-                (Ref(ref.space, name) for name in sorted(space) if not name.startswith("__")), _as_read(todo)
+                (Ref(ref.space, name) for name in sorted(space) if name not in _BY_PYTHON), _as_read(todo)
             )
         elif ref.name in space:
             self._value(todo, space[ref.name], parts)
         elif hasattr(builtins, ref.name):
             self._builtin(ref, todo, parts)
         else:
-            parts.setdefault(_label(ref), Part(UNBOUND, "not bound"))
+            parts.setdefault(label_of(ref), Part(UNBOUND, "not bound"))
 
     # -- what a name stands for -----------------------------------------------
 
     def _value(self, todo: _Todo, value: Any, parts: dict[str, Part]) -> None:
         ref = todo.ref
-        if isinstance(value, types.ModuleType):
+        if is_a(value, types.ModuleType):
             self._module(todo, value, parts)
         elif ref.name == "get_ipython" and ref.space == "__main__":
             raise Unresolvable(
                 "get_ipython()", "gives the cell the whole running session", "leave it to an uncached cell"
             )
         else:
-            self._part(_label(ref), value, todo, parts)
+            self._part(label_of(ref), value, todo, parts)
 
     def _part(self, label: str, value: Any, todo: _Todo, parts: dict[str, Part]) -> None:
         known = self.sure.get(label) or self.possible.get(label)
@@ -172,10 +182,12 @@ class Reach:
             found = self.walk.fingerprint(label, value)
             refs = found.refs
             self._refs[label] = refs
-            parts[label] = Part(found.digest, _source(value) or found.text)
+            parts[label] = Part(
+                found.digest, found.text, value if is_a(value, (types.FunctionType, type)) else None
+            )
         if parts is self.sure:
             self.possible.pop(label, None)
-        self._add(sorted(refs, key=_order), _as_read(todo))
+        self._add(sorted(refs, key=in_order), _as_read(todo))
 
     def _builtin(self, ref: Ref, todo: _Todo, parts: dict[str, Part]) -> None:
         value = getattr(builtins, ref.name)
@@ -197,7 +209,7 @@ class Reach:
         """
         if not todo.ref.name.startswith("import "):
             named = Part(leaf("module", module.__name__.encode()).hex(), f"module {module.__name__}")
-            parts.setdefault(_label(todo.ref), named)
+            parts.setdefault(label_of(todo.ref), named)
         value: Any = module
         path = module.__name__
         for name in todo.ref.attrs:
@@ -253,7 +265,7 @@ class Reach:
 
     def _imported(self, name: str, chains: Iterable[tuple[str, ...]], read: Read, below: str = "") -> None:
         """Count a module that is imported, and what is taken from it, or from the package it lies in."""
-        if name not in sys.modules:
+        if sys.modules.get(name) is None:
             self._unloaded(name)
             if name not in self.unloaded:
                 self.pending.update((below or name, chain) for chain in chains if chain)
@@ -276,6 +288,9 @@ class Reach:
             if source is not None:
                 self.unloaded.add(name)
                 self.sure[f"module {found}"] = Part(source.digest, f"source of {found}")
+                if "__file__" in source.said.loads:
+                    place = modules.place_of(found)
+                    self.sure[f"module {found}: place"] = Part(leaf("place", place.encode()).hex(), place)
                 self.loading.merge(source.said)
             elif found == "__main__":
                 raise Unresolvable(f"module {name}", "imports the notebook itself", "pass it what it needs")
@@ -293,34 +308,25 @@ class Reach:
     def _packages(self) -> None:
         words = self.facts.attributes | self.facts.loads.keys()
         self.patches.note(self.facts.sets, self.namespace, hidden=not SETTERS.isdisjoint(words))
-        for package in sorted({name.partition(".")[0] for name in self.walk.modules} | self.walk.standard):
-            for label, value in self.patches.of([package]):
-                self._part(label, value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)
+        packages = {name.partition(".")[0] for name in self.walk.modules} | self.walk.standard | self.outside
+        for label, value in sorted(self.patches.of(packages), key=operator.itemgetter(0)):
+            self._part(label, value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)
+        used = self.walk.modules | self.outside
+        for label, value in sorted(self.settings.functions(used, self.everything()).items()):
+            self._part(f"set {label}", value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)
         self._drain()
         for package in sorted({name.partition(".")[0] for name in self.walk.modules} | self.outside):
             version = package_version(package)
             self.sure[f"package {package}"] = Part(leaf("version", version.encode()).hex(), version)
 
 
+# What Python itself binds in a module.
+_BY_PYTHON = frozenset({
+    "__annotations__", "__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__name__", "__package__",
+    "__path__", "__spec__", "__warningregistry__",
+})  # fmt: skip
+_FINDERS = frozenset({"import_module", "locate", "resolve_name"})  # of modules, by texts
+
+
 def _as_read(todo: _Todo) -> Read:
     return Read(todo.surely, todo.possibly)
-
-
-def _label(ref: Ref) -> str:
-    return ref.name if ref.space == "__main__" else f"{ref.space}.{ref.name}"
-
-
-def _order(ref: Ref) -> tuple[str, str, tuple[str, ...]]:
-    return ref.space, ref.name, ref.attrs
-
-
-def _source(value: Any) -> str:
-    """Give the text of a function or class of the user's, for reasons that show the changed line."""
-    if not isinstance(value, types.FunctionType) and not (
-        isinstance(value, type) and value.__module__ == "__main__"
-    ):
-        return ""
-    try:
-        return inspect.getsource(value)[:_TEXT]
-    except (OSError, TypeError, IndexError):
-        return ""

@@ -14,6 +14,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lean_magic.key.library_items import chain_of
 from lean_magic.values.origin import module_of, origin
 from lean_magic.values.owners import owner_at
 
@@ -21,7 +22,7 @@ __all__ = ["Registrations", "registering"]
 
 _REGISTERS = re.compile(
     r"(un)?register(?!_parametrization)(?!_\w+_(accessor|namespace)$)\w*"
-    r"|addLevelName|add_(type|constructor|representer|\w*resolver)|install_opener"
+    r"|addLevelName|addfont|(add|clear)_safe_globals|add_(type|constructor|representer|\w*resolver)|install_opener"
     r"|(en|dis)able_\w+|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
 )
 _SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able_")
@@ -29,6 +30,7 @@ _SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able_")
 _KNOWN = {
     "IPython": r".*",
     "matplotlib": r".*",
+    "networkx": r"set_(node|edge)_attributes",
     "numpy": r"set_(printoptions|state)|seterr\w*",
     "pandas": r"(re)?set_(option|eng_float_format)",
     "seaborn": r".*",
@@ -42,6 +44,7 @@ _KNOWN = {
     "transformers": r"set_(seed|verbosity\w*)",
     "warnings": r".*",
 }
+_CONFIGURES = (["config", "set"], ["config", "update"])  # dask's, jax's
 _OF_CLASSES = re.compile(r"pandas")  # tqdm's
 _EVERYWHERE = {"codecs"}  # what every text may use
 
@@ -55,12 +58,21 @@ class Registrations:
     def note(self, nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> None:
         """Note the registrations that a cell makes, with the values they were given."""
         for node in (inner for outer in nodes for inner in ast.walk(outer)):
-            home = _home(_chain(node.func), namespace) if isinstance(node, ast.Call) else ""
+            home = _home(chain_of(node.func), namespace) if isinstance(node, ast.Call) else ""
             if home:
                 names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)})
                 values = {name: namespace[name] for name in names if name in namespace}
                 given = {name: one for name, one in values.items() if not isinstance(one, types.ModuleType)}
                 self._calls.setdefault(home, {})[ast.unparse(node)] = given
+            for decorator in getattr(node, "decorator_list", ()):
+                self._decorated(decorator, getattr(node, "name", ""), namespace)
+
+    def _decorated(self, decorator: ast.expr, name: str, namespace: Mapping[str, Any]) -> None:
+        """Note what a decorator registers: the function or class that it stands before."""
+        chain = chain_of(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        home = _home(chain, namespace)
+        if home and name in namespace:
+            self._calls.setdefault(home, {})[f"@{ast.unparse(decorator)} {name}"] = {name: namespace[name]}
 
     def of(self, packages: Iterable[str]) -> Iterator[tuple[str, Any]]:
         """Give what was registered with these top-level packages."""
@@ -74,17 +86,10 @@ def registering(loads: Mapping[str, Iterable[tuple[str, ...]]], namespace: Mappi
     return next((".".join(chain) for chain in chains if _home(chain, namespace)), "")
 
 
-def _chain(node: ast.expr) -> list[str]:
-    """Spell `a.b.c`; empty for anything else."""
-    if isinstance(node, ast.Attribute):
-        before = _chain(node.value)
-        return [*before, node.attr] if before else []
-    return [node.id] if isinstance(node, ast.Name) else []
-
-
 def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     """Name the package of a library with which a call of `a.b.c` registers something, or ""."""
-    if not chain or not (_REGISTERS.fullmatch(chain[-1]) or _OF_CLASSES.fullmatch(chain[-1])):
+    configures = chain[-2:] in _CONFIGURES
+    if not chain or not (configures or _REGISTERS.fullmatch(chain[-1]) or _OF_CLASSES.fullmatch(chain[-1])):
         return ""
     first = namespace.get(chain[0])
     owner = owner_at(first, chain[1:-1]) if len(chain) > 1 else None
@@ -94,7 +99,7 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
         return ""
     home = owner.module if owner is not None else module_of(value)
     package = home.partition(".")[0]
-    if _SETS.match(chain[-1]) and _is_known(value, package, chain[-1]):
+    if not configures and _SETS.match(chain[-1]) and _is_known(value, package, chain[-1]):
         return ""
     return "" if origin(home).own or package == "builtins" else package.lstrip("_")
 
@@ -104,7 +109,7 @@ def _may_register(owner: Any, name: str) -> bool:
     if not isinstance(owner, type):
         return not _OF_CLASSES.fullmatch(name)
     # What is registered with abstract base classes is seen.
-    is_register = name == "register" or name.startswith("add_")
+    is_register = name == "register" or name.startswith(("add_", "set_default_"))
     return bool(_OF_CLASSES.fullmatch(name)) or (is_register and not isinstance(owner, abc.ABCMeta))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from lean_magic.errors import Unresolvable
 from lean_magic.values.code import CodeFacts
 
-__all__ = ["check", "first_lookup", "names", "refuse"]
+__all__ = ["check", "finds_modules", "first_lookup", "refuse", "words"]
 
 # Methods that look up names standing in a text: pandas, numexpr, polars, duckdb, statsmodels, patsy.
 _METHODS = {"query", "eval", "evaluate", "format_map", "sql", "execute", "dmatrix", "dmatrices"}
@@ -29,6 +29,15 @@ _FRAMES = {"f_globals", "f_locals", "f_back", "_getframe", "currentframe", "__gl
 _EVERYTHING = {"get_objects", "get_referrers", "__subclasses__", "_current_frames"}
 _IMPORTS = {"modules", "import_module", "__import__"}
 _WORD = re.compile(r"[^\W\d]\w*")
+_READS = {
+    "open",
+    "read_text",
+    "safe_load",
+    "read_json",
+    "read_table",
+    "getenv",
+    "environ",
+}  # texts nobody sees
 _OPEN_END = re.compile(r"@\w*$")
 
 
@@ -59,9 +68,16 @@ def refuse(reached: CodeFacts) -> None:
     if (
         (loads and any("__main__" in text for text in reached.strings))
         or "__main__" in modules
-        or (said & _IMPORTS and ("__main__" in reached.strings or "__name__" in said))
+        or (said & _IMPORTS and "__main__" in reached.strings)
+        or (finds_modules(reached) and "__name__" in said)
     ):
         raise Unresolvable("__main__", "is the whole running session", "name the variables in the code")
+
+
+def finds_modules(reached: CodeFacts) -> bool:
+    """Whether code looks modules up, as `sys.modules[__name__]` does; a class says `__name__`, a model `modules()`."""
+    of_sys = any(chain[:1] == ("modules",) for chain in reached.loads.get("sys", ()))
+    return of_sys or not {"modules", "import_module", "__import__"}.isdisjoint(reached.loads)
 
 
 def first_lookup(nodes: Sequence[ast.stmt]) -> int:
@@ -74,10 +90,10 @@ def _looks_up(node: ast.AST) -> bool:
     return getattr(node, "attr", getattr(node, "id", "")) in _LOOKUPS
 
 
-def names(
+def words(
     reached: CodeFacts, texts: Iterable[str], namespace: Mapping[str, Any], assigned: Iterable[str] = ()
-) -> list[str]:
-    """List the bound names that text may look up; empty where nothing looks names up in text.
+) -> set[str]:
+    """Give the words that may be looked up as names in text; none where nothing looks names up in text.
 
     `texts` are the texts among the inputs, `assigned` the names that the cell binds itself.
     Raises Unresolvable where the text is computed.
@@ -91,10 +107,9 @@ def names(
         raise Unresolvable(f"{name}()", "looks up names that only running can tell", "name them in the code")
     said = reached.attributes | set(reached.loads)
     if not said & _LOOKUPS:
-        return []
+        return set()
     known = [*reached.strings, *texts]
     composed = reached.composed or bool(reached.queried & set(assigned))
-    if composed and any(_OPEN_END.search(text) for text in known):
+    if composed and (not said.isdisjoint(_READS) or any(_OPEN_END.search(text) for text in known)):
         raise Unresolvable("query()", "looks up a name that is put together", "write the name into the text")
-    words = {word for text in known for word in _WORD.findall(text)}
-    return sorted(word for word in words if word in namespace)
+    return {word for text in known for word in _WORD.findall(text)}

@@ -102,16 +102,43 @@ def own_facts(code: types.CodeType) -> CodeFacts:
     found.guarded = bool(code.co_exceptiontable)
     steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
     bound: set[str] = set()
+    inner: dict[
+        str, tuple[str, ...]
+    ] = {}  # names of a function's own that stand for modules or what they hold
     straight = code.co_name != "<module>" and not code.co_exceptiontable
     for index, step in enumerate(steps):
         # In a class body, a name bound before the first jump is the body's own from there on.
         straight = straight and "JUMP" not in step.opname and step.opname not in _BRANCHES
         if step.opname == "STORE_NAME" and straight:
             bound.add(step.argval)
+        if step.opname == "STORE_FAST" and index:
+            inner |= _imported(steps, index)
+        elif step.opname == "LOAD_FAST" and step.argval in inner:
+            _set_inside(found, steps, index, inner[step.argval])
         if not (step.opname == "LOAD_NAME" and step.argval in bound):
             _read(found, steps, index, step)
     found.hashes = "hash" in found.loads and code.co_name != "__hash__"
     return found
+
+
+def _imported(steps: list[dis.Instruction], index: int) -> dict[str, tuple[str, ...]]:
+    """Say what a name stands for that an import statement of a function binds: ("import a", "b")."""
+    before = steps[index - 1]
+    if before.opname == "IMPORT_NAME":
+        top = before.argval.partition(".")[0] if steps[index - 2].argval is None else before.argval
+        return {steps[index].argval: (f"import {top}",)}
+    if before.opname != "IMPORT_FROM":
+        return {}
+    home = next((step.argval for step in reversed(steps[:index]) if step.opname == "IMPORT_NAME"), "")
+    return {steps[index].argval: (f"import {home}", before.argval)}
+
+
+def _set_inside(found: CodeFacts, steps: list[dis.Instruction], index: int, path: tuple[str, ...]) -> None:
+    """Note what is set on something that a function has imported for itself."""
+    chain = _chain(steps, index)
+    attribute = _set_attribute(steps, index, len(chain))
+    if attribute:
+        found.sets.add((*path, *chain, attribute))
 
 
 def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
@@ -141,7 +168,7 @@ def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
     attribute = _set_attribute(steps, index, len(chain))
     if attribute:
         found.sets.add((name, *chain, attribute))
-    if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 4]):
+    if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 6]):
         found.opaque.add(name)
     elif name in {"eval", "exec"} and steps[index + 1].opname != "LOAD_CONST":
         found.texts.add(str(steps[index + 1].argval))
@@ -164,14 +191,27 @@ def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
     if name in {"globals", "locals", "vars"}:
         if kinds[:1] != ["CALL"]:
             return name == "globals"
-        literal = kinds[1:2] == ["LOAD_CONST"] or (
-            after[1:2] and after[1].argval == "get" and kinds[2:] == ["LOAD_CONST"]
-        )
-        return not literal and (top or name == "globals")
+        return not _is_literal(after[1:]) and (top or name == "globals")
     return not (
         kinds[:2] == ["LOAD_CONST", "CALL"]
         or (kinds[:1] in (["LOAD_NAME"], ["LOAD_GLOBAL"]) and kinds[1:2] == ["CALL"])
     )
+
+
+def _is_literal(after: list[dis.Instruction]) -> bool:
+    """Whether a dict of names is asked for a text that stands there as it is, as in `globals().get("k")`."""
+    kinds = [step.opname for step in after]
+    if kinds[:1] == ["LOAD_CONST"]:
+        return kinds[1] in {"BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR", "COPY"} or _is_subscript(
+            after[1]
+        )
+    if not after or after[0].argval not in {"get", "pop", "setdefault"} or kinds[1:2] != ["LOAD_CONST"]:
+        return False
+    return kinds[2:3] == ["CALL"] or (kinds[2].startswith("LOAD_") and kinds[3:4] == ["CALL"])
+
+
+def _is_subscript(step: dis.Instruction) -> bool:
+    return step.opname == "BINARY_OP" and step.argrepr == "[]"  # since Python 3.14
 
 
 def _query(found: CodeFacts, after: list[dis.Instruction]) -> None:
@@ -214,6 +254,8 @@ def _set_attribute(steps: list[dis.Instruction], index: int, depth: int) -> str:
     after = steps[index + depth + 1] if index + depth + 1 < len(steps) else steps[index]
     if after.opname in {"STORE_ATTR", "DELETE_ATTR"}:
         return str(after.argval)
+    if after.opname == "COPY" and (found := steps[index + depth + 2 :]) and found[0].opname == "LOAD_ATTR":
+        return str(found[0].argval)  # `a.b += 1`
     called = index and steps[index - 1].argval in {"setattr", "delattr"}
     if not called:
         return ""

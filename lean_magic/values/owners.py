@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lean_magic.values.origin import is_own, origin
+from lean_magic.values.origin import is_a, is_own, origin
 from lean_magic.values.singletons import place_of
 
 __all__ = ["SETTERS", "Owner", "containers", "held", "is_patch", "owner_at", "owner_of", "owners"]
@@ -34,9 +35,9 @@ class Owner:
 
 def owner_of(value: Any) -> Owner | None:
     """Say where a module is found, a class, or an object that a library keeps one of; None for anything else."""
-    if isinstance(value, types.ModuleType):
+    if is_a(value, types.ModuleType):
         return Owner(value.__name__, "", value)
-    if isinstance(value, type):
+    if is_a(value, type):
         return Owner(str(value.__module__), value.__qualname__, value)
     place = None if type(value).__module__ == "builtins" else place_of(value)
     return Owner(*place, value) if place is not None else None
@@ -48,7 +49,9 @@ def owners(sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -> Ite
     That is a module, a class, or an object that a library keeps, such as `networkx.config`.
     """
     for name, *chain, attribute in sorted(sets):
-        owner = owner_at(namespace.get(name), chain)
+        is_module = name.startswith("import ")
+        first = sys.modules.get(name.removeprefix("import ")) if is_module else namespace.get(name)
+        owner = owner_at(first, chain)
         if owner is not None and (attribute != "*" or isinstance(owner.value, (types.ModuleType, type))):
             yield owner, attribute
 

@@ -1,0 +1,184 @@
+"""Settings of Python's own that a cell's code asks for, or that decide what becomes of warnings and messages."""
+
+from __future__ import annotations
+
+import decimal
+import gc
+import locale
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from lean_magic.values.code import CodeFacts
+from lean_magic.values.origin import origin
+
+__all__ = ["interpreter_settings", "logging_settings", "logs", "look_at_filters"]
+
+
+def logs(reached: CodeFacts) -> bool:
+    """Whether code may send messages or warnings."""
+    return not (_LOGGING | {"warn", "warn_explicit"}).isdisjoint({*reached.loads, *reached.attributes})
+
+
+def logging_settings() -> dict[str, Any]:
+    """Give what becomes of a message, where somebody has set that: the handlers and filters of loggers."""
+    found: dict[str, Any] = {
+        f"on logger {name or 'root'}": list(state)
+        for name, state in _loggers().items()
+        if state != _AT_START.get(name) and not origin(name or "root").installed
+    }
+    captures = logging._warnings_showwarning is not None  # type: ignore[attr-defined]  # noqa: SLF001  set by captureWarnings
+    disabled, makes = logging.Logger.manager.disable, logging.getLogRecordFactory()
+    if disabled or captures or makes is not logging.LogRecord:
+        found["in logging"] = [disabled, captures, makes]
+    return found
+
+
+def _loggers() -> dict[str, tuple[list[Any], list[Any], bool, bool]]:
+    """Give handlers, filters, whether it propagates and is disabled, of each logger of which any is not as usual."""
+    known = {"": logging.root, **logging.Logger.manager.loggerDict}
+    return {
+        name: (list(one.handlers), list(one.filters), one.propagate, one.disabled)
+        for name, one in known.items()
+        if isinstance(one, logging.Logger)
+        if one.handlers or one.filters or not one.propagate or one.disabled
+    }
+
+
+_AT_START = _loggers()  # the front end's own
+
+
+def interpreter_settings(reached: CodeFacts) -> dict[str, Any]:
+    """Give settings of Python's own: where they are not the defaults, or where the code names them."""
+    found: dict[str, Any] = {}
+    context = decimal.getcontext()
+    if any(getattr(context, name) != getattr(decimal.DefaultContext, name) for name in _DECIMAL):
+        found["decimal context"] = [getattr(context, name) for name in _DECIMAL]
+    if "flags" in reached.attributes and any(context.flags.values()):
+        found["decimal flags"] = sorted(signal.__name__ for signal, is_set in context.flags.items() if is_set)
+    local = {name: locale.setlocale(getattr(locale, name)) for name in _LOCALE}
+    if set(local.values()) != {"C"}:
+        found["locale"] = local
+    words = set(reached.loads) | reached.attributes | {part.module for part in reached.imports}
+    found["warning filters"] = _filters() or ""
+    if words & _LOGGING:
+        found["logging levels"] = logging_levels() or ""
+    found |= _interpreter(words)
+    if words & _TIME:
+        found["time zone"] = (time.tzname, time.timezone)
+    if reached.hashes:
+        found["hash seed (PYTHONHASHSEED)"] = hash("of a text")
+    if words & {"umask", "st_mode"}:
+        found["umask"] = _umask()
+    if words & _FOLDER:
+        found["working folder"] = os.getcwd()
+    return found
+
+
+def _umask() -> int:
+    mask = os.umask(0o77)
+    os.umask(mask)
+    return mask
+
+
+def _interpreter(words: set[str]) -> dict[str, Any]:
+    """Give what the code asks of the interpreter itself."""
+    found: dict[str, Any] = {}
+    if sys.get_int_max_str_digits() != sys.int_info.default_max_str_digits:
+        found["integer digits"] = sys.get_int_max_str_digits()
+    if (
+        words & {"getrecursionlimit", "setrecursionlimit", "RecursionError"}
+        or sys.getrecursionlimit() != _USUAL
+    ):
+        found["recursion limit"] = sys.getrecursionlimit()
+    if words & {"isenabled", "get_threshold"}:
+        found["garbage collection"] = gc.isenabled(), gc.get_threshold()
+    if "getdefaulttimeout" in words:
+        found["socket timeout"] = socket.getdefaulttimeout()
+    if "getsignal" in words:
+        found["signal handlers"] = [str(signal.getsignal(one)) for one in signal.valid_signals()]
+    if words & _ARGUMENTS or ("sys" in words and "argv" in words):
+        # The front end's own arguments name a file that is another one for each kernel.
+        found["sys.argv"] = [argument for argument in sys.argv[1:] if not _KERNEL.search(argument)]
+    if "sys" in words and "path" in words:
+        found["sys.path"] = list(sys.path)
+    if words & {"getlocale", "localeconv", "setlocale", "strcoll", "strxfrm", "nl_langinfo"}:
+        found["whole locale"] = locale.setlocale(locale.LC_ALL)
+    return found
+
+
+_ARGUMENTS = {"parse_args", "parse_known_args", "argparse", "optparse", "getopt", "fire", "click"}
+_KERNEL = re.compile(r"^-f$|^--f=|kernel\S*\.json$|^--HistoryManager|^--LeanMagic")
+_USUAL = 1000  # calls; IPython allows more
+_BASELINE = tuple(warnings.filters)
+_LOGGING = {
+    "logging",
+    "getLogger",
+    "isEnabledFor",
+    "getEffectiveLevel",
+    "level",
+    "debug",
+    "info",
+    "warning",
+    "error",
+    "log",
+}
+
+
+def _filters() -> list[str]:
+    """List the warning filters that the user set: not those of Python, the front end or a library."""
+    return [
+        str(item)
+        for item in warnings.filters
+        if item in _users or (item not in _libraries and not _is_librarys(item))
+    ]
+
+
+def look_at_filters(words: Iterable[str]) -> None:
+    """Tell the user's new warning filters from those of libraries, after code that says `words` has run."""
+    said = set(words)
+    new = [item for item in warnings.filters if item not in _seen]
+    _seen.extend(new)
+    if _SETS_FILTERS.isdisjoint(said):
+        _libraries.extend(new)
+    else:
+        _users.extend(item for item in new if getattr(item[2], "__name__", "") in said)
+
+
+_SETS_FILTERS = {"filterwarnings", "simplefilter", "resetwarnings", "catch_warnings", "filters"}
+_seen: list[Any] = list(_BASELINE)
+_libraries: list[Any] = list(_BASELINE)
+_users: list[Any] = []  # of which the code names the category
+
+
+def _is_librarys(item: Any) -> bool:
+    category, module = item[2], item[3]
+    pattern = module if isinstance(module, str) else getattr(module, "pattern", "")
+    named = re.match(r"\w*", pattern.lstrip("^(\\A"))
+    home = origin(named.group()) if named and named.group() in sys.modules else None
+    return bool(home and home.installed) or origin(str(category.__module__)).installed
+
+
+def logging_levels() -> dict[str, int]:
+    """Give the levels of all loggers that have one of their own."""
+    loggers = {"": logging.getLogger(), **logging.Logger.manager.loggerDict}
+    levels = {
+        name: one.level for name, one in loggers.items() if isinstance(one, logging.Logger) and one.level
+    }
+    return {name: level for name, level in levels.items() if name or level != logging.WARNING}
+
+
+_DECIMAL = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp", "traps")
+_LOCALE = ("LC_NUMERIC", "LC_TIME", "LC_COLLATE", "LC_MONETARY")
+_TIME = {
+    "time", "datetime", "localtime", "astimezone", "fromtimestamp", "timestamp", "strftime", "mktime", "ctime", "now",
+    "today", "asctime", "tzname", "timezone", "tzlocal", "formatdate", "from_file",
+}  # fmt: skip
+_FOLDER = {"getcwd", "getcwdb", "cwd", "abspath", "realpath", "relpath", "resolve", "absolute", "chdir"}
