@@ -1,13 +1,15 @@
 """Every adapter keeps the contract."""
 
+import contextlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import traitlets
-from adapter_contract import AdapterContract, Sample
+from adapter_contract import AdapterContract, Sample, through_a_file
 
 from lean_magic.errors import Unstorable
-from lean_magic.values import codec
+from lean_magic.values import codec, fingerprint
 from lean_magic.values.adapters import KNOWN
 from lean_magic.values.in_place import content_of
 
@@ -399,6 +401,138 @@ class TestMatplotlib(AdapterContract):
             ),
             "box": Sample(lambda: Bbox([[0, 0], [1, 1]]), lambda: Bbox([[0, 0], [1, 2]])),
         }
+
+
+def curried(times):
+    """Return a function of the notebook, curried."""
+    from toolz import curry
+
+    def scale(a, b):
+        return a * b * times
+
+    scale.__module__ = "__main__"
+    return curry(scale)(1)
+
+
+class TestToolz(AdapterContract):
+    """Curried functions count by the code below them."""
+
+    library = "toolz"
+
+    def samples(self):
+        """Return name → Sample."""
+        return {"curried": Sample(lambda: curried(2), lambda: curried(3), in_place=None)}
+
+
+class TestDateutil(AdapterContract):
+    """Named zones are one object each."""
+
+    library = "dateutil"
+
+    def samples(self):
+        """Return name → Sample."""
+        from dateutil import tz
+
+        return {
+            "zone": Sample(
+                lambda: tz.gettz("Europe/Berlin"), lambda: tz.gettz("Europe/London"), in_place=None
+            )
+        }
+
+    def test_two_objects_stay_two(self):
+        """There are no two of one zone."""
+        sample = self.samples()["zone"]
+        assert sample.make() is sample.make()
+
+    def test_a_zone_is_the_one_that_the_library_keeps(self, tmp_path):
+        """Python subtracts dates of one zone otherwise than of two with the same name."""
+        from dateutil import tz
+
+        zone = tz.gettz("Europe/Berlin")
+        assert through_a_file(zone, tmp_path) is zone
+
+
+class TestAsyncio(AdapterContract):
+    """Locks, semaphores and queues, without the loop that they have met."""
+
+    library = "asyncio"
+
+    def samples(self):
+        """Return name → Sample."""
+        import asyncio
+
+        def queue(*items):
+            made = asyncio.Queue()
+            for item in items:
+                made.put_nowait(item)
+            return made
+
+        return {
+            "semaphore": Sample(lambda: asyncio.Semaphore(2), lambda: asyncio.Semaphore(3)),
+            "queue": Sample(lambda: queue(1), lambda: queue(1, 2)),
+        }
+
+    def test_one_that_was_waited_for(self, tmp_path):
+        """A semaphore that has met a loop is what it is, and can be used in another one."""
+        import asyncio
+
+        async def use(semaphore):
+            async def one():
+                async with semaphore:
+                    await asyncio.sleep(0)
+
+            await asyncio.gather(*(one() for _ in range(3)))
+
+        semaphore = asyncio.Semaphore(1)
+        fresh = fingerprint(semaphore)
+        with ThreadPoolExecutor(1) as elsewhere:  # here a loop may run already
+            elsewhere.submit(asyncio.run, use(semaphore)).result()
+            assert fingerprint(semaphore) == fresh
+            elsewhere.submit(asyncio.run, use(through_a_file(semaphore, tmp_path))).result()
+
+
+@contextlib.contextmanager
+def marked(log, text):
+    """Note that something begins."""
+    log.append(text)
+    yield
+
+
+class TestContextlib(AdapterContract):
+    """Context managers made of generators that have not begun."""
+
+    library = "contextlib"
+
+    def samples(self):
+        """Return name → Sample."""
+        return {"manager": Sample(lambda: marked([], "a"), lambda: marked([], "b"), in_place=None)}
+
+
+class TestTqdm(AdapterContract):
+    """Progress bars that are done."""
+
+    library = "tqdm"
+
+    def samples(self):
+        """Return name → Sample."""
+        from tqdm import tqdm
+
+        def done(count):
+            bar = tqdm(range(count), file=io.StringIO())
+            for _ in bar:
+                pass
+            return bar
+
+        return {"bar": Sample(lambda: done(2), lambda: done(3), in_place=None)}
+
+    def test_one_that_runs_is_refused(self):
+        """A bar that is still shown belongs to the loop that runs."""
+        from tqdm import tqdm
+
+        bar = tqdm(range(2), file=io.StringIO())
+        with pytest.raises(Unstorable, match="not done"):
+            codec.encode({"bar": bar})
+        bar.close()
 
 
 @pytest.mark.parametrize("library", KNOWN)

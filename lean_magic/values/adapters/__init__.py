@@ -22,7 +22,10 @@ __all__ = ["KNOWN", "Adapter", "adapters_for", "loaded_adapters"]
 
 # Top-level package → the file in this folder that knows its objects.
 KNOWN = {
+    "asyncio": "asyncio_",
     "bs4": "bs4_",
+    "contextlib": "contextlib_",
+    "dateutil": "dateutil_",
     "matplotlib": "matplotlib_",
     "numpy": "numpy_",
     "PIL": "pil_",
@@ -31,7 +34,9 @@ KNOWN = {
     "scipy": "scipy_",
     "sklearn": "sklearn_",
     "tokenizers": "tokenizers_",
+    "toolz": "toolz_",
     "torch": "torch_",
+    "tqdm": "tqdm_",
     "traitlets": "traitlets_",
     "transformers": "transformers_",
     "sentence_transformers": "sentence_transformers_",

@@ -8,10 +8,13 @@ of changes, the live one goes on having (`Artist.__getstate__` in matplotlib/art
 from __future__ import annotations
 
 import sys
+import types
 from typing import Any
 
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
+from lean_magic.values.memory import Memory
+from lean_magic.values.origin import origin
 
 __all__ = ["ADAPTER"]
 
@@ -22,6 +25,7 @@ _KINDS = (
     ("cbook", "Grouper"),
     ("cbook", "CallbackRegistry"),
 )
+_TOLD = (("colorbar", "Colorbar"), ("colorizer", "Colorizer"), ("artist", "Artist"))
 # Addresses, numbers, and whether something will be worked out anew: no content.
 _NOTES = frozenset({"_parents", "_cid_gen", "_pickled_cids", "_invalid", "_stale"})
 _LEFT_OUT = ("canvas", "stale_callback", "_renderer")
@@ -43,19 +47,66 @@ def _state(value: Any) -> dict[str, Any]:
     state = value.__reduce_ex__(4)[2] or {}
     if isinstance(state, tuple):
         state = {**(state[0] or {}), **state[1]}
+    state |= _resolution(value)
     return {name: state[name] for name in sorted(state) if name != "_restore_to_pylab"}
 
 
+def _resolution(value: Any) -> dict[str, Any]:
+    """Give the dots per inch of a figure, in the place of those that it was made with."""
+    figure: Any = value if isinstance(value, _kinds((("figure", "Figure"),))) else None
+    if figure is None:
+        return {}
+    ratio = getattr(figure.canvas, "device_pixel_ratio", 1)
+    now = figure.dpi if ratio == 1 else figure.dpi / ratio
+    return {"_dpi": now, "_original_dpi": now}  # which it goes back to when it is filled
+
+
 def _callbacks(value: Any) -> dict[str, Any]:
-    """Do what `__getstate__` does, which would take a number."""
+    """Do what `__getstate__` does, which would take a number, and would leave out whom the user lets be told."""
     lasting = vars(value)["_pickled_cids"]
     kept = {
-        signal: {number: ref() for number, ref in refs.items() if number in lasting}
-        for signal, refs in value.callbacks.items()
+        signal: {number: call for number, call in calls.items() if number in lasting or _lasts(call)}
+        for signal, calls in _connected(value).items()
     }
     numbers = {number for refs in value.callbacks.values() for number in refs} | lasting
     replaced = {"callbacks": kept, "_func_cid_map": None, "_cid_gen": 1 + max(numbers, default=-1)}
     return dict(sorted((vars(value) | replaced).items()))
+
+
+def _connected(value: Any) -> dict[str, dict[int, Any]]:
+    """Give who is told of what: signal → number → function."""
+    return {
+        signal: {number: call for number, ref in refs.items() if (call := ref()) is not None}
+        for signal, refs in value.callbacks.items()
+    }
+
+
+def _lasts(call: Any) -> bool:
+    """Whether a callback is the user's, also inside a lambda of the library, or keeps a part of a figure up to date."""
+    cells = getattr(call, "__closure__", None) or ()
+    inner = [call, *(cell.cell_contents for cell in cells if cell != types.CellType())]
+    homes = {str(getattr(one, "__module__", "")) for one in inner if callable(one)}
+    of_part = isinstance(getattr(call, "__self__", None), _kinds(_TOLD))
+    return of_part or any(origin(home).own for home in homes)
+
+
+def _reduced(value: Any) -> Any:
+    if _has_callbacks(value):
+        return object.__new__, (type(value),), _callbacks(value)
+    if isinstance(value, _kinds(_KINDS[:1])):
+        form = value.__reduce_ex__(5)
+        return *form[:3], None, None, _set_below
+    if own := _resolution(value):
+        form = value.__reduce_ex__(5)
+        return *form[:2], {**form[2], **own}
+    return NotImplemented
+
+
+def _set_below(value: Any, state: dict[str, Any]) -> None:
+    """Fill a transform, and tell those that it is made of, which may have been there before, that it is to be told."""
+    value.__setstate__(state)
+    nodes = (item for item in state.values() if isinstance(item, _kinds(_KINDS[:1])))
+    value.set_children(*(node for node in nodes if "_parents" in vars(node)))
 
 
 def _part(walk: Walk, value: Any) -> bytes:
@@ -69,18 +120,17 @@ def _part(walk: Walk, value: Any) -> bytes:
 
 
 def _connect(live: Any, stored: dict[str, Any]) -> None:
-    """Put callbacks back; those that a pickle leaves out stay."""
+    """Put callbacks back; those that are left out stay."""
     lasting = vars(live)["_pickled_cids"]
     others = [
-        (signal, ref)
-        for signal, refs in live.callbacks.items()
-        for number, ref in refs.items()
-        if number not in lasting
+        (signal, call)
+        for signal, calls in _connected(live).items()
+        for number, call in calls.items()
+        if number not in lasting and not _lasts(call)
     ]
     live.__setstate__(stored)
-    for signal, call in [(signal, ref()) for signal, ref in others]:
-        if call is not None:
-            live.connect(signal, call)
+    for signal, call in others:
+        live.connect(signal, call)
 
 
 class _Matplotlib(FingerprintOnly):
@@ -88,6 +138,10 @@ class _Matplotlib(FingerprintOnly):
 
     def rule(self, cls: type) -> Rule | None:
         return _part if issubclass(cls, _kinds()) else None
+
+    def reduce(self, value: Any, memory: Memory | None) -> Any:
+        del memory
+        return _reduced(value)
 
     def content(self, value: Any) -> Any:
         return _state(value) if isinstance(value, _kinds()) else NotImplemented

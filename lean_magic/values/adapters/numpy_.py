@@ -18,7 +18,7 @@ from lean_magic.values.adapters.numpy_views import closed, interval, mapped, red
 from lean_magic.values.fingerprint import TOGETHER, Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import reduced_global
 from lean_magic.values.marks import Inner
-from lean_magic.values.memory import Memory, Plain
+from lean_magic.values.memory import Memory, Plain, is_closed
 from lean_magic.values.plain import each
 from lean_magic.values.reduced import attributes
 from lean_magic.values.tree import tree_of
@@ -58,7 +58,8 @@ def _masked(walk: Walk, value: Any) -> bytes:
     if fill is None:
         fill = np.ma.default_fill_value(value.dtype)
     filling = content(walk, np.asarray(fill, None if value.dtype.names else value.dtype))
-    return content(walk, np.ma.getmaskarray(value)) + filling + walk.digest(bool(value.hardmask))
+    switches = bool(value.hardmask), mask is np.ma.nomask
+    return content(walk, np.ma.getmaskarray(value)) + filling + walk.digest(switches)
 
 
 def content(walk: Walk, value: Any) -> bytes:
@@ -139,25 +140,47 @@ def _row(array: Any) -> Any:
     return array[()]
 
 
+def _vectorized(walk: Walk, value: Any) -> bytes:
+    """Digest a vectorized function without what it has made of itself when it was called."""
+    walk.mark(value)
+    return combine("vectorize", attributes(walk, value, _MADE))
+
+
+_MADE = frozenset({"_ufunc"})
+
+
+def _dispatched(walk: Walk, value: Any) -> bytes:
+    walk.use_module("numpy")
+    return leaf("dispatched", f"{value.__module__}:{value.__qualname__}".encode())
+
+
+_RULES: tuple[tuple[Any, Rule], ...] = (
+    (np.ndarray, _array),
+    (np.generic, _scalar),
+    (np.dtype, dtype_rule),
+    (np.ufunc, _ufunc),
+    (type(np.sum), _dispatched),
+    (np.vectorize, _vectorized),
+    (GENERATORS, generator_rule),
+)
+
+
 class _Numpy:
     library = "numpy"
 
     def rule(self, cls: type) -> Rule | None:
-        if issubclass(cls, np.ndarray):
-            return _array
-        if issubclass(cls, np.generic):
-            return _scalar
-        if issubclass(cls, np.dtype):
-            return dtype_rule
-        if issubclass(cls, np.ufunc):
-            return _ufunc
-        return generator_rule if issubclass(cls, GENERATORS) else None
+        return next((rule for kinds, rule in _RULES if issubclass(cls, kinds)), None)
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         if isinstance(value, GENERATORS):
             return reduced_global(value)
         if _is_row(value):
             return _row, (np.asarray(value),)
+        if type(value) is np.vectorize:
+            return object.__new__, (np.vectorize,), {**vars(value), "_ufunc": {}}
+        polynomials = sys.modules.get("numpy.polynomial._polybase")
+        if polynomials is not None and isinstance(value, polynomials.ABCPolyBase):  # it would give copies
+            return object.__new__, (type(value),), dict(vars(value))
         return _taken_apart(value, memory) if isinstance(value, np.ndarray) else NotImplemented
 
     def shape(self, value: Any) -> tuple[Any, ...] | None:
@@ -171,7 +194,7 @@ class _Numpy:
         if _is_row(value):
             value = np.asarray(value)
         if isinstance(value, np.ndarray):
-            return Plain(value.view(np.ndarray)), dict(getattr(value, "__dict__", {})), value.flags.writeable
+            return Plain(value.view(np.ndarray)), dict(getattr(value, "__dict__", {})), not is_closed(value)
         return state_of(value) if isinstance(value, GENERATORS) else NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:
@@ -193,6 +216,9 @@ def _taken_apart(value: Any, memory: Memory | None) -> Any:
         raise Unstorable(
             "array", "is a file mapped to be written to", "map it in a cell of its own, uncached"
         )
+    if isinstance(value, np.memmap) and value.mode == "c":
+        held = {name: vars(value)[name] for name in ("filename", "offset", "mode")}
+        return _as_subclass, (type(value), value.view(np.ndarray)), held, None, None, _set_held
     if type(value) not in _PLAIN:
         return _of_subclass(value)
     if memory is None or value.dtype.kind == "T":
@@ -205,13 +231,16 @@ def _put(live: Any, plain: Plain, attributes: dict[str, Any], writeable: bool) -
     if plain.value is not None:  # else another array has written what lies there
         closed(live, True)
         live.view(np.ndarray)[...] = plain.value
+    held: Any = getattr(live, "__dict__", {})
+    for name in held.keys() - attributes.keys() - _INNER:
+        del held[name]
     for name, new in attributes.items():
-        old = vars(live).get(name)
+        old = held.get(name)
         same = isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and old.shape == new.shape
-        if same and old.dtype == new.dtype and old.flags.writeable:
+        if same and old.dtype == new.dtype and not is_closed(old):
             old[...] = new
         else:
-            vars(live)[name] = new
+            held[name] = new
     closed(live, writeable)
 
 

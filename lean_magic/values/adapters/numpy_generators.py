@@ -20,7 +20,9 @@ def generator_rule(walk: Walk, value: Any) -> bytes:
     if known is not None:
         return known
     walk.mark(value)
-    return combine("generator", walk.digest(type(value)), walk.digest(walk.keep(_told(value))))
+    own = _bits(value)
+    inner = walk.digest(own) if own is not None and own is not value else b""  # which several may draw from
+    return combine("generator", walk.digest(type(value)), inner, walk.digest(walk.keep(_told(value))))
 
 
 def _told(value: Any) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lean_magic.values.memory import Interval, LayoutChanged, Memory, bytes_at
+from lean_magic.values.memory import Interval, LayoutChanged, Memory, bytes_at, is_closed
 from lean_magic.values.strides import View, moved
 
 __all__ = ["closed", "interval", "mapped", "reduced_objects", "reduced_plain"]
@@ -26,17 +26,17 @@ def reduced_plain(value: np.ndarray[Any, Any], memory: Memory) -> Any:
     if owner is not None:
         offset = place.start - owner[0].start
         about = (value.dtype, value.shape, value.strides, value.ctypes.data - place.start + offset)
-        return _view_of, (owner[1], getattr(owner[1], "strides", None), *about, value.flags.writeable)
+        return _view_of, (owner[1], getattr(owner[1], "strides", None), *about, not is_closed(value))
     root = _buffer_of(value)
     if root is not None:
         start = value.ctypes.data - np.frombuffer(root, np.uint8).ctypes.data
-        return _over, (root, value.dtype, value.shape, value.strides, start, value.flags.writeable)
+        return _over, (root, value.dtype, value.shape, value.strides, start, not is_closed(value))
     memory.note(place, value)
     span = memory.span(place, bytes_at)
     if span is None:
         return _alone(value, place)
     offset = value.ctypes.data - span[0].start
-    return _view, (span[1], value.dtype, value.shape, value.strides, offset, value.flags.writeable)
+    return _view, (span[1], value.dtype, value.shape, value.strides, offset, not is_closed(value))
 
 
 def _buffer_of(value: Any) -> Any:
@@ -57,11 +57,11 @@ _ROOM = 1.25  # a gappy array keeps its strides, which views of it are made by, 
 
 def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
     """Take apart an array that shares with nobody, in the order of axes that it lies in memory."""
-    if value.flags.writeable and (value.flags.c_contiguous or value.flags.f_contiguous):
+    if not is_closed(value) and (value.flags.c_contiguous or value.flags.f_contiguous):
         return NotImplemented
     if place.end - place.start > _ROOM * value.nbytes:
         copied = value.copy(order="K")
-        kept = (copied.dtype, copied.shape, copied.strides, 0, value.flags.writeable)
+        kept = (copied.dtype, copied.shape, copied.strides, 0, not is_closed(value))
         return _view, (bytes_at(interval(copied), copied), *kept)
     offset = value.ctypes.data - place.start
     return _view, (
@@ -70,7 +70,7 @@ def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
         value.shape,
         value.strides,
         offset,
-        value.flags.writeable,
+        not is_closed(value),
     )
 
 
@@ -81,7 +81,7 @@ def _view(span: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeabl
 
 def closed(value: Any, writeable: bool) -> Any:
     """Let an array refuse to be written to, or not; gives the array."""
-    if value.flags.writeable != writeable:
+    if is_closed(value) == writeable:
         value.flags.writeable = writeable
     return value
 
@@ -108,7 +108,7 @@ def reduced_objects(value: np.ndarray[Any, Any], memory: Memory) -> Any:
     if not shares or root is value or not root.flags.c_contiguous or root.dtype != value.dtype:
         return NotImplemented
     start = (value.ctypes.data - root.ctypes.data) // value.itemsize
-    return _objects_of, (root, start, value.shape, value.strides, value.flags.writeable)
+    return _objects_of, (root, start, value.shape, value.strides, not is_closed(value))
 
 
 def _objects_of(root: Any, start: int, shape: Any, strides: Any, writeable: bool) -> Any:
@@ -127,7 +127,7 @@ def _view_of(
     view = moved(View(shape, strides, offset), live.shape, was, live.strides)
     about = (shape, dtype, view.strides, view.start)
     found = _gappy(live, *about) if not _is_dense(live) else _inside(live, *about)
-    return closed(found, writeable and bool(found.flags.writeable))
+    return closed(found, writeable and not is_closed(found))
 
 
 def _is_dense(live: Any) -> bool:

@@ -121,7 +121,7 @@ def _period(walk: Walk, value: pd.Period) -> bytes:
 
 
 def _offset(walk: Walk, value: Any) -> bytes:
-    said = {name: item for name, item in value.kwds.items() if name != "calendar"}
+    said = {name: item for name, item in sorted(value.kwds.items()) if name != "calendar"}
     calendar = getattr(value, "calendar", None)
     days = (str(calendar.weekmask), str(calendar.holidays)) if calendar is not None else ()
     own = attributes(walk, value, frozenset({*said, "kwds", "_cache", "calendar"}))

@@ -41,6 +41,10 @@ class _Pictures(FingerprintOnly):
     library = "PIL"
 
     def rule(self, cls: type) -> Rule | None:
+        if issubclass(cls, _kind("Image", "Image")):
+            from lean_magic.values.adapters.pil_files import picture_rule
+
+            return picture_rule
         return _drawing if issubclass(cls, _kind("ImageDraw", "ImageDraw")) else None
 
     def reduce(self, value: Any, memory: Any) -> Any:
@@ -48,6 +52,10 @@ class _Pictures(FingerprintOnly):
         if isinstance(value, _kind("ImageFont", "FreeTypeFont")) and not isinstance(value.path, str):
             about = value.size, value.index, value.encoding, value.layout_engine
             return _font, (type(value), value.font_bytes, *about)
+        if isinstance(value, _kind("Image", "Image")):
+            from lean_magic.values.adapters.pil_files import reduced_picture
+
+            return reduced_picture(value)
         if not isinstance(value, _kind("ImageDraw", "ImageDraw")):
             return NotImplemented
         return _draw, (type(value), value._image, value.mode), _settings(value)  # noqa: SLF001

@@ -138,6 +138,11 @@ def _dtype_name(value: Any) -> str:
     return f"{value!r} {value.categories.to_list()}" if isinstance(value, pl.Enum) else repr(value)
 
 
+def _holds_objects(value: Any) -> bool:
+    kinds = value.dtypes if isinstance(value, pl.DataFrame) else [value.dtype]
+    return pl.Object in kinds
+
+
 class _Polars:
     library = "polars"
 
@@ -155,6 +160,8 @@ class _Polars:
         del memory
         if isinstance(value, (pl.Expr, pl.LazyFrame)) and _objects_in(value):
             raise Unstorable(type(value).__name__, "holds a Python function", "make it outside the cell")
+        if isinstance(value, (pl.DataFrame, pl.Series)) and _holds_objects(value):
+            raise Unstorable(type(value).__name__, "holds Python objects", "keep them in a list")
         return NotImplemented
 
     def shape(self, value: Any) -> tuple[Any, ...] | None:

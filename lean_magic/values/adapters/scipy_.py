@@ -10,6 +10,7 @@ from typing import Any
 
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
+from lean_magic.values.memory import Memory
 
 __all__ = ["ADAPTER"]
 
@@ -28,6 +29,11 @@ def _sparse(walk: Walk, value: Any) -> bytes:
     return combine("sparse", walk.digest(type(value)), items, *pieces)
 
 
+def _bare(value: Any) -> Any:
+    """Take a distribution apart without `__new__`, which gives another class where it is told no parameters."""
+    return object.__new__, (type(value),), dict(vars(value))
+
+
 class _Scipy(FingerprintOnly):
     library = "scipy"
 
@@ -35,6 +41,11 @@ class _Scipy(FingerprintOnly):
         sparse = sys.modules.get("scipy.sparse")
         kinds = (sparse.spmatrix, sparse.sparray) if sparse is not None else ()
         return _sparse if issubclass(cls, kinds) else None
+
+    def reduce(self, value: Any, memory: Memory | None) -> Any:
+        del memory
+        module = sys.modules.get("scipy.stats._distribution_infrastructure")
+        return _bare(value) if module and isinstance(value, module.UnivariateDistribution) else NotImplemented
 
 
 ADAPTER = _Scipy()

@@ -6,6 +6,7 @@ configuration, parameters, buffers, submodules and hooks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ from lean_magic.values.adapters.torch_optim import (
     put_optimizer,
     reduced_optimizer,
 )
-from lean_magic.values.adapters.torch_storage import interval, reduced
+from lean_magic.values.adapters.torch_storage import interval, once, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import digest_of_global, reduced_global
 from lean_magic.values.in_place import Anew
@@ -105,6 +106,18 @@ def _named(walk: Walk, value: Any) -> bytes:
     return leaf(f"torch {type(value).__name__}", str(value).encode())
 
 
+def _reduced_info(value: Any) -> Any:
+    return type(value), (getattr(torch, value.dtype),)
+
+
+_REDUCED: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (torch.optim.Optimizer, reduced_optimizer),
+    (torch.nn.Module, reduced_module),
+    (torch.Generator, reduced_global),
+    ((torch.finfo, torch.iinfo), _reduced_info),
+)
+
+
 class _Torch:
     library = "torch"
 
@@ -118,16 +131,14 @@ class _Torch:
             (torch.utils.hooks.RemovableHandle, _handle),
             (torch.UntypedStorage, _storage),
             ((torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Size), _named),
+            ((torch.finfo, torch.iinfo), _named),
         ]
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
-        if isinstance(value, torch.optim.Optimizer):
-            return reduced_optimizer(value)
-        if isinstance(value, torch.nn.Module):
-            return reduced_module(value)
-        if isinstance(value, torch.Generator):
-            return reduced_global(value)
+        for kind, reduce in _REDUCED:
+            if isinstance(value, kind):
+                return reduce(value)
         if not isinstance(value, torch.Tensor) or torch.nn.parameter.is_lazy(value):
             return NotImplemented
         if value.grad_fn is not None:
@@ -180,7 +191,7 @@ class _Torch:
             _fit(grad, live)
         elif data.value is not None:  # else another tensor has written what lies there
             with torch.no_grad():
-                _once(live).copy_(_once(data.value))
+                once(live).copy_(once(data.value))
         live.requires_grad_(requires_grad)
         live.grad = grad
         vars(live).clear()
@@ -192,16 +203,6 @@ def _fit(grad: torch.Tensor | None, value: torch.Tensor) -> None:
     """Let a gradient be one of a tensor with other memory; what is in it is written in its own turn."""
     if grad is not None and (grad.dtype, grad.device, grad.shape) != (value.dtype, value.device, value.shape):
         grad.data = torch.empty_like(value)
-
-
-def _once(value: torch.Tensor) -> torch.Tensor:
-    """Leave out the repetitions of an expanded tensor, which lie at one place."""
-    if value.layout is not torch.strided:
-        return value
-    for axis, (size, stride) in enumerate(zip(value.shape, value.stride(), strict=True)):
-        if size > 1 and not stride:
-            value = value.narrow(axis, 0, 1)
-    return value
 
 
 def _set_on(value: torch.Tensor) -> tuple[Any, ...]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import collections
 import functools
+import gc
 import marshal
+import weakref
 from typing import Any, NamedTuple
 
 import torch
@@ -121,13 +123,24 @@ def _put_state(live: torch.nn.Module, state: dict[str, Any]) -> None:
         old, kept = present.get(name), new
         if name in numbers:
             kept = {numbers[name].get(number, number): item for number, item in new.items()}
-        if type(old) is type(new) and isinstance(new, dict) and old is not new:
+        is_table = name in _TABLES or (name.startswith("_") and "hooks" in name)  # which have no mark
+        is_filled = is_table and type(old) is type(new) and isinstance(new, dict) and old is not new
+        if is_filled and not (weakref.getweakrefcount(new) and not weakref.getweakrefcount(old)):
             OPEN[dict][1](old, kept)
+            _hand_over(new, old)
         else:
             present[name] = new
     if list(present) != list(state):
         ordered = {name: present.pop(name) for name in state}
         present.update(ordered)
+
+
+def _hand_over(new: Any, old: Any) -> None:
+    """Let the handles of new hooks, which came back with a dict of their own, remove them from the live one."""
+    for reference in weakref.getweakrefs(new):
+        for holder in gc.get_referrers(reference):
+            if isinstance(holder, dict) and holder.get("hooks_dict_ref") is reference:
+                holder["hooks_dict_ref"] = weakref.ref(old)
 
 
 def _numbers(present: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[int, int]]:

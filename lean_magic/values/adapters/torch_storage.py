@@ -11,7 +11,7 @@ from lean_magic.values.memory import Interval, LayoutChanged, Memory, Span, byte
 from lean_magic.values.notes import note
 from lean_magic.values.strides import View, moved
 
-__all__ = ["interval", "pipelined", "reduced"]
+__all__ = ["interval", "once", "pipelined", "reduced"]
 
 
 def interval(value: torch.Tensor) -> Interval:
@@ -32,14 +32,30 @@ def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
     if str(value.layout) == "torch._mkldnn":
         return _to_mkldnn, (value.to_dense(),)
     is_plain = value.layout is torch.strided and not value.is_quantized and not value.is_meta
-    if not is_plain or type(value) not in (torch.Tensor, torch.nn.Parameter):
+    if not is_plain or not (type(value) is torch.Tensor or issubclass(type(value), torch.nn.Parameter)):
         return NotImplemented
+    form = _otherwise(value, memory)
+    return form if form is not None else _dense(value, memory)
+
+
+def _otherwise(value: torch.Tensor, memory: Memory | None) -> Any:
+    """Take a tensor apart that is more than its elements: of a class of the user's, or seen in another way; or None."""
+    about = value.requires_grad, value.grad
+    if type(value) not in (torch.Tensor, torch.nn.Parameter):
+        plain = torch.nn.Parameter(value.detach(), value.requires_grad)
+        plain.grad = value.grad
+        return _of_class, (type(value), plain)  # torch itself would make it a plain parameter
     if value.is_conj() or value.is_neg():
-        about = value.is_conj(), value.is_neg(), value.requires_grad, value.grad
-        return _seen_otherwise, (_as_it_lies(value), *about)
+        return _seen_otherwise, (_as_it_lies(value), value.is_conj(), value.is_neg(), *about)
+    if any(size > 1 and not step for size, step in zip(value.shape, value.stride(), strict=True)):
+        return _expanded, (once(value.detach()), tuple(value.shape), *about)
     if value.is_inference() and not torch.is_inference_mode_enabled():
         with torch.inference_mode():
             return _inferred, reduced(value, memory)
+    return None
+
+
+def _dense(value: torch.Tensor, memory: Memory | None) -> Any:
     about = (str(value.dtype).removeprefix("torch."), tuple(value.shape), value.requires_grad, value.grad)
     kind = type(value) is torch.nn.Parameter
     place = interval(value)
@@ -50,6 +66,26 @@ def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
     if memory is not None:
         memory.note(place, value)
     return _from_bytes, (*_bytes(value, place, memory), *about, kind, _device(value))
+
+
+def once(value: torch.Tensor) -> torch.Tensor:
+    """Leave out the repetitions of an expanded tensor, which lie at one place."""
+    if value.layout is not torch.strided:
+        return value
+    for axis, (size, stride) in enumerate(zip(value.shape, value.stride(), strict=True)):
+        if size > 1 and not stride:
+            value = value.narrow(axis, 0, 1)
+    return value
+
+
+def _expanded(value: torch.Tensor, shape: Any, requires_grad: bool, grad: Any) -> torch.Tensor:
+    return _finished(value.expand(shape), requires_grad, grad, kind=False)
+
+
+def _of_class(cls: Any, value: torch.Tensor) -> torch.Tensor:
+    made: torch.Tensor = torch.Tensor._make_subclass(cls, value.detach(), value.requires_grad)  # noqa: SLF001
+    made.grad = value.grad
+    return made
 
 
 def _as_it_lies(value: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
+from lean_magic.values.memory import Memory
 from lean_magic.values.reduced import attributes
 
 __all__ = ["ADAPTER"]
@@ -53,12 +54,23 @@ _RULES: dict[str, Rule] = {
 }
 
 
+def _fill(value: Any, held: dict[str, Any]) -> None:
+    vars(value).update(held)
+
+
 class _Transformers(FingerprintOnly):
     library = "transformers"
 
     def rule(self, cls: type) -> Rule | None:
         theirs = (base.__name__ for base in cls.__mro__ if base.__module__.startswith("transformers."))
         return next((_RULES[name] for name in theirs if name in _RULES), None)
+
+    def reduce(self, value: Any, memory: Memory | None) -> Any:
+        del memory
+        if type(value).__name__ != "BatchEncoding":
+            return NotImplemented
+        # What it says to be pickled by leaves something out.
+        return object.__new__, (type(value),), dict(vars(value)), None, None, _fill
 
 
 ADAPTER = _Transformers()
