@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import operator
+import sys
 import types
 import typing
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from cloudpickle import cloudpickle as _internals
 
 from lean_magic.values.enums import reduced_enum
 from lean_magic.values.origin import is_own
+from lean_magic.values.reduced import HEAP
 
 __all__ = ["reduced_class"]
 
@@ -21,6 +24,13 @@ _NOWHERE = object()
 
 def reduced_class(form: Any, cls: type) -> Any:
     """Take cloudpickle's form of a class, without the link to the class that was written."""
+    is_extension = cls.__flags__ & HEAP and cls.__module__ == "builtins"
+    if is_extension and getattr(builtins, cls.__name__, None) is not cls:
+        found = (
+            module for module in list(sys.modules.values()) if vars(module or cls).get(cls.__name__) is cls
+        )
+        home = next(found, None)  # it is in C, and says that it is Python's own
+        return (getattr, (home, cls.__name__)) if home is not None else form
     if form is NotImplemented or not isinstance(form, tuple) or len(form) < 2:
         return form
     generic = vars(cls).get("__pydantic_generic_metadata__") or {}

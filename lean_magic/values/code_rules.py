@@ -1,4 +1,4 @@
-"""Fingerprints of code: functions, methods, classes, modules and what wraps them.
+"""Fingerprints of code: functions, methods, modules and what wraps them.
 
 The user's own code (notebook, local files) counts by what it says and what it
 carries: defaults, closure, attributes, bases, metaclass. The names it looks up
@@ -8,78 +8,38 @@ and its distribution by version.
 
 from __future__ import annotations
 
-import abc
-import contextlib
-import operator
+import functools
 import re
 import sys
 import types
-from pathlib import Path
+import typing
 from typing import Any
 
 from lean_magic.values.code import code_digest, facts
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.global_generators import name_of
 from lean_magic.values.memo import remembers
-from lean_magic.values.origin import IMMUTABLE, is_own, module_of, origin
+from lean_magic.values.naming import importable, named
+from lean_magic.values.origin import is_own, module_of, origin
 
 __all__ = [
     "builtin_rule",
     "cell_rule",
-    "class_rule",
     "code_rule",
     "descriptor_rule",
     "function_rule",
     "lru_rule",
-    "members",
     "method_rule",
     "module_rule",
     "property_rule",
-    "registered",
     "wrapped_rule",
 ]
-
-# Written by Python or by use, not by the author of a class.
-_SKIPPED = frozenset({
-    "__dict__", "__weakref__", "__slotnames__", "__module__", "__firstlineno__", "__static_attributes__",
-    "__abstractmethods__",
-    "_abc_impl", "__subclasshook__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__classcell__",
-    "_value2member_map_", "_hashable_values_", "_unhashable_values_", "_unhashable_values_map_",
-})  # fmt: skip
-
-
-# What pydantic builds of a class and its annotations, at first use.
-_BUILT = re.compile(
-    "__pydantic_(core_schema|validator|serializer|complete|setattr_handlers|parent_namespace)__|__signature__"
-)
-
-
-def importable(obj: Any) -> bool:
-    """Whether importing `obj.__module__` and following `obj.__qualname__` finds this very object."""
-    found: Any = sys.modules.get(module_of(obj))
-    for name in str(getattr(obj, "__qualname__", "?")).split("."):
-        found = getattr(found, name, None)
-    return found is obj
-
-
-def _named(walk: Walk, tag: str, obj: Any) -> bytes:
-    module = module_of(obj)
-    walk.use_module(module)
-    return leaf(tag, f"{module}:{obj.__qualname__} {_built(module)}".encode())
-
-
-def _built(module: str) -> str:
-    """Digest the file of a local module written in C, which has no code to look at."""
-    path = str(getattr(sys.modules.get(module), "__file__", None) or "")
-    if not origin(module).own or path.endswith((".py", ".pyc")) or not Path(path).is_file():
-        return ""
-    return leaf("built", Path(path).read_bytes()).hex()
 
 
 def function_rule(walk: Walk, value: types.FunctionType) -> bytes:
     """Digest a Python function, noting the globals its code looks up."""
     if _installed(value):
-        return _named(walk, "function", value)
+        return named(walk, "function", value)
     walk.mark(value)
     walk.use_module(str(value.__globals__.get("__name__", "")))
     if is_own(value):
@@ -130,9 +90,30 @@ def note_code(walk: Walk, code: types.CodeType, space: dict[str, Any]) -> None:
 
 def _annotations(walk: Walk, value: Any) -> bytes:
     notes = value.__annotations__ if sys.version_info < (3, 14) else getattr(value, "__annotations__", {})
+    space = getattr(value, "__globals__", {})
     return combine(
-        "annotations", *[walk.digest(name) + leaf("", _spelled(note)) for name, note in notes.items()]
+        "annotations", *[walk.digest(name) + _note(walk, note, space) for name, note in notes.items()]
     )
+
+
+def _note(walk: Walk, note: Any, space: dict[str, Any]) -> bytes:
+    """Digest an annotation by how it is spelled, and by what of the user's it names."""
+    if type(note) is str:
+        for word in set(_WORD.findall(note)):
+            if isinstance(space.get(word), (type, types.FunctionType)):
+                walk.refer(space, word)
+    return leaf("", _spelled(note)) + b"".join([walk.digest(one) for one in _own_in(note)])
+
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def _own_in(note: Any) -> list[Any]:
+    """List the user's classes, functions and objects that an annotation is made of."""
+    inner = [*typing.get_args(note), *getattr(note, "__metadata__", ())]
+    code = note if isinstance(note, (type, types.FunctionType)) else type(note)
+    own = [note] if is_own(code) else []
+    return own + [found for one in inner if one is not note for found in _own_in(one)]
 
 
 def _spelled(note: Any) -> bytes:
@@ -141,7 +122,7 @@ def _spelled(note: Any) -> bytes:
 
 
 def _attributes(walk: Walk, names: dict[str, Any]) -> bytes:
-    kept = sorted(names.keys() - _CACHES)
+    kept = [name for name in names if name not in _CACHES]
     return combine("attributes", *[walk.digest(name) + walk.digest(names[name]) for name in kept])
 
 
@@ -178,7 +159,7 @@ def builtin_rule(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
     """Digest a function written in C: by name, with the object it is bound to."""
     owner = value.__self__
     if owner is None or isinstance(owner, types.ModuleType):
-        return _named(walk, "builtin", value)
+        return named(walk, "builtin", value)
     if name_of(owner) is not None:
         return leaf("global generator's", value.__qualname__.encode())
     walk.mark(value)
@@ -214,113 +195,12 @@ def lru_rule(walk: Walk, value: Any) -> bytes:
     if remembers(value):
         walk.memos.append(value)
     parameters = value.cache_parameters()
-    return combine("lru_cache", walk.digest(value.__wrapped__), walk.digest(walk.keep(parameters)))
+    own = {name: item for name, item in vars(value).items() if name not in _WRAPPED}
+    more = [_attributes(walk, own)] if own else []
+    return combine("lru_cache", walk.digest(value.__wrapped__), walk.digest(walk.keep(parameters)), *more)
 
 
-def class_rule(walk: Walk, value: type) -> bytes:
-    """Digest a class: installed ones by name, the user's own by all they say."""
-    known = walk.patched.get(value)
-    if known is not None:
-        return known
-    if not is_own(value):
-        if importable(value):
-            return _installed_class(walk, value)
-        walk.use_module(module_of(value))
-        if value.__flags__ & IMMUTABLE:
-            return _named(walk, "built class", value)
-    walk.mark(value)
-    bases = getattr(value, "__orig_bases__", value.__bases__)
-    return combine(
-        "class",
-        walk.digest(value.__qualname__),
-        walk.digest(type(value)),
-        walk.digest(value.__bases__),
-        walk.digest(bases if bases is not value.__bases__ else None),
-        *[walk.digest(name) + walk.digest(member) for name, member in members(value)],
-        *([walk.unordered(kin)] if (kin := registered(value)) else []),
-        *([] if value.__name__ == value.__qualname__.rpartition(".")[2] else [walk.digest(value.__name__)]),
-    )
-
-
-def _installed_class(walk: Walk, cls: type) -> bytes:
-    """Digest an installed class by name, and what of the user's own hangs on it or its bases."""
-    walk.patched[cls] = name = combine("installed class", _named(walk, "class", cls))
-    found = [
-        walk.digest(label) + walk.digest(member)
-        for base in cls.__mro__
-        if not is_own(base)
-        for label, member in _patches(base)
-    ]
-    if found:
-        walk.patched[cls] = combine("patched class", name, *found)
-    return walk.patched[cls]
-
-
-def _patches(cls: type) -> list[tuple[str, Any]]:
-    """List the members of an installed class that the user wrote; looked at again where a member is another."""
-    held = vars(cls)
-    if len(held) < _MANY:
-        return [pair for pair in held.items() if _is_patch(pair[1])]
-    members = list(held.values())
-    known, places = _judged.get(cls, ([], []))
-    if len(known) != len(members) or not all(map(operator.is_, known, members)):
-        places = [place for place, member in enumerate(members) if _is_patch(member)]
-        _judged[cls] = (members, places)
-    names = list(held) if places else []
-    return [(names[place], members[place]) for place in places]
-
-
-_MANY = 4  # members; the central classes of pandas and torch have hundreds
-_judged: dict[type, tuple[list[Any], list[int]]] = {}
-
-
-def _is_patch(member: Any) -> bool:
-    """Whether a member of an installed class was written by the user: a function, an accessor."""
-    if type(member) in _NEVER_OWN:
-        return False
-    if isinstance(member, property):
-        member = member.fget or member.fset
-    elif isinstance(member, (staticmethod, classmethod)):
-        member = member.__func__
-    else:
-        # An accessor of pandas; a partialmethod.
-        with contextlib.suppress(AttributeError):
-            inner = object.__getattribute__(member, "__dict__")
-            member = inner.get("_accessor", inner.get("func", member))
-    code = member if isinstance(member, (types.FunctionType, type)) else type(member)
-    return code.__module__ is not None and is_own(code)  # a library's generated methods may have no module
-
-
-_NEVER_OWN = frozenset({
-    str, int, float, bool, tuple, dict, list, set, frozenset, type(None), types.BuiltinFunctionType,
-    types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
-    types.GetSetDescriptorType, types.MemberDescriptorType,
-})  # fmt: skip
-
-
-def registered(cls: type) -> list[type]:
-    """List the classes registered with an abstract base class."""
-    if not isinstance(cls, abc.ABCMeta) or "_abc_impl" not in vars(cls):
-        return []
-    found = (reference() for reference in abc._get_dump(cls)[0])  # type: ignore[attr-defined]  # noqa: SLF001
-    return [one for one in found if one is not None]
-
-
-def members(cls: type) -> list[tuple[str, Any]]:
-    """List what a class's own body and later assignments put into it, in name order."""
-    hidden = _SKIPPED | {"__parameters__", "__orig_bases__"}
-    doc = {"__doc__"} if cls.__dict__.get("__doc__") is None else set()
-    if "__attrs_attrs__" in cls.__dict__:
-        hidden |= {"__hash__"}  # attrs writes a number into it that is another in each process
-    members = [
-        (name, member)
-        for name, member in cls.__dict__.items()
-        if name not in hidden | doc and not _BUILT.fullmatch(name) and not isinstance(member, _SLOT)
-    ]
-    return sorted(members, key=lambda item: item[0])
-
-
-_SLOT = types.MemberDescriptorType  # made from `__slots__`, unless something else was set in its place
+_WRAPPED = {*functools.WRAPPER_ASSIGNMENTS, "__wrapped__"}
 
 
 def module_rule(walk: Walk, value: types.ModuleType) -> bytes:

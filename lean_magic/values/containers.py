@@ -90,7 +90,7 @@ _FORMS = frozenset({
 # What pickle calls, or looks for on the object.
 _CALLED = frozenset({
     "__init__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "__setitem__", "append", "extend", "add",
-    "update",
+    "update", "items", "__iter__", "__len__",
 })  # fmt: skip
 _FORGETFUL = {collections.Counter, collections.defaultdict}  # they leave out attributes
 

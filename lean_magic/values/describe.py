@@ -5,6 +5,8 @@ from __future__ import annotations
 import types
 from typing import Any
 
+from lean_magic.values.origin import is_a
+
 __all__ = ["describe"]
 
 _LENGTH = 60
@@ -17,9 +19,9 @@ def describe(value: Any) -> str:
         return _short(repr(value if not isinstance(value, (str, bytes)) else value[: _LENGTH * 2]))
     if type(value) in (list, tuple, dict, set, frozenset):
         return _container(value)
-    if isinstance(value, types.FunctionType):
+    if is_a(value, types.FunctionType):
         return f"{value.__name__}()"
-    if isinstance(value, type):
+    if is_a(value, type):
         return f"class {value.__name__}"
     return _short(_array(value) or type(value).__qualname__)
 

@@ -20,17 +20,20 @@ from typing import Any
 
 from lean_magic.errors import Unstorable
 from lean_magic.values import memo
-from lean_magic.values.code_rules import importable
 from lean_magic.values.global_generators import reduced_global
+from lean_magic.values.naming import importable
 from lean_magic.values.over import finished_task, terminated_pool
 from lean_magic.values.stand_ins import STAND_INS, reduced_context
 from lean_magic.values.tracebacks import retraced, steps
 
-__all__ = ["REDUCERS", "closed_file", "exception", "late_reducer"]
+__all__ = ["REDUCERS", "STREAMS", "closed_file", "exception", "late_reducer"]
 
 
 def closed_file(obj: Any) -> Any:
     """Take a closed file apart. Raises Unstorable for an open one."""
+    stream = next((name for name in STREAMS if getattr(sys, name, None) is obj), None)
+    if stream is not None:
+        return getattr, (sys, stream)
     if isinstance(obj, (io.StringIO, io.BytesIO)):
         return (_make_closed_text, (type(obj),)) if obj.closed else NotImplemented
     if not obj.closed:
@@ -43,6 +46,9 @@ def closed_file(obj: Any) -> Any:
         str(getattr(obj, "mode", "r")),
         getattr(obj, "encoding", None),
     )
+
+
+STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
 
 
 def _make_closed_text(kind: Callable[[], Any]) -> Any:
@@ -88,7 +94,21 @@ def exception(obj: BaseException) -> Any:
         (*obj.__reduce__(), None)[:3] if own else (_make_exception, (type(obj), obj.args), vars(obj))
     )
     behind = obj.__cause__, obj.__context__, obj.__suppress_context__, obj.__traceback__
-    return call, args, (state or None, behind), None, None, _fill_exception
+    fields = {} if own else _fields(obj)
+    return call, args, (state or None, behind, fields), None, None, _fill_exception
+
+
+def _fields(obj: BaseException) -> dict[str, Any]:
+    """Give what an exception holds in C or in slots, such as the line of a SyntaxError."""
+    kinds = types.MemberDescriptorType, types.GetSetDescriptorType
+    names = [
+        name
+        for base in type(obj).__mro__
+        if base is not BaseException
+        for name, member in vars(base).items()
+        if isinstance(member, kinds) and not name.startswith("__")
+    ]
+    return {name: getattr(obj, name) for name in names if hasattr(obj, name)}
 
 
 def _make_exception(cls: type, args: tuple[Any, ...]) -> Any:
@@ -96,10 +116,13 @@ def _make_exception(cls: type, args: tuple[Any, ...]) -> Any:
     return cls.__new__(cls, *args)
 
 
-def _fill_exception(error: BaseException, kept: tuple[Any, tuple[Any, ...]]) -> None:
-    state, (cause, context, suppressed, trace) = kept
+def _fill_exception(error: BaseException, kept: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> None:
+    state, (cause, context, suppressed, trace), fields = kept
     if state:
         error.__setstate__(state)
+    for name, value in fields.items():
+        if getattr(error, name, fields) is not value:
+            setattr(error, name, value)
     error.__cause__, error.__context__, error.__traceback__ = cause, context, trace
     error.__suppress_context__ = suppressed  # setting the cause sets it, too
 

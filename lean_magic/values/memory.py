@@ -128,10 +128,15 @@ def overlaps(intervals: Iterable[Interval]) -> list[Interval]:
     return [Interval(device, start, end) for device, start, end, count in united if count > 1]
 
 
+_WRITEABLE = 0x400  # NPY_ARRAY_WRITEABLE
+
+
 def is_closed(value: Any) -> bool:
     """Whether an array refuses to be written to."""
-    flags = getattr(value, "flags", None)
-    return flags is not None and not flags.writeable
+    number = getattr(
+        getattr(value, "flags", None), "num", None
+    )  # numpy's, which to ask for `writeable` may warn
+    return number is not None and not number & _WRITEABLE
 
 
 def inside(interval: Interval, span: Interval) -> bool:

@@ -19,8 +19,10 @@ from typing import Any, NamedTuple
 __all__ = [
     "IMMUTABLE",
     "Origin",
+    "is_a",
     "is_local",
     "is_own",
+    "look_for_records",
     "module_of",
     "origin",
     "package_version",
@@ -113,6 +115,11 @@ def module_of(obj: Any) -> str:
 IMMUTABLE = 1 << 8  # Py_TPFLAGSIMMUTABLETYPE: a class written in C, which has no code to compare
 
 
+def is_a(value: Any, kinds: type | tuple[type, ...]) -> bool:
+    """Whether a value is of a class by its type alone; `isinstance` also asks the value, which may run its code."""
+    return issubclass(type(value), kinds)
+
+
 def is_own(obj: Any) -> bool:
     """Whether a function or class is the user's own, to be compared by content."""
     if isinstance(obj, type) and obj.__flags__ & IMMUTABLE:
@@ -172,7 +179,7 @@ def record_of(package: str) -> str | None:
     """
     for folder in sys.path:
         with contextlib.suppress(OSError):  # no folder: an archive, or nothing
-            names = [name for name in os.listdir(folder or ".") if _is_record(name, package.lower())]
+            names = _records(folder or ".", os.stat(folder or ".").st_mtime_ns).get(package.lower(), [])
             if names:
                 record = os.path.join(folder, names[0])
                 only = len(names) == 1 and names[0].endswith(_RECORD) and names[0].count("-") == 2
@@ -180,11 +187,28 @@ def record_of(package: str) -> str | None:
     return ""
 
 
-def _is_record(name: str, package: str) -> bool:
-    if not name.endswith((_RECORD, ".egg-info")) or name[0].lower() != package[:1]:
-        return False
-    stem = name.rpartition(".")[0].partition("-")[0]
-    return re.sub(r"[-_.]+", "_", stem).lower() == package
+@functools.lru_cache(maxsize=256)
+def _records(folder: str, changed: int) -> dict[str, list[str]]:
+    """Give the records in a folder by the names of their distributions; `changed` is when it last was (ns)."""
+    del changed
+    found: dict[str, list[str]] = {}
+    for name in os.listdir(folder):
+        if name.endswith((_RECORD, ".egg-info")):
+            stem = name.rpartition(".")[0].partition("-")[0]
+            found.setdefault(_normal(stem.lower()), []).append(name)
+    return found
+
+
+def _normal(name: str) -> str:
+    name = name.replace("-", "_").replace(".", "_")
+    return re.sub("_+", "_", name) if "__" in name else name
+
+
+def look_for_records() -> None:
+    """List what is installed, which the first cached cell would do."""
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            _records(folder or ".", os.stat(folder or ".").st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1)

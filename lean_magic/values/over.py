@@ -9,14 +9,14 @@ from typing import Any
 
 from lean_magic.errors import Unstorable
 
-__all__ = ["finished_task", "finished_thread", "terminated_pool"]
+__all__ = ["BLANK", "finished_task", "finished_thread", "terminated_pool"]
 
 
 def finished_thread(obj: threading.Thread) -> Any:
     """Take a thread apart that is over or was never started. Raises Unstorable for one that runs."""
     if obj.is_alive() or (type(obj).__module__ == "threading" and type(obj) is not threading.Thread):
         raise Unstorable(type(obj).__name__, "is a live thread", "join() it in the cell")
-    own = {name: value for name, value in vars(obj).items() if name not in _BLANK}
+    own = {name: value for name, value in vars(obj).items() if name not in BLANK}
     todo = None
     if obj.ident is None:
         told: Any = obj
@@ -24,7 +24,7 @@ def finished_thread(obj: threading.Thread) -> Any:
     return _make_thread, (type(obj),), (obj.name, obj.daemon, todo, own), None, None, _fill_thread
 
 
-_BLANK = frozenset(vars(threading.Thread(name="blank")))  # named, so that the next is numbered as it would be
+BLANK = frozenset(vars(threading.Thread(name="blank")))  # named, so that the next is numbered as it would be
 
 
 def _make_thread(cls: Any) -> Any:

@@ -28,11 +28,11 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import Adapter, adapters_for
 from lean_magic.values.class_members import reduced_class
 from lean_magic.values.code import facts
-from lean_magic.values.code_rules import importable
 from lean_magic.values.containers import may_forget, way_of, with_attributes
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
-from lean_magic.values.origin import is_own
+from lean_magic.values.naming import importable
+from lean_magic.values.origin import is_a, is_own
 from lean_magic.values.over import finished_thread
 from lean_magic.values.reading import Code, Space
 from lean_magic.values.reduced import (
@@ -109,7 +109,7 @@ class Writer(cloudpickle.Pickler):
         own = _REDUCERS.get(type(obj))
         if own is not None:
             return own(self, obj)
-        if isinstance(obj, type):
+        if is_a(obj, type):
             return reduced_class(super().reducer_override(obj), obj)
         ways = self._ways.get(type(obj))
         if ways is None:
@@ -286,7 +286,7 @@ def _way(cls: type) -> Callable[[Any], Any] | None:
 
 
 def _bare(obj: Any) -> Any:
-    make = types.SimpleNamespace.__new__ if isinstance(obj, types.SimpleNamespace) else object.__new__
+    make = types.SimpleNamespace.__new__ if is_a(obj, types.SimpleNamespace) else object.__new__
     return make, (type(obj),), (held_by(obj), slots_of(obj)), None, None, fill_attributes
 
 

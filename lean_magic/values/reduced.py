@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import copyreg
 import enum
 import functools
@@ -16,10 +17,11 @@ from typing import Any
 
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values.fingerprint import Walk, combine, leaf
-from lean_magic.values.origin import is_own, module_of, origin
+from lean_magic.values.origin import is_a, is_own, module_of, origin
 from lean_magic.values.singletons import place_of
 
 __all__ = [
+    "HEAP",
     "attributes",
     "dict_of",
     "fill_attributes",
@@ -42,9 +44,13 @@ def reduced(walk: Walk, value: Any) -> bytes:
     """Digest an object by its reduced form; raises Unfingerprintable if it has none."""
     walk.mark(value)
     walk.use_module(module_of(type(value)))
-    if isinstance(value, (set, frozenset)):
-        return combine("set", walk.digest(type(value)), walk.unordered(value), attributes(walk, value))
-    if shapes_itself(type(value)):
+    if is_a(value, (set, frozenset)):
+        solid = set if is_a(value, set) else frozenset
+        members = walk.unordered(solid.__iter__(value))
+        return combine("set", walk.digest(type(value)), members, attributes(walk, value))
+    if is_own(type(value)) and is_a(value, _OPEN) and not is_own(_shaper(type(value))):
+        return combine("own", walk.digest(type(value)), *_contained(walk, value), attributes(walk, value))
+    if shapes_itself(type(value)) or intercepts(type(value)):
         return combine("reduced", walk.digest(type(value)), attributes(walk, value))
     form = walk.keep(_reduce(value))
     if isinstance(form, str):
@@ -53,9 +59,25 @@ def reduced(walk: Walk, value: Any) -> bytes:
         place_of(value) if form[2:] == (None, None, None) else None
     )  # nothing tells it from others but that
     more = [leaf("singleton", ":".join(place).encode())] if place is not None else []
-    if _forgets(type(value)) and (held_by(value) or slots_of(value)):
+    may_forget = _forgets(type(value)) or is_own(_shaper(type(value)))
+    if may_forget and (held_by(value) or slots_of(value)):
         more.append(attributes(walk, value))
     return combine("reduced", walk.digest(type(value)), *_pieces(walk, form), *more)
+
+
+_OPEN = (dict, list, collections.deque)
+
+
+def _contained(walk: Walk, value: Any) -> list[bytes]:
+    """Digest what a dict, list or deque of the user's own class holds, without calling methods that are the user's."""
+    if isinstance(value, dict):
+        kind = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
+        pairs = list(kind.items(value))
+        more = (value.default_factory,) if isinstance(value, collections.defaultdict) else ()
+        return [walk.digests([item for pair in pairs for item in pair]), walk.digests(more)]
+    if isinstance(value, collections.deque):
+        return [walk.digests(list(collections.deque.__iter__(value))), walk.digest(value.maxlen)]
+    return [walk.digests(list.__getitem__(value, slice(None)))]
 
 
 def _forgets(cls: type) -> bool:
@@ -83,6 +105,8 @@ _FORMS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__"})
 
 def intercepts(cls: type) -> bool:
     """Whether code of the user's would run when pickle makes an object and sets its attributes."""
+    if issubclass(cls, enum.Enum):  # which makes its members once, by their names
+        return False
     asked = _ASKED | ({"__setattr__"} if copyreg._slotnames(cls) else set())  # type: ignore[attr-defined]  # noqa: SLF001
     return any(is_own(one) and not asked.isdisjoint(vars(one)) for one in cls.__mro__) and is_plain(cls)
 
@@ -123,8 +147,8 @@ def needs_arguments(cls: Any) -> bool:
 
 _PICKLING = _FORMS | {"__setstate__", "__getnewargs__", "__getnewargs_ex__"}
 _ASKED = frozenset(
-    {"__getattr__", "__getattribute__", "__setstate__"}
-)  # pickle looks for the last on the object
+    {"__getattr__", "__getattribute__", "__setstate__", "__new__"}
+)  # pickle looks for the last but one on the object, and calls the last
 
 
 def _reduce(value: Any) -> Any:
@@ -171,13 +195,13 @@ def is_plain(cls: type) -> bool:
     """Whether instances are nothing but attributes: no state of C's below them."""
     while cls not in (object, types.SimpleNamespace):
         base = cls.__base__
-        if base is None or not cls.__flags__ & _HEAP or cls.__basicsize__ - base.__basicsize__ > _room(cls):
+        if base is None or not cls.__flags__ & HEAP or cls.__basicsize__ - base.__basicsize__ > _room(cls):
             return False
         cls = base
     return True
 
 
-_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a `class` statement, or by a C module with room of its own
+HEAP = 1 << 9  # Py_TPFLAGSHEAPTYPE: made by a `class` statement, or by a C module with room of its own
 
 
 def _room(cls: type) -> int:
@@ -236,8 +260,18 @@ def slots_of(value: Any) -> dict[str, Any]:
     """Give what the slots of an object hold."""
     names = copyreg._slotnames(type(value))  # type: ignore[attr-defined]  # noqa: SLF001
     return {
-        name: getattr(value, name) for name in names if is_slot(type(value), name) and hasattr(value, name)
+        name: object.__getattribute__(value, name)
+        for name in names
+        if is_slot(type(value), name) and _is_filled(value, name)
     }
+
+
+def _is_filled(value: Any, name: str) -> bool:
+    try:
+        object.__getattribute__(value, name)
+    except AttributeError:
+        return False
+    return True
 
 
 def fill_attributes(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
@@ -266,7 +300,7 @@ def held_by(value: Any) -> dict[str, Any]:
 
     A partial of a partial becomes one, unless the inner one has a `__dict__`.
     """
-    if isinstance(value, functools.partial):
+    if is_a(value, functools.partial):
         form: Any = functools.partial.__reduce__(value)
         return dict(form[2][3] or {})
     return dict(dict_of(value))

@@ -21,20 +21,21 @@ import random
 import re
 import struct
 import sys
+import threading
 import types
 import typing
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from lean_magic.values import code_rules, logger_rules
+from lean_magic.values import code_rules, logger_rules, over_rules
 from lean_magic.values.adapters import adapters_for
+from lean_magic.values.class_rules import class_rule
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
 from lean_magic.values.global_generators import digest_of_global
 from lean_magic.values.plain import each, note_path, ordered, whole
 from lean_magic.values.reduced import attributes, reduced, set_on_member
 from lean_magic.values.stand_ins import SCANS
-from lean_magic.values.tracebacks import steps
 
 __all__ = ["rule_for"]
 
@@ -52,7 +53,7 @@ def rule_for(cls: type) -> Rule:
 
 def _find(cls: type) -> Rule:
     if issubclass(cls, io.IOBase) and not issubclass(cls, (io.StringIO, io.BytesIO)):
-        return _file
+        return over_rules.file_rule
     known = (rule for kinds, rule in _BY_BASE if issubclass(cls, kinds))
     told = (adapter.rule(cls) for adapter in adapters_for(cls))
     return next((rule for rule in (*known, *told) if rule is not None), reduced)
@@ -143,13 +144,6 @@ def _weak(walk: Walk, value: weakref.ref[Any]) -> bytes:
     return combine("weakref", walk.digest(target))
 
 
-def _constant(walk: Walk, value: Any) -> bytes:
-    """Digest an object that holds no content but whether it is held."""
-    del walk
-    held = value.locked() if hasattr(value, "locked") else "count=0" not in repr(value)
-    return combine("lock", type(value).__qualname__.encode(), b"held" if held else b"free")
-
-
 def _environment(walk: Walk, value: Any) -> bytes:
     """Digest the environment of the process, of which only what a cell reads counts, as it reads it."""
     if value is os.environ or value is getattr(os, "environb", None):
@@ -169,23 +163,6 @@ def _type_variable(walk: Walk, value: Any) -> bytes:
     )
     said = [walk.digest(getattr(value, name, None)) for name in names]
     return combine("type variable", leaf("", type(value).__name__.encode()), *said)
-
-
-def _live(walk: Walk, value: Any) -> bytes:
-    if getattr(value, "gi_frame", value) is None:
-        return combine("finished generator")
-    raise walk.fail(
-        value, f"is a live {type(value).__name__}, whose rest cannot be compared", "pass a list instead"
-    )
-
-
-def _error(walk: Walk, value: BaseException) -> bytes:
-    """Digest an exception with those behind it and the lines it came by, all of which its printed form shows."""
-    lines = [f"{code.co_name} {line}" for code, _, line in steps(value.__traceback__)]
-    behind = value.__cause__, value.__context__, value.__suppress_context__
-    return combine(
-        "error", reduced(walk, value), leaf("lines", "\n".join(lines).encode()), *map(walk.digest, behind)
-    )
 
 
 def _pattern(walk: Walk, value: re.Pattern[Any]) -> bytes:
@@ -223,15 +200,6 @@ def _partial(walk: Walk, value: functools.partial[Any]) -> bytes:
     walk.mark(value)
     parts = value.func, value.args, value.keywords
     return combine("partial", *map(walk.digest, parts), attributes(walk, value))
-
-
-def _file(walk: Walk, value: io.IOBase) -> bytes:
-    """Digest a closed file by what is known of it; an open one has no content to compare."""
-    if not value.closed:
-        return reduced(walk, value)
-    walk.mark(value)
-    said = str(getattr(value, "name", "")), str(getattr(value, "mode", "")), getattr(value, "encoding", None)
-    return combine("closed", walk.digest(type(value)), walk.digest(said))
 
 
 def _random(walk: Walk, value: random.Random) -> bytes:
@@ -280,8 +248,9 @@ _PLAIN: dict[type, Rule] = {
 
 _BY_BASE: tuple[tuple[Any, Rule], ...] = (
     (enum.Enum, _enum_member),
-    (type, code_rules.class_rule),
-    (BaseException, _error),
+    (type, class_rule),
+    (BaseException, over_rules.error_rule),
+    (threading.Thread, over_rules.thread_rule),
     (logging.Logger, logger_rules.logger_rule),
     ((logging.Handler, logging.Formatter), logger_rules.settings_rule),
     (types.ModuleType, code_rules.module_rule),
@@ -312,11 +281,11 @@ _RULES: dict[type, Rule] = {
     staticmethod: code_rules.wrapped_rule,
     classmethod: code_rules.wrapped_rule,
     json.scanner.make_scanner: _scanner,
-    types.GeneratorType: _live,
-    types.CoroutineType: _live,
-    types.AsyncGeneratorType: _live,
-    types.FrameType: _live,
-    types.TracebackType: _live,
+    types.GeneratorType: over_rules.live_rule,
+    types.CoroutineType: over_rules.live_rule,
+    types.AsyncGeneratorType: over_rules.live_rule,
+    types.FrameType: over_rules.live_rule,
+    types.TracebackType: over_rules.live_rule,
     re.Match: _match,
     random.Random: _random,
     weakref.ref: _weak,
@@ -326,8 +295,8 @@ _RULES: dict[type, Rule] = {
     typing.ParamSpec: _type_variable,
     typing.TypeVarTuple: _type_variable,
     typing.NewType: _type_variable,
-    type(__import__("threading").Lock()): _constant,
-    type(__import__("threading").RLock()): _constant,
+    type(threading.Lock()): over_rules.constant_rule,
+    type(threading.RLock()): over_rules.constant_rule,
     type(functools.lru_cache(lambda: 0)): code_rules.lru_rule,
 }
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lean_magic.errors import Unstorable
-from lean_magic.values.code_rules import importable
+from lean_magic.values.naming import importable
 from lean_magic.values.origin import is_own
 
 __all__ = ["SCANS", "STAND_INS", "known_places", "reduced_context"]

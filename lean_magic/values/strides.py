@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lean_magic.values.memory import LayoutChanged
 
 __all__ = ["View", "moved"]
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """A view inside an array: its shape, its strides, and where it starts; all in bytes, or all in elements."""
 
     shape: Sequence[int]
