@@ -18,6 +18,11 @@ from lean_magic.values.owners import SETTERS, Owner, containers, held, owner_of,
 __all__ = ["Attributes"]
 
 _GONE = "<gone>"
+_CHANGES = {
+    "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault",
+    "sort", "update",
+}  # fmt: skip
+_ACCESSORS = {"Accessor", "CachedAccessor", "NameSpace"}
 _REGISTERS = ("_accessor", "_namespace")  # pandas and polars hang these on their classes
 
 
@@ -84,7 +89,13 @@ class Attributes(Recorder):
 
     def _must_be_kept(self, run: Run) -> None:
         """Refuse changes in what libraries keep, such as `nltk.data.path.append(…)`. Raises Unstorable."""
-        for label, now in _contents(run).items():
+        now_there = _contents(run)
+        fresh = sorted(now_there.keys() - self._contents.keys())
+        said = {chain[-1] for chains in run.loads.values() for chain in chains if chain}
+        if fresh and (run.in_place or not said.isdisjoint(_CHANGES)):
+            why = "of a library that this cell loads may have been changed"
+            raise Unstorable(fresh[0], why, "import the library in a cell before")
+        for label, now in now_there.items():
             before = self._contents.get(label, now)
             if len(before) != len(now) or not all(map(_is_same, before, now)):
                 raise Unstorable(label, "was changed inside a library", "change it in a cell of its own")
@@ -170,6 +181,8 @@ def _classes(packages: Iterable[str]) -> dict[type, dict[str, Any]]:
 def _set(owner: Any, attribute: str, value: Any) -> None:
     if type(value) is not str or value != _GONE:
         setattr(owner, attribute, value)
+        if type(value).__name__ in _ACCESSORS:
+            owner._accessors.add(attribute)  # noqa: SLF001  which is how libraries know them
     elif attribute in getattr(owner, "__dict__", {}):
         delattr(owner, attribute)
 

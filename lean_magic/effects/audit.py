@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from lean_magic.effects import unseen
 from lean_magic.effects.contents import is_ours, unwatched
+from lean_magic.values.origin import origin
 
 __all__ = ["Listener", "install_hook", "watching"]
 
@@ -122,10 +123,14 @@ _DESCRIPTOR = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "os.t
 
 def _imports() -> bool:
     """Whether it is Python that looks for a module or a package, which are in the key in their own way."""
-    asks = str(sys._getframe(3).f_globals.get("__name__", ""))  # noqa: SLF001
-    return asks.partition(".")[0] in {
-        "importlib",
-        "_frozen_importlib_external",
-        "pkgutil",
-        "importlib_metadata",
-    }
+    frame: Any = sys._getframe(3)  # noqa: SLF001
+    asks = _package(frame)
+    while frame is not None and _package(frame) == "pkgutil":
+        frame = frame.f_back
+    if asks == "pkgutil" and frame is not None and origin(str(frame.f_globals.get("__name__"))).own:
+        return False  # code of the user's looks for its plugins
+    return asks in {"importlib", "_frozen_importlib_external", "pkgutil", "importlib_metadata"}
+
+
+def _package(frame: Any) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]

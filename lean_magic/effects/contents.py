@@ -120,8 +120,10 @@ _BY_TOOLS = {"__pycache__", ".ipynb_checkpoints"}
 
 
 def listing(name: str, own: list[str]) -> list[str] | None:
-    """List a folder without `own`; None if it is none."""
+    """List a folder without `own`, the folders in it with a slash at the end; None if it is none."""
     try:
-        return sorted(entry for entry in os.listdir(name) if entry not in _BY_TOOLS and entry not in own)
+        with os.scandir(name) as found:
+            entries = [entry for entry in found if entry.name not in _BY_TOOLS and entry.name not in own]
+            return sorted(entry.name + os.sep * entry.is_dir() for entry in entries)
     except OSError:
         return None

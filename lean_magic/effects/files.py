@@ -6,6 +6,7 @@ strings name (unseen.py).
 
 from __future__ import annotations
 
+import _compat_pickle
 import contextlib
 import os
 import sys
@@ -20,11 +21,11 @@ from lean_magic.effects.contents import (
     below,
     digest_of,
     ignored,
-    listing,
     package_of,
     stat_of,
     unwatched,
 )
+from lean_magic.effects.listings import Listings, differ
 from lean_magic.effects.opened import Opened, places
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.written import kind_of, left_at, put_back
@@ -50,13 +51,14 @@ class Files(Recorder):
         self._databases: dict[str, tuple[int, ...] | None] = {}
         self._timed: set[str] = set()
         self._folders_made: set[str] = set()
-        self._listed: dict[str, list[Any]] = {}
+        self._listings = Listings()
         self._packages: set[str] = set()
         self._unpickled: set[tuple[str, str]] = set()
         self._modules: set[str] = set()
         self._folders: dict[str, dict[str, Any]] = {}
         self._opened = Opened()
         self._count = 0
+        self._is_link = False
         self._start = ""
 
     def begin(self, run: Run) -> None:
@@ -101,19 +103,23 @@ class Files(Recorder):
             name = self._name(path)
             if ignored(name):
                 continue
-            for inner in below(name) if event == "shutil.rmtree" else ():
-                self._write(inner, matters=False)
+            if event == "shutil.rmtree":
+                self._listings.cleared.add(name)
+                for inner in below(name):
+                    self._write(inner, matters=False)
             if event == "os.mkdir":
                 self._folders_made.add(name)
             if event == "os.utime":
                 self._timed.add(name)
+            self._is_link |= event == "os.link"
             self._write(name, matters=True)
 
     def _write(self, name: str, *, matters: bool) -> None:
         """Note a file that is about to be written, with what it holds until then, if that matters."""
         if name in self._written:
             return
-        self._was[name] = kind_of(name)
+        self._was[name] = "" if self._is_new(name) else kind_of(name)
+        matters = matters and not self._is_new(name)
         if matters:
             self._digests[name] = _UNKNOWN
             # Digesting opens the file, which is no reading of the cell's; what fails here must not fail the cell.
@@ -121,6 +127,13 @@ class Files(Recorder):
                 self._digests[name] = self._observe(name, stat_of(name))
         self._read.pop(name, None)
         self._written.add(name)
+
+    def _is_new(self, name: str) -> bool:
+        """Whether a file was not there before the cell: a library in C has written it."""
+        folder = os.path.dirname(name) or "."
+        return any(
+            os.path.normpath(place) == folder and name not in files for place, files in self._folders.items()
+        )
 
     def wrote(self, name: str) -> bool:
         """Tell whether the cell has written to a path so far."""
@@ -135,24 +148,16 @@ class Files(Recorder):
 
     def listed(self, path: str) -> None:
         """Note a folder that is listed."""
-        if not ignored(name := self._name(path)) and name not in self._listed:
-            with unwatched():
-                self._listed[name] = self._entries(name)
+        if not ignored(name := self._name(path)):
+            self._listings.see(name, self._written)
 
     def unpickled(self, module: str, name: str) -> None:
         """Note what a pickle looks up: code that the text of the cell need not name."""
         home = origin(module)
-        if home.own:
+        if home.own and module not in _compat_pickle.IMPORT_MAPPING:  # names of Python 2
             self._unpickled.add((module, name.partition(".")[0]))
         elif home.installed:
             self._packages.add(home.package)
-
-    def _entries(self, name: str) -> list[Any]:
-        """List a folder as the cell found it: [what is there, the names left out, which are the cell's own doing]."""
-        own = sorted(
-            os.path.basename(path) for path in self._written if (os.path.dirname(path) or ".") == name
-        )
-        return [listing(name, own), own]
 
     def _name(self, path: str) -> str:
         """Keep a path as it was given, so that an entry is right in another folder; absolute after a chdir."""
@@ -166,6 +171,8 @@ class Files(Recorder):
         """Digest what was read, keep what was written. Raises Unstorable for what cannot be put back."""
         self.cancel(run)
         unseen.must_be_seen(run)
+        if self._is_link:
+            raise Unstorable("os.link", "makes two names of one file", "call it in a cell of its own")
         unseen.must_be_read(run, self._unpickled)
         self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
         run.unseen.update((unseen.written(self._folders) | self._in_new_folders()) - self._written)
@@ -174,15 +181,20 @@ class Files(Recorder):
             if self._read[name] == stat_of(name):
                 del self._read[name]  # as the cell had written it
         run.written.update(self._written)
-        run.listed.update(self._listed)
+        run.listed.update(self._listings.found)
         seen = self._read.keys() | self._written
+        own = self._written | {os.path.abspath(name) for name in self._written}
         named = {
-            os.path.normpath(name): deep for name, deep in unseen.named(run) if name not in self._written
+            os.path.normpath(name): deep
+            for name, deep in unseen.named(run)
+            if own.isdisjoint((name, os.path.abspath(name)))
         }
         for name, deep in named.items():
             self._named(name, deep=deep)
         for place in unseen.guessed(run, named):
-            self._listed.setdefault(place, self._entries(place))[2:] = [unseen.crowd(place, deep=False)]
+            self._listings.count(place, self._written, deep=False)
+        for path in self._reloaded(run):
+            self._read.setdefault(path, stat_of(path))
         self._out_of_sight(run, seen)
         # Sources of modules are in the key in their own way, unless they were loaded out of its sight.
         sources = {os.path.normpath(path) for path in self._module_files(run)}
@@ -195,28 +207,32 @@ class Files(Recorder):
         makes = self._folders_made if "exist_ok" in run.strings | run.words else set[str]()
         told = {
             "files": {name: known for name, known in {**files, **self._digests}.items() if name not in makes},
-            "folders": {name: found for name, found in self._listed.items() if self._was_there(name)},
+            **self._listings.told(lambda name: self._counts(name, set()), self._was, self._written),
             "packages": {name: package_version(name) for name in sorted(self._packages)},
             "at": time.time_ns(),
         }
+        told["here"] = self._start if self._is_of_here(run, told) else ""
         return Record(told, *left_at(self._written, self._was, self._timed))
+
+    def _is_of_here(self, run: Run, told: dict[str, Any]) -> bool:
+        """Whether a library has made a path in the working folder absolute, which elsewhere would be another."""
+        named = tuple(text.rstrip(os.sep) for text in run.strings if os.path.isabs(text))
+        names = {*told["files"], *told["folders"], *self._written}
+        inside = (name for name in names if name.startswith(self._start + os.sep) or name == self._start)
+        return any(not name.startswith(named) for name in inside)
 
     def _in_new_folders(self) -> set[str]:
         """Name all that lies in folders that the cell made, whoever put it there."""
         made = [name for name in self._written if not self._was.get(name) and kind_of(name) == "folder"]
         return {os.path.normpath(inner) for name in made for inner in below(name)}
 
-    def _was_there(self, name: str) -> bool:
-        """Whether a folder is the user's and was there before the cell."""
-        return self._counts(name, set()) and self._was.get(name, "folder") != ""
-
     def _named(self, name: str, *, deep: bool) -> None:
         if not os.path.isdir(name):
             self._read.setdefault(name, stat_of(name))
             return
-        listed = self._listed.setdefault(name, self._entries(name))
+        self._listings.see(name, self._written)
         if deep and not ignored(name):
-            listed[2:] = [unseen.crowd(name, deep=True)]
+            self._listings.count(name, self._written, deep=True)
             for inner in unseen.files_below(name):
                 if inner not in self._written:
                     self._read.setdefault(inner, stat_of(inner))
@@ -228,15 +244,22 @@ class Files(Recorder):
             stat = stat_of(name) if os.path.isfile(name) and not ignored(name) else None
             if stat is not None and not opened.is_changed(name, stat[1]):
                 self._read.setdefault(name, stat)
-        for folder in opened.listings(self._listed, run.cache):
-            self._listed[folder] = self._entries(folder)
+        for folder in opened.listings(self._listings.found, run.cache):
+            self._listings.see(folder, self._written)
         for folder in opened.folders(run.cache) if opened.lost else ():
-            self._listed.setdefault(folder, self._entries(folder))[2:] = [unseen.crowd(folder, deep=False)]
+            self._listings.count(folder, self._written, deep=False)
+
+    def _reloaded(self, run: Run) -> Iterable[str]:
+        """Give the sources that `importlib.reload` may read, from Python's own cache of them."""
+        for module in list(sys.modules.values()) if "reload" in run.words else ():
+            path = str(getattr(module, "__file__", None) or "")
+            if path.endswith(".py") and path_origin(os.path.abspath(path)) == "local":
+                yield os.path.normpath(path)
 
     def _module_files(self, run: Run) -> Iterable[str]:
         for name, module in list(sys.modules.items()):
             path = getattr(module, "__file__", None)
-            if path and (name in self._modules or name in run.modules):
+            if path and name in run.modules and "reload" not in run.words:
                 yield path
 
     def _counts(self, name: str, sources: set[str]) -> bool:
@@ -262,16 +285,15 @@ class Files(Recorder):
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare every file and folder the run read."""
         del run
+        if observed["here"] and observed["here"] != os.getcwd():
+            return f"the working folder is another: {observed['here']}"
         for name, known in observed["files"].items():
             if not _same(name, known, observed["at"]):
                 return f"file {name} {'changed' if os.path.exists(name) and known else 'is there or not'}"
-        for name, (there, own, *crowd) in observed["folders"].items():
-            if listing(name, own) != there or any(one != unseen.crowd(name, deep=one[0]) for one in crowd):
-                return f"folder {name} has other files"
         for name, version in observed["packages"].items():
             if package_version(name) != version:
                 return f"package {name}: {version} → {package_version(name)}"
-        return ""
+        return differ(observed)
 
     def include(self, record: Record) -> None:
         """Count as read and written what a cell inside read and wrote, except what this one wrote before."""
@@ -283,13 +305,17 @@ class Files(Recorder):
         for name in record.effects.keys() - self._written:
             self._was.setdefault(name, kind_of(name))
         self._written |= set(record.effects)
-        self._listed = {**record.observed["folders"], **self._listed}
+        self._listings.found = {**record.observed["folders"], **self._listings.found}
         self._packages |= set(record.observed["packages"])
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Put back the files the cell wrote, where they are not there as it left them."""
         del run
-        put_back(record.effects, record.values, undo)
+        try:
+            put_back(record.effects, record.values, undo)
+        except OSError as error:  # such as a folder to be removed in which something else lies now
+            why = f"cannot be put back as the cell left them ({error.strerror}: {error.filename})"
+            raise Unstorable("files", why) from error
 
 
 def is_written(name: str) -> bool:

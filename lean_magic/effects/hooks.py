@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from lean_magic.effects.printers import printers
 from lean_magic.effects.recorder import Run
-from lean_magic.values.code_rules import registered
+from lean_magic.values.class_rules import registered
 from lean_magic.values.origin import origin
 
 __all__ = ["hooks"]
@@ -37,6 +37,9 @@ def hooks(run: Run) -> dict[str, Any]:
     said = run.words | run.constants
     if "modules" in said:
         found["sys.modules"] = _made_by_hand()
+        found["a module in sys.modules"] = _Growing(
+            (name, id(one)) for name, one in list(sys.modules.items())
+        )
     if "atexit" in said | set(run.imports):
         found["atexit"] = atexit._ncallbacks()  # noqa: SLF001  there is no public way to ask
     if "signal" in said:
@@ -65,10 +68,29 @@ _ASKED: dict[str, tuple[str, Callable[[], Any]]] = {
     "tracemalloc": ("tracemalloc", lambda: _told("tracemalloc", "is_tracing")),
     "faulthandler": ("faulthandler", lambda: _told("faulthandler", "is_enabled")),
     "stack_size": ("threading.stack_size", object),  # to ask would set it
+    "ion": ("pyplot.ion()", lambda: _told("matplotlib", "is_interactive")),
+    "ioff": ("pyplot.ioff()", lambda: _told("matplotlib", "is_interactive")),
+    "meta_path": ("sys.meta_path", lambda: list(sys.meta_path)),
+    "path_hooks": ("sys.path_hooks", lambda: list(sys.path_hooks)),
+    "setLogRecordFactory": ("logging.setLogRecordFactory", logging.getLogRecordFactory),
+    "set_coroutine_origin_tracking_depth": ("sys", sys.get_coroutine_origin_tracking_depth),
+    "set_asyncgen_hooks": ("sys.set_asyncgen_hooks", sys.get_asyncgen_hooks),
+    "putenv": ("os.putenv", object),
+    "unsetenv": ("os.unsetenv", object),
+    "YAMLObject": ("yaml", object),  # its metaclass registers the class
     "tzset": ("the time zone", lambda: (time.tzname, time.timezone)),
     "setrlimit": ("setrlimit", object),
     "sched_setaffinity": ("sched_setaffinity", object),
 }
+
+
+class _Growing(frozenset[Any]):
+    """Differs from what was there before only if that is no longer there."""
+
+    def __ne__(self, before: object) -> bool:
+        return not cast("AbstractSet[Any]", before) <= self
+
+    __hash__ = frozenset.__hash__
 
 
 def _told(module: str, question: str) -> bool:
@@ -114,6 +136,26 @@ def _finalizers(run: Run) -> set[Any]:
     return set(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
+def _outputs(run: Run) -> list[tuple[int, Any]]:
+    found = run.namespace.get("_oh")
+    return list(found.items()) if type(found) is dict else []
+
+
+def _mocks(run: Run) -> list[int]:
+    """Give the patches of `unittest.mock` that are in force beyond a `with` or a decorator."""
+    del run
+    mock: Any = sys.modules.get("unittest.mock")
+    return list(map(id, mock._patch._active_patches)) if mock is not None else []  # noqa: SLF001
+
+
+def _loop(run: Run) -> Any:
+    """Give the settings of the event loop that runs the cells."""
+    del run
+    loops: Any = sys.modules.get("asyncio.events")
+    loop = loops._get_running_loop() if loops is not None else None  # noqa: SLF001  else there may be none
+    return loop is not None and (loop.get_debug(), loop.get_exception_handler())
+
+
 def _registrations(run: Run) -> int:
     """Count what is registered with abstract base classes, but for those of the notebook."""
     return cast("int", abc.get_cache_token()) - _own_registrations(run)
@@ -123,7 +165,10 @@ def _registrations(run: Run) -> int:
 _LOOKED_AT: tuple[tuple[AbstractSet[str], str, Callable[[Run], Any]], ...] = (
     (_PRINTERS, "a function that shows objects", lambda run: printers(run.shell)),
     (_ON_LOGGERS, "a handler of a logger", _loggers),
+    ({"Out", "_oh"}, "Out", lambda run: _Growing((place, id(one)) for place, one in _outputs(run))),
     ({"finalize"}, "weakref.finalize", _finalizers),
+    ({"start", "stop", "stopall", "patch"}, "a patch of unittest.mock", _mocks),
+    ({"set_debug", "set_exception_handler"}, "a setting of the event loop", _loop),
     ({"register"}, "an abstract base class of a library", _registrations),
 )
 
@@ -136,7 +181,7 @@ def _handler(one: signal.Signals) -> Any:
 
 
 def _made_by_hand() -> frozenset[tuple[str, int]]:
-    """Name the modules that no import can find."""
+    """Name the modules that no import can find, and what stands in the place of one."""
     modules = list(sys.modules.items())
     return frozenset(
         (name, id(module)) for name, module in modules if name != "__main__" and not _has_spec(module)
@@ -144,6 +189,8 @@ def _made_by_hand() -> frozenset[tuple[str, int]]:
 
 
 def _has_spec(module: Any) -> bool:
+    if module is None:  # which keeps a module from being imported
+        return False
     return not isinstance(module, types.ModuleType) or vars(module).get("__spec__") is not None
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from lean_magic.effects.contents import ignored
 from lean_magic.effects.recorder import Run
+from lean_magic.effects.unseen import at_home
 
 __all__ = ["Opened", "places"]
 
@@ -48,7 +49,7 @@ def places(run: Run) -> Iterator[tuple[str, bool]]:
     """Give the folders in which a cell may open files, and whether those below count, too."""
     yield ".", True
     found: set[str] = set()
-    for text in run.strings | {text for text in run.inner if os.sep in text}:
+    for text in run.strings | {text for text in run.inner if os.sep in text} | at_home(run):
         if 0 < len(text) < 1000 and "\0" not in text and "\n" not in text:
             found.add(text if os.path.isdir(text) else os.path.dirname(text))
     for folder in sorted({os.path.normpath(folder) for folder in found if folder} - {".", os.sep}):

@@ -7,16 +7,17 @@ hold stays as it is where the entry is replayed.
 from __future__ import annotations
 
 import contextlib
+import decimal
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.settings import GONE, KINDS
 from lean_magic.errors import Unstorable
 
-__all__ = ["Process"]
+__all__ = ["Process", "searching"]
 
 # Set by libraries for themselves as they are loaded, or by the front end.
 _NOISE = {
@@ -34,17 +35,19 @@ class Process(Recorder):
         self._before: dict[str, dict[str, Any]] = {}
         self._filters: list[Any] = []
         self._path: list[str] = []
+        self._flags = 0
+        self._context = decimal.getcontext()
 
     def begin(self, run: Run) -> None:
         """Take down every setting."""
-        del run
+        self._flags = _flags(run)
+        self._context = decimal.getcontext()
         self._before = {kind: settings.get() for kind, settings in KINDS.items()}
         self._filters = list(warnings.filters)
         self._path = list(sys.path)
 
     def end(self, run: Run) -> Record:
         """Collect what the cell changed. Raises Unstorable for what cannot be put back."""
-        del run
         changed: dict[str, dict[str, Any]] = {}
         for kind, settings in KINDS.items():
             now = settings.get()
@@ -53,14 +56,29 @@ class Process(Recorder):
             if names:
                 changed[kind] = names
         effects: dict[str, Any] = {kind: sorted(names) for kind, names in changed.items()}
-        added = _added_filters(self._filters, list(warnings.filters))
-        return Record(
-            None, effects, {"settings": changed, "filters": added, "path": _moves(self._path, sys.path)}
-        )
+        if any(moves := _moves(self._path, sys.path)):
+            effects["path"] = moves
+        filters = list(warnings.filters)
+        behind = _behind(self._filters, filters)
+        added = _added_filters(self._filters, filters[: len(filters) - len(behind)])
+        own = decimal.getcontext()
+        values = {
+            "settings": changed,
+            "filters": added,
+            "behind": behind,
+            "flags": _flags(run) & ~self._flags,
+            "context": None if own is self._context else own,
+        }
+        return Record(None, effects, values)
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Set what the cell set."""
-        del run
+        # What is imported from `__future__` holds for the cells that are compiled from now on.
+        if record.values["flags"]:
+            run.shell.compile.flags |= record.values["flags"]
+        if record.values["context"] is not None:
+            undo.callback(decimal.setcontext, decimal.getcontext())
+            decimal.setcontext(record.values["context"])
         for kind, names in record.values["settings"].items():
             before = KINDS[kind].get()
             for name, value in names.items():
@@ -68,14 +86,34 @@ class Process(Recorder):
                     undo.callback(KINDS[kind].put, name, before.get(name, GONE))
                 KINDS[kind].put(name, value)
         undo.callback(_restore, list(sys.path), list(warnings.filters))
-        front, back, gone = record.values["path"]
-        sys.path[:] = [*front, *(entry for entry in sys.path if entry not in gone), *back]
+        sys.path[:] = _moved(record.effects)
         for item in reversed(record.values["filters"]):
             if item in warnings.filters:  # a library that was loaded again has set it
                 warnings.filters.remove(item)  # type: ignore[attr-defined]
             warnings.filters.insert(0, item)  # type: ignore[attr-defined]
-        if record.values["filters"]:
+        behind = [item for item in record.values["behind"] if item not in warnings.filters]
+        warnings.filters.extend(behind)  # type: ignore[attr-defined]
+        if record.values["filters"] or behind:
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does
+
+
+def _flags(run: Run) -> int:
+    return int(getattr(getattr(getattr(run, "shell", None), "compile", None), "flags", 0))
+
+
+@contextlib.contextmanager
+def searching(effects: Mapping[str, Any]) -> Iterator[None]:
+    """Look for modules inside where the cell has: what it leaves may lie in one that only its `sys.path` finds."""
+    before, sys.path[:] = list(sys.path), _moved(effects)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _moved(effects: Mapping[str, Any]) -> list[str]:
+    front, back, gone = effects.get("path", ([], [], []))
+    return [*front, *(entry for entry in sys.path if entry not in gone), *back]
 
 
 def _restore(path: list[str], filters: list[Any]) -> None:
@@ -94,14 +132,20 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, A
     return changed | {name: GONE for name in before if name not in after and name not in _NOISE}
 
 
-def _moves(before: list[str], after: list[str]) -> tuple[list[str], list[str], list[str]]:
+def _moves(before: list[str], after: list[str]) -> list[list[str]]:
     """Say what was put in front, put at the end, and taken out of `sys.path`. Raises Unstorable for more."""
     gone = [entry for entry in before if entry not in after]
     kept = [entry for entry in before if entry in after]
     for start in range(len(after) - len(kept) + 1):
         if after[start : start + len(kept)] == kept:
-            return after[:start], after[start + len(kept) :], gone
+            return [after[:start], after[start + len(kept) :], gone]
     raise Unstorable("sys.path", "was rearranged", "set it in a cell of its own")
+
+
+def _behind(before: list[Any], after: list[Any]) -> list[Any]:
+    """Give the filters that were put behind all others (`append=True`)."""
+    last = max((place for place, item in enumerate(after) if item in before), default=len(after) - 1)
+    return after[last + 1 :]
 
 
 def _added_filters(before: list[Any], after: list[Any]) -> list[Any]:

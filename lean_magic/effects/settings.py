@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import locale
 import logging
+import operator
 import os
 import sys
 from collections.abc import Callable
@@ -53,6 +54,18 @@ def _put_rc(name: str, value: Any) -> None:
     import matplotlib as mpl
 
     dict.__setitem__(mpl.rcParams, name, value)
+
+
+def _pyplot() -> dict[str, Any]:
+    module = sys.modules.get("matplotlib.pyplot")
+    return {"pyplot loaded": module._backend_mod is not None} if module is not None else {}  # noqa: SLF001
+
+
+def _put_pyplot(name: str, value: Any) -> None:
+    """Load pyplot's backend, as the first figure does, which lets figures be shown as pictures."""
+    del name
+    if value is True:
+        sys.modules["matplotlib.pyplot"]._get_backend_mod()  # noqa: SLF001
 
 
 def _pandas_options() -> tuple[Any, list[str]]:
@@ -217,6 +230,7 @@ def _process() -> dict[str, Any]:
         "locale": locale.setlocale(locale.LC_ALL),
         "umask": mask,
         "recursion limit": sys.getrecursionlimit(),
+        "sys.argv": list(sys.argv),
     }
 
 
@@ -226,6 +240,7 @@ def _put_process(name: str, value: Any) -> None:
         "locale": lambda wanted: locale.setlocale(locale.LC_ALL, wanted),
         "umask": os.umask,
         "recursion limit": sys.setrecursionlimit,
+        "sys.argv": lambda wanted: operator.setitem(sys.argv, slice(None), wanted),
     }
     put[name](value)
 
@@ -233,6 +248,7 @@ def _put_process(name: str, value: Any) -> None:
 KINDS = {
     "environment": Settings(_environ, _put_environ),
     "matplotlib": Settings(_rc, _put_rc, _rc_defaults),
+    "pyplot": Settings(_pyplot, _put_pyplot, lambda: {"pyplot loaded": False}),
     "pandas": Settings(_pandas, _put_pandas, _pandas_defaults),
     "numpy": Settings(_numpy, _put_numpy, _numpy_defaults),
     "torch": Settings(_torch, _put_torch, _torch_defaults),

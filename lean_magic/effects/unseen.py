@@ -38,7 +38,8 @@ __all__ = [
 
 _LIBRARIES = {
     "polars", "pyarrow", "safetensors", "h5py", "cv2", "duckdb", "datasets", "tables", "netCDF4", "fastparquet",
-    "transformers", "sentence_transformers", "torchaudio", "torchvision", "tokenizers", "lance", "rasterio",
+    "transformers", "sentence_transformers", "torchaudio", "torchvision", "tokenizers", "lance", "rasterio", "xgboost",
+    "lightgbm", "catboost", "faiss", "annoy", "hnswlib", "soundfile",
 }  # fmt: skip
 _READS = {
     "load_file",
@@ -49,6 +50,7 @@ _READS = {
     "ParquetFile",
     "ParquetDataset",
     "read_table",
+    "load_model",
 }
 # Names that are common, too: what is opened is looked at, but no folder is taken to be read as a whole.
 _MAY_READ = {
@@ -62,7 +64,18 @@ _MAY_READ = {
     "open",
     "open_file",
 }
-_WRITES = ("write_", "sink_", "save", "to_parquet", "to_feather", "to_hdf", "imwrite", "File", "dump")
+_WRITES = (
+    "write_",
+    "sink_",
+    "save",
+    "to_parquet",
+    "to_feather",
+    "to_hdf",
+    "imwrite",
+    "mmwrite",
+    "File",
+    "dump",
+)
 _CALLS_C = {
     "CDLL", "PyDLL", "WinDLL", "OleDLL", "cdll", "pydll", "windll", "oledll", "pythonapi", "CFUNCTYPE",
     "PYFUNCTYPE", "WINFUNCTYPE", "ctypeslib",
@@ -77,11 +90,13 @@ def named(run: Run) -> Iterator[tuple[str, bool]]:
     """Give the paths that the texts of a cell name, those that exist, and whether all below one may be read."""
     deep = _reads_folders(run)
     hidden = _reads_unseen(run)
-    for text in sorted(run.strings | run.inner):
+    for text in sorted(run.strings | run.inner | at_home(run)):
         if not 0 < len(text) < 1000 or "\0" in text or "\n" in text:
             continue
         if text not in run.strings and os.sep not in text and not os.path.isfile(text):
             continue  # a model knows many words, and folders of any name lie around
+        if text == os.sep:
+            continue  # what paths are put together with
         if text in _DOTS and not (hidden and text in run.constants):
             continue
         # Python's own listings are seen.
@@ -93,6 +108,16 @@ def named(run: Run) -> Iterator[tuple[str, bool]]:
             yield from ((name, deep) for name in glob.glob(text))
     if hidden:
         yield from ((name, False) for name in _ending(run))
+
+
+def at_home(run: Run) -> set[str]:
+    """Give the paths that code may mean in the user's folder, or in one that a variable of the environment names."""
+    tails = {text for text in run.constants if 0 < len(text) < 1000 and "\0" not in text and "\n" not in text}
+    homes = [os.environ[text] for text in tails if text in os.environ]
+    if run.words & {"home", "expanduser"} or any(text.startswith("~") for text in tails):
+        homes.append(os.path.expanduser("~"))
+    found = {os.path.normpath(os.path.join(home, text.lstrip("~/"))) for home in homes for text in tails}
+    return {path for path in found | set(homes) if os.path.lexists(path)}
 
 
 def _reads_unseen(run: Run) -> bool:
@@ -158,8 +183,8 @@ def files_below(folder: str) -> Iterator[str]:
     yield from itertools.islice(_all_below(folder), _MOST)
 
 
-def crowd(folder: str, *, deep: bool) -> list[Any]:
-    """Digest names, sizes and times of files: [deep, digest, or "" if there are none].
+def crowd(folder: str, own: Collection[str], *, deep: bool) -> list[Any]:
+    """Digest names, sizes and times of files but for the cell's `own`: [deep, digest, or "" if there are none].
 
     If `deep`, of those below a folder that are too many to be read, else of all that lie in it.
     Raises Unstorable where even these are too many.
@@ -170,7 +195,10 @@ def crowd(folder: str, *, deep: bool) -> list[Any]:
         raise Unstorable(
             folder, f"holds {_TOO_MANY:,} files or more, which may be read unseen", "name a smaller folder"
         )
-    told = "\n".join(f"{os.path.relpath(path, folder)} {stat_of(path)}" for path in others)
+    known = {os.path.normpath(os.path.join(folder, name)) for name in own}
+    told = "\n".join(
+        f"{os.path.relpath(path, folder)} {stat_of(path)}" for path in others if path not in known
+    )
     return [deep, leaf("crowd", told.encode("utf-8", "surrogateescape")).hex() if told else ""]
 
 
@@ -195,7 +223,7 @@ def database(told: Any) -> str:
 
 def may_write(run: Run) -> bool:
     """Whether the code may have a library write a file unseen."""
-    return bool(run.packages & (_LIBRARIES | {"torch"})) and any(
+    return bool(run.packages & (_LIBRARIES | {"torch", "scipy"})) and any(
         word.startswith(_WRITES) for word in run.words
     )
 

@@ -37,7 +37,7 @@ class _Reads(Files):
     @property
     def saw_nothing(self) -> bool:
         """Whether no file was opened or changed and no folder listed."""
-        return not (self._read or self._written or self._listed)
+        return not (self._read or self._written or self._listings.found)
 
     @property
     def seen_open(self) -> set[str]:
@@ -99,13 +99,14 @@ class Watch:
                 "give it pathlib.Path objects, which count by what the files hold"
             )
         own = {name: known for name, known in observed["files"].items() if name not in paths}
-        before = _seen.get(self._identity.digest) or {"files": {}, "folders": {}, "packages": {}}
+        before = _seen.get(self._identity.digest) or {part: {} for part in ("files", *_OTHERS)}
         for name in own.keys() & before["files"].keys() - opened:
             if own[name] != before["files"][name]:  # it may still use what it read before
                 self.refused = f"file {name} changed since it was read"
-        merged = {part: {**before[part], **observed[part]} for part in ("folders", "packages")}
-        merged |= {"files": {**before["files"], **own}, "at": observed["at"]}
-        if not (merged["files"] or merged["folders"] or merged["packages"]):
+        merged: dict[str, Any] = {part: {**before[part], **observed[part]} for part in _OTHERS}
+        here = observed["here"] or before.get("here", "")
+        merged |= {"files": {**before["files"], **own}, "at": observed["at"], "here": here}
+        if not any(merged[part] for part in ("files", *_OTHERS)):
             return
         if self.refused:
             return
@@ -113,8 +114,11 @@ class Watch:
             self.refused = f"it reads more than {_MOST:,} files besides its items"
         else:
             # The time belongs to what was looked at now; without anything new nothing changes.
-            same = all(merged[part] == before[part] for part in ("files", "folders", "packages"))
+            same = all(merged[part] == before[part] for part in ("files", *_OTHERS))
             _seen[self._identity.digest] = before if same else merged
+
+
+_OTHERS = ("folders", "cleared", "packages")
 
 
 def _paths(values: Any) -> tuple[set[str], set[str]]:
