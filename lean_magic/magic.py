@@ -29,7 +29,7 @@ from lean_magic.key.shell_calls import shell_call
 from lean_magic.options import parse_options
 from lean_magic.runner import Runner
 from lean_magic.settings import LeanMagic
-from lean_magic.values.origin import origin
+from lean_magic.values.origin import look_for_records, origin
 
 __all__ = ["CachedMagics", "current", "load", "unload"]
 
@@ -113,6 +113,7 @@ def load(shell: Any) -> None:
     shell.register_magics(CachedMagics(shell, runner))
     setattr(shell, _ATTRIBUTE, interception)
     files.install_hook()
+    look_for_records()
     _watch_generators(shell)
     kernel_report.start(shell)
 

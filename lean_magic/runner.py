@@ -17,6 +17,7 @@ from typing import Any
 from lean_magic import history
 from lean_magic.effects import Record, files
 from lean_magic.effects.names import hidden
+from lean_magic.effects.process import searching
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
 from lean_magic.host import new_id, provenance
 from lean_magic.key import Analysis, after_loading, held_by_modules, look_at_filters, possible_after
@@ -33,6 +34,7 @@ from lean_magic.values.counting import on_bytes
 from lean_magic.values.in_place import shape_of
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
+from lean_magic.values.origin import is_a
 from lean_magic.values.reduced import dict_of
 from lean_magic.values.silence import silence
 from lean_magic.values.sources import Sources, sources_of
@@ -145,7 +147,7 @@ class Runner:
         try:
             with files.unwatched(), progress("loading", self.settings.progress_after) as show:
                 path = LocalStore(self.settings.folder, progress=show).open(entry)
-            with files.unwatched(), noting() as notes, silence():
+            with files.unwatched(), noting() as notes, silence(), searching(entry.effects["process"]):
                 live, spaces = plan.run.walk.by_mark(), plan.run.walk.spaces
                 graph = codec.load(path, entry.payload.layout, live, spaces, self._sources(cell))
         except Damaged as error:
@@ -336,7 +338,7 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
 
 def _is_told_apart(name: str, value: Any, reads: Collection[str]) -> bool:
     """Whether code may ask if something is the very object behind a name: the user's own code, or a sentinel."""
-    if isinstance(value, (type, types.FunctionType)):
-        return value.__module__ == "__main__"
-    is_word = isinstance(value, str) and value.isidentifier()  # Python keeps one of each
-    return name in reads and not is_word and not isinstance(value, (bool, int, types.NoneType))
+    if is_a(value, (type, types.FunctionType)):
+        return bool(value.__module__ == "__main__")
+    is_word = is_a(value, str) and value.isidentifier()  # Python keeps one of each
+    return name in reads and not is_word and not is_a(value, (int, types.NoneType))
