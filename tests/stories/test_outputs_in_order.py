@@ -163,6 +163,17 @@ def test_seaborn_like_wrapping_of_output_is_seen(story):
     assert plain(done[1].value) == {"text/plain": "2"}
 
 
+def test_a_figure_of_a_hit_is_shown_as_a_picture(story):
+    """In a kernel that has drawn nothing yet, a figure that comes back is shown by the next cell as it would be."""
+    second = story.stays_right(
+        "%%cached\nimport matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2])",
+        "fig",
+        "print(plt.isinteractive())",
+    )
+    assert second.kinds == ["hit"], second
+    assert "image/png" in second[1].value, second[1].value
+
+
 def test_figure_of_an_earlier_cell_is_drawn_into(loaded_story):
     """A figure made in one cell, changed in the next ones and shown: each of them hits, and shows the same."""
     second = loaded_story.stays_right(
