@@ -47,9 +47,16 @@ def _loggers() -> dict[str, tuple[list[Any], list[Any], bool, bool]]:
     return {
         name: (list(one.handlers), list(one.filters), one.propagate, one.disabled)
         for name, one in known.items()
-        if isinstance(one, logging.Logger)
+        if isinstance(one, logging.Logger) and not _is_of_a_library(one)
         if one.handlers or one.filters or not one.propagate or one.disabled
     }
+
+
+def _is_of_a_library(logger: logging.Logger) -> bool:
+    """Whether a library has set up how a logger shows its messages, as the front end does for itself."""
+    kinds = [(type(one).__module__, type(one.formatter).__module__) for one in logger.handlers]
+    theirs = (any(origin(home).installed for home in homes) for homes in kinds)
+    return bool(kinds) and not logger.filters and all(theirs)
 
 
 _AT_START = _loggers()  # the front end's own
