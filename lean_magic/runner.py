@@ -327,13 +327,14 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     }
     known = run.walk.by_mark()
     arrays = [(shape[0], value) for value in known.values() if (shape := shape_of(value)) is not None]
-    asks = not run.words.isdisjoint({"vars", "__dict__"})
-    dicts = {id(dict_of(value)): mark for mark, value in known.items() if type(value).__dictoffset__}
+    dicts = None
+    if not run.words.isdisjoint({"vars", "__dict__"}):
+        dicts = {id(dict_of(value)): mark for mark, value in known.items() if type(value).__dictoffset__}
     changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
     held = held_by_modules(one for one, _ in plan.found.imports)
     places = {one: place for one, place in held.items() if place not in changed} | known_places()
     marks, spaces = {id(value): mark for mark, value in known.items()}, {**spaces, id(namespace): "__main__"}
-    return codec.Live(marks, spaces, own, arrays, places, dicts if asks else None, "id" in run.loads)
+    return codec.Live(marks, spaces, own, arrays, places, dicts, "id" in run.loads)
 
 
 def _is_told_apart(name: str, value: Any, reads: Collection[str]) -> bool:

@@ -54,7 +54,6 @@ class Files(Recorder):
         self._listings = Listings()
         self._packages: set[str] = set()
         self._unpickled: set[tuple[str, str]] = set()
-        self._modules: set[str] = set()
         self._folders: dict[str, dict[str, Any]] = {}
         self._opened = Opened()
         self._count = 0
@@ -64,7 +63,6 @@ class Files(Recorder):
     def begin(self, run: Run) -> None:
         """Start listening."""
         self._start = os.getcwd()
-        self._modules = set(sys.modules)
         install_hook()
         with unwatched():
             self._folders = unseen.folders(run) if unseen.may_write(run) else {}
@@ -118,9 +116,9 @@ class Files(Recorder):
         """Note a file that is about to be written, with what it holds until then, if that matters."""
         if name in self._written:
             return
-        self._was[name] = "" if self._is_new(name) else kind_of(name)
-        matters = matters and not self._is_new(name)
-        if matters:
+        is_new = self._is_new(name)
+        self._was[name] = "" if is_new else kind_of(name)
+        if matters and not is_new:
             self._digests[name] = _UNKNOWN
             # Digesting opens the file, which is no reading of the cell's; what fails here must not fail the cell.
             with unwatched(), contextlib.suppress(OSError, Unstorable):

@@ -26,13 +26,13 @@ from lean_magic.values.over import finished_task, terminated_pool
 from lean_magic.values.stand_ins import STAND_INS, reduced_context
 from lean_magic.values.tracebacks import retraced, steps
 
-__all__ = ["REDUCERS", "STREAMS", "closed_file", "exception", "late_reducer"]
+__all__ = ["REDUCERS", "closed_file", "exception", "late_reducer", "name_of_stream"]
 
 
 def closed_file(obj: Any) -> Any:
     """Take a closed file apart. Raises Unstorable for an open one."""
-    stream = next((name for name in STREAMS if getattr(sys, name, None) is obj), None)
-    if stream is not None:
+    stream = name_of_stream(obj)
+    if stream:
         return getattr, (sys, stream)
     if isinstance(obj, (io.StringIO, io.BytesIO)):
         return (_make_closed_text, (type(obj),)) if obj.closed else NotImplemented
@@ -48,7 +48,12 @@ def closed_file(obj: Any) -> Any:
     )
 
 
-STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
+_STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
+
+
+def name_of_stream(obj: Any) -> str:
+    """Give the name of one of the interpreter's streams in `sys`, or "" for another file."""
+    return next((name for name in _STREAMS if getattr(sys, name, None) is obj), "")
 
 
 def _make_closed_text(kind: Callable[[], Any]) -> Any:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import sys
 import threading
 from typing import Any
 
 from lean_magic.values.fingerprint import Walk, combine, leaf
-from lean_magic.values.leftovers import STREAMS
+from lean_magic.values.leftovers import name_of_stream
 from lean_magic.values.over import BLANK
 from lean_magic.values.reduced import attributes, reduced
 from lean_magic.values.tracebacks import steps
@@ -54,7 +53,7 @@ def thread_rule(walk: Walk, value: threading.Thread) -> bytes:
 def file_rule(walk: Walk, value: io.IOBase) -> bytes:
     """Digest a closed file by what is known of it; an open one has no content to compare."""
     walk.mark(value)
-    stream = next((name for name in STREAMS if getattr(sys, name, None) is value), "")
+    stream = name_of_stream(value)
     if stream:
         return leaf("stream", stream.encode())
     if not value.closed:
