@@ -36,6 +36,7 @@ from lean_magic.outcome import Bypass
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
+from lean_magic.values.adapters import load_adapters
 from lean_magic.values.counting import on_bytes
 from lean_magic.values.owners import SETTERS
 
@@ -99,7 +100,8 @@ class Planner:
         return Ledger(self.settings.ledger_file)
 
     def notice(self, nodes: Sequence[ast.stmt]) -> None:
-        """Look through a cell that is not cached for what later cells depend on unseen."""
+        """Look through a cell that is not cached for what later cells depend on unseen, and for its libraries."""
+        load_adapters()
         names = {getattr(node, "attr", getattr(node, "id", "")) for node in _walk(nodes)}
         look_at_filters(names)
         self.patches.registrations.note(nodes, self.shell.user_ns)

@@ -139,9 +139,9 @@ def test_what_a_library_leaves_for_later_is_left_for_later():
 import sys
 import transformers
 from lean_magic.values import codec, fingerprint
-from lean_magic.values.adapters import loaded_adapters
+from lean_magic.values.adapters import load_adapters
 before = set(sys.modules)
-loaded_adapters()
+load_adapters()
 fingerprint(transformers)
 codec.encode({"transformers": transformers})
 print(*[name for name in ("torch", "tokenizers") if name in sys.modules and name not in before])

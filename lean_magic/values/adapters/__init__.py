@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lean_magic.values.fingerprint import Rule
     from lean_magic.values.memory import Memory
 
-__all__ = ["KNOWN", "Adapter", "adapters_for", "loaded_adapters"]
+__all__ = ["KNOWN", "Adapter", "adapters_for", "load_adapters"]
 
 # Top-level package → the file in this folder that knows its objects.
 KNOWN = {
@@ -41,6 +41,9 @@ KNOWN = {
     "transformers": "transformers_",
     "sentence_transformers": "sentence_transformers_",
 }
+
+# What an adapter needs of a library that the library itself loads late.
+_NEEDS = {"numpy": "numpy.random"}
 
 
 class Adapter(Protocol):
@@ -73,9 +76,11 @@ def adapters_for(cls: type) -> Iterator[Adapter]:
     return (_load(package) for package in packages if package in KNOWN and package in sys.modules)
 
 
-def loaded_adapters() -> list[Adapter]:
-    """List the adapters of all libraries that are loaded now."""
-    return [_load(package) for package in KNOWN if package in sys.modules]
+def load_adapters() -> None:
+    """Load the adapters of all libraries that are loaded now, so that the first object of theirs need not."""
+    for package in KNOWN:
+        if _NEEDS.get(package, package) in sys.modules:
+            _load(package)
 
 
 def _load(package: str) -> Adapter:
