@@ -27,6 +27,7 @@ from lean_magic.key import (
     look_at_filters,
     make_key,
     possible_now,
+    read_ahead,
     registering,
 )
 from lean_magic.key.parts import Part as KeyPart
@@ -101,7 +102,7 @@ class Planner:
 
     def notice(self, nodes: Sequence[ast.stmt]) -> None:
         """Look through a cell that is not cached for what later cells depend on unseen, and for its libraries."""
-        load_adapters()
+        read_ahead(load_adapters())
         names = {getattr(node, "attr", getattr(node, "id", "")) for node in _walk(nodes)}
         look_at_filters(names)
         self.patches.registrations.note(nodes, self.shell.user_ns)

@@ -13,6 +13,7 @@ from lean_magic.key.key import (
 )
 from lean_magic.key.modules import held_by_modules
 from lean_magic.key.patches import Patches
+from lean_magic.key.process import read_ahead
 from lean_magic.key.registrations import registering
 from lean_magic.key.remembered import Remembered
 from lean_magic.key.source import Analysis, analyse
@@ -32,5 +33,6 @@ __all__ = [
     "make_key",
     "possible_after",
     "possible_now",
+    "read_ahead",
     "registering",
 ]

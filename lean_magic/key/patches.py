@@ -73,7 +73,8 @@ def _hung_on(package: str) -> Iterator[tuple[str, Any]]:
     for cls in filter(None, (getattr(library, name, None) for name in _NAMESPACES[package])):
         for name in sorted(cls._accessors):
             found = getattr(cls, name, None)
-            if isinstance(found, type) and origin(found.__module__).own:
+            module = found.__module__ if isinstance(found, type) else package
+            if module.partition(".")[0] != package and origin(module).own:
                 yield f"{package}.{cls.__name__}.{name}", found
 
 

@@ -7,7 +7,7 @@ library that is loaded with its defaults gives the same parts as one not loaded.
 from __future__ import annotations
 
 import functools
-import re
+import itertools
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable
@@ -20,7 +20,7 @@ from lean_magic.values.code import CodeFacts
 from lean_magic.values.fingerprint import fingerprint, leaf
 from lean_magic.values.origin import is_own, origin, record_of
 
-__all__ = ["Settings", "uses"]
+__all__ = ["Settings", "read_ahead", "uses"]
 
 
 class Settings:
@@ -102,11 +102,23 @@ _GIVE_ARRAYS = {"torch", "polars", "sympy", "networkx", "joblib", "jax", "tensor
 _GIVE_TABLES = {"polars", "networkx", "joblib", "dask"}
 
 
+def read_ahead(packages: Iterable[str]) -> None:
+    """Read what the first key that reaches these packages would wait for."""
+    for package in packages:
+        if origin(package).installed:
+            _requirements(package)
+
+
 @functools.lru_cache(maxsize=256)
 def _requirements(package: str) -> frozenset[str]:
     """Name the packages that a distribution says it is built on, or uses where they are there."""
     lines = _requirement_lines(package)
-    return frozenset(re.split(r"[^\w-]", line, maxsplit=1)[0].replace("-", "_").lower() for line in lines)
+    named = ("".join(itertools.takewhile(_in_name, line)) for line in lines)
+    return frozenset(name.replace("-", "_").lower() for name in named)
+
+
+def _in_name(letter: str) -> bool:
+    return letter.isalnum() or letter in "_-"
 
 
 def _requirement_lines(package: str) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -189,6 +190,7 @@ class Kernel:
         self.client.stop_channels()
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _note(done, message):

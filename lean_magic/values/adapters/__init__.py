@@ -76,11 +76,12 @@ def adapters_for(cls: type) -> Iterator[Adapter]:
     return (_load(package) for package in packages if package in KNOWN and package in sys.modules)
 
 
-def load_adapters() -> None:
-    """Load the adapters of all libraries that are loaded now, so that the first object of theirs need not."""
-    for package in KNOWN:
-        if _NEEDS.get(package, package) in sys.modules:
-            _load(package)
+def load_adapters() -> list[str]:
+    """Load the adapters of all libraries that are loaded now, which the first object of theirs would do; name them."""
+    found = [package for package in KNOWN if _NEEDS.get(package, package) in sys.modules]
+    for package in found:
+        _load(package)
+    return found
 
 
 def _load(package: str) -> Adapter:

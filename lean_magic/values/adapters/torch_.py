@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.utils._device  # which torch loads when it is first asked for its default device: at a hit
 
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters.torch_content import content, digest_of, is_empty, shape_text
