@@ -13,15 +13,11 @@ from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import fingerprint
 from lean_magic.values.origin import origin
-from lean_magic.values.owners import SETTERS, Owner, containers, held, owner_of, owners
+from lean_magic.values.owners import CHANGERS, SETTERS, Owner, containers, held, owner_of, owners
 
 __all__ = ["Attributes"]
 
 _GONE = "<gone>"
-_CHANGES = {
-    "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault",
-    "sort", "update",
-}  # fmt: skip
 _ACCESSORS = {"Accessor", "CachedAccessor", "NameSpace"}
 _REGISTERS = ("_accessor", "_namespace")  # pandas and polars hang these on their classes
 
@@ -92,7 +88,7 @@ class Attributes(Recorder):
         now_there = _contents(run)
         fresh = sorted(now_there.keys() - self._contents.keys())
         said = {chain[-1] for chains in run.loads.values() for chain in chains if chain}
-        if fresh and (run.in_place or not said.isdisjoint(_CHANGES)):
+        if fresh and (run.in_place or not said.isdisjoint(CHANGERS)):
             why = "of a library that this cell loads may have been changed"
             raise Unstorable(fresh[0], why, "import the library in a cell before")
         for label, now in now_there.items():

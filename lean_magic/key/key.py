@@ -22,7 +22,7 @@ from lean_magic.values.origin import origin
 __all__ = ["Difference", "Key", "after_loading", "difference", "make_key", "possible_after", "possible_now"]
 
 # Raised whenever digests or the meaning of parts change: older entries become plain misses.
-_VERSION = "6"
+_VERSION = "7"
 
 
 @dataclass(frozen=True, slots=True)

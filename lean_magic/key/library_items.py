@@ -8,13 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lean_magic.values.origin import is_own, origin
-from lean_magic.values.owners import Owner, owner_at
+from lean_magic.values.owners import CHANGERS, Owner, owner_at
 
 __all__ = ["Items", "chain_of"]
 
-_CHANGES = {
-    "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update",
-}  # fmt: skip
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -52,7 +49,7 @@ def _changed(nodes: Iterable[ast.AST]) -> Iterator[list[str]]:
         if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
             yield chain_of(node.value) or [""]
         elif (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGES
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGERS
         ):
             yield chain_of(node.func.value) or [""]
 

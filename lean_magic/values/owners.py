@@ -13,10 +13,15 @@ from typing import Any
 from lean_magic.values.origin import is_a, is_own, origin
 from lean_magic.values.singletons import place_of
 
-__all__ = ["SETTERS", "Owner", "containers", "held", "is_patch", "owner_at", "owner_of", "owners"]
+__all__ = ["CHANGERS", "SETTERS", "Owner", "containers", "held", "is_patch", "owner_at", "owner_of", "owners"]
 
 # What code says that sets attributes by computed names, or on what only running can tell.
 SETTERS = frozenset({"setattr", "delattr", "__dict__", "vars", "patch", "monkeypatch"})
+# Methods by which code changes a list, dict or set.
+CHANGERS = frozenset({
+    "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault",
+    "sort", "update",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

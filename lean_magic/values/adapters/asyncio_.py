@@ -9,7 +9,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.memory import Memory
-from lean_magic.values.reduced import attributes
+from lean_magic.values.reduced import attributes, fill_attributes
 
 __all__ = ["ADAPTER"]
 
@@ -31,10 +31,6 @@ def _state(value: Any) -> dict[str, Any]:
     return {name: item for name, item in vars(value).items() if name not in _LOOP}
 
 
-def _fill(value: Any, state: dict[str, Any]) -> None:
-    vars(value).update(state)
-
-
 class _Asyncio(FingerprintOnly):
     library = "asyncio"
 
@@ -45,7 +41,7 @@ class _Asyncio(FingerprintOnly):
         del memory
         if not isinstance(value, _KINDS):
             return NotImplemented
-        return object.__new__, (type(value),), _state(value), None, None, _fill
+        return object.__new__, (type(value),), (_state(value), {}), None, None, fill_attributes
 
     def content(self, value: Any) -> Any:
         return _state(value) if isinstance(value, _KINDS) else NotImplemented
@@ -53,7 +49,7 @@ class _Asyncio(FingerprintOnly):
     def write_back(self, live: Any, stored: Any) -> bool:
         if not isinstance(live, _KINDS):
             return False
-        _fill(live, stored)
+        vars(live).update(stored)
         return True
 
 

@@ -9,7 +9,7 @@ from toolz import curry
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.memory import Memory
-from lean_magic.values.reduced import attributes
+from lean_magic.values.reduced import attributes, fill_attributes
 
 __all__ = ["ADAPTER"]
 
@@ -29,15 +29,9 @@ class _Toolz(FingerprintOnly):
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         del memory
-        return (
-            (object.__new__, (type(value),), dict(vars(value)), None, None, _fill)
-            if isinstance(value, curry)
-            else NotImplemented
-        )
-
-
-def _fill(value: Any, held: dict[str, Any]) -> None:
-    vars(value).update(held)
+        if not isinstance(value, curry):
+            return NotImplemented
+        return object.__new__, (type(value),), (dict(vars(value)), {}), None, None, fill_attributes
 
 
 ADAPTER = _Toolz()

@@ -11,7 +11,7 @@ from typing import Any
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.memory import Memory
-from lean_magic.values.reduced import attributes
+from lean_magic.values.reduced import attributes, fill_attributes
 
 __all__ = ["ADAPTER"]
 
@@ -54,10 +54,6 @@ _RULES: dict[str, Rule] = {
 }
 
 
-def _fill(value: Any, held: dict[str, Any]) -> None:
-    vars(value).update(held)
-
-
 class _Transformers(FingerprintOnly):
     library = "transformers"
 
@@ -70,7 +66,7 @@ class _Transformers(FingerprintOnly):
         if type(value).__name__ != "BatchEncoding":
             return NotImplemented
         # What it says to be pickled by leaves something out.
-        return object.__new__, (type(value),), dict(vars(value)), None, None, _fill
+        return object.__new__, (type(value),), (dict(vars(value)), {}), None, None, fill_attributes
 
 
 ADAPTER = _Transformers()
