@@ -18,12 +18,13 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
+from lean_magic.effects.log_handlers import told
 from lean_magic.effects.printers import printers
 from lean_magic.effects.recorder import Run
 from lean_magic.values.class_rules import registered
 from lean_magic.values.origin import origin
 
-__all__ = ["hooks"]
+__all__ = ["PUT", "hooks"]
 
 
 def hooks(run: Run) -> dict[str, Any]:
@@ -64,7 +65,6 @@ _ASKED: dict[str, tuple[str, Callable[[], Any]]] = {
     "setdefaulttimeout": ("socket.setdefaulttimeout", socket.getdefaulttimeout),
     "copyreg": ("copyreg", lambda: dict(copyreg.dispatch_table)),
     "disable": ("logging.disable", lambda: logging.root.manager.disable),
-    "basicConfig": ("the root logger", lambda: list(logging.root.handlers)),
     "tracemalloc": ("tracemalloc", lambda: _told("tracemalloc", "is_tracing")),
     "faulthandler": ("faulthandler", lambda: _told("faulthandler", "is_enabled")),
     "stack_size": ("threading.stack_size", object),  # to ask would set it
@@ -81,6 +81,30 @@ _ASKED: dict[str, tuple[str, Callable[[], Any]]] = {
     "tzset": ("the time zone", lambda: (time.tzname, time.timezone)),
     "setrlimit": ("setrlimit", object),
     "sched_setaffinity": ("sched_setaffinity", object),
+}
+
+
+def _put_gc(wanted: tuple[bool, tuple[int, int, int], int]) -> None:
+    (gc.enable if wanted[0] else gc.disable)()
+    gc.set_threshold(*wanted[1])
+    gc.set_debug(wanted[2])
+
+
+def _put_interactive(wanted: bool) -> None:
+    from matplotlib import pyplot
+
+    (pyplot.ion if wanted else pyplot.ioff)()
+
+
+# What of these is no more than a setting: name → how to set it.
+PUT: dict[str, Callable[[Any], Any]] = {
+    "garbage collection": _put_gc,
+    "sys.setswitchinterval": sys.setswitchinterval,
+    "sys.set_int_max_str_digits": sys.set_int_max_str_digits,
+    "socket.setdefaulttimeout": socket.setdefaulttimeout,
+    "logging.disable": logging.disable,
+    "pyplot.ion()": _put_interactive,
+    "pyplot.ioff()": _put_interactive,
 }
 
 
@@ -131,6 +155,12 @@ def _loggers(run: Run) -> dict[str, Any]:
     }
 
 
+def _root(run: Run) -> list[Any]:
+    """Give the root logger's handlers, but for those that are put back; others may have been given by a name."""
+    own = "handlers" in run.words | run.constants
+    return [one for one in logging.root.handlers if own or told(one) is None]
+
+
 def _finalizers(run: Run) -> set[Any]:
     del run
     return set(weakref.finalize._registry)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -165,6 +195,7 @@ def _registrations(run: Run) -> int:
 _LOOKED_AT: tuple[tuple[AbstractSet[str], str, Callable[[Run], Any]], ...] = (
     (_PRINTERS, "a function that shows objects", lambda run: printers(run.shell)),
     (_ON_LOGGERS, "a handler of a logger", _loggers),
+    ({"basicConfig"}, "the root logger", _root),
     ({"Out", "_oh"}, "Out", lambda run: _Growing((place, id(one)) for place, one in _outputs(run))),
     ({"finalize"}, "weakref.finalize", _finalizers),
     ({"start", "stop", "stopall", "patch"}, "a patch of unittest.mock", _mocks),

@@ -1,4 +1,4 @@
-"""Things a cell may leave running, which no replay can bring back: threads, processes, tasks."""
+"""Things a cell may leave running, which no replay can bring back: threads, processes, tasks; and what it sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-from lean_magic.effects.hooks import hooks
+from lean_magic.effects.hooks import PUT, hooks
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values.origin import origin
@@ -30,16 +30,25 @@ class Live(Recorder):
         self._hooks = hooks(run)
 
     def end(self, run: Run) -> Record:
-        """Look for what the cell left running. Raises Unstorable naming it."""
-        for name, now in hooks(run).items():
-            if now != self._hooks.get(name, now):
+        """Collect what the cell set. Raises Unstorable naming what it left running or hung into the process."""
+        changed = {name: now for name, now in hooks(run).items() if now != self._hooks.get(name, now)}
+        for name in changed:
+            if name not in PUT:
                 raise Unstorable(name, "was hung into the process", "set it in a cell of its own")
         for left in _running() - self._before:
             if not _harmless(left):
                 raise Unstorable(
                     _name(left), "was left running", "finish it in the cell, or start it in an uncached one"
                 )
-        return Record()
+        return Record(None, sorted(changed), changed)
+
+    def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
+        """Set what the cell set."""
+        before = hooks(run) if record.values else {}
+        for name, value in record.values.items():
+            if name in before:
+                undo.callback(PUT[name], before[name])
+            PUT[name](value)
 
 
 def _running() -> set[Any]:

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from lean_magic.effects.log_handlers import plain_handlers, put_handlers
+
 __all__ = ["GONE", "KINDS", "Settings"]
 
 GONE = "<gone>"
@@ -256,5 +258,6 @@ KINDS = {
     "polars": Settings(_polars, _put_polars),
     "decimal": Settings(_decimal, _put_decimal),
     "logging": Settings(_logging, _put_logging),
+    "log handlers": Settings(lambda: {"root": plain_handlers()}, lambda _, value: put_handlers(value)),
     "process": Settings(_process, _put_process),
 }

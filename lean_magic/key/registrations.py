@@ -29,6 +29,7 @@ _SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able_")
 # Package → those of its settings, and of what is no setting, that are known and put back, or refused by what they do.
 _KNOWN = {
     "IPython": r".*",
+    "gc": r"set_(threshold|debug)",
     "matplotlib": r".*",
     "networkx": r"set_(node|edge)_attributes",
     "numpy": r"set_(printoptions|state)|seterr\w*",
