@@ -57,6 +57,8 @@ class Output(Recorder):
         self._listen(hook, "write_format_data", self._formatted, mute=True)
         self._listen(hook, "write_output_prompt", None, mute=True)
         self._listen(hook, "finish_displayhook", None, mute=True)
+        if _is_kept():
+            self._put(sys, "displayhook", self._captured(run.shell, sys.displayhook))
 
     def end(self, run: Run) -> Record:
         """Show pending figures while still listening, then stop."""
@@ -152,6 +154,19 @@ class Output(Recorder):
         without_our_frames(sys.exc_info()[1])
         self._failed = True
 
+    def _captured(self, shell: Any, hook: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Note what a cell around this one keeps."""
+
+        def capture(value: Any = None) -> None:
+            if value is None:
+                return
+            formatted = shell.display_formatter.format(value)
+            self._events.append(["result", value, *map(dict, formatted)])
+            with _formatting(shell, formatted):
+                hook(value)
+
+        return capture
+
     def _formatted(self, data: Any, metadata: Any = None) -> None:
         self._events[-1][2:] = [dict(data), dict(metadata or {})]
 
@@ -196,13 +211,26 @@ def _replay_clear(shell: Any, wait: bool) -> None:
 
 
 def _replay_result(shell: Any, value: Any, data: Any, metadata: Any) -> None:
-    """Let the real hook do all it does for a value (`Out`, `_`, history), with the recorded data."""
-    hook = shell.displayhook
-    hook.compute_format_data = lambda _: (data, metadata)
-    try:
+    """Let the hook in force do all it does for a value (`Out`, `_`, history), with the recorded data."""
+    hook = sys.displayhook if _is_kept() else shell.displayhook
+    with _formatting(shell, (data, metadata)):
         hook(value)
+
+
+def _is_kept() -> bool:
+    """Whether a cell around this one keeps values instead of showing them, as `%%capture` does."""
+    return hasattr(sys.displayhook, "outputs")
+
+
+@contextlib.contextmanager
+def _formatting(shell: Any, formatted: tuple[Any, Any]) -> Iterator[None]:
+    """Let whatever is formatted come out as it did before."""
+    formatter = shell.display_formatter
+    formatter.format = lambda *_, **__: formatted
+    try:
+        yield
     finally:
-        del hook.compute_format_data
+        del formatter.format
 
 
 _REPLAY: dict[str, Callable[..., None]] = {

@@ -126,7 +126,7 @@ NAMED = {
     "a shell escape": ("", "!echo a", "!echo a"),
     "a shell escape with a result": ("", "x = !echo a", "!echo a"),
     "a magic": ("", "%pwd", "%pwd"),
-    "a cell magic": ("", "x = 1\nget_ipython().run_cell_magic('bash', '', 'echo a')", "bash"),
+    "a cell magic": ("", "x = 1\nget_ipython().run_cell_magic('bash', '', 'echo a')", "`%%bash`"),
     "a thread left running": (
         "import threading\nstop = threading.Event()",
         "threading.Thread(target=stop.wait, name='Story').start()",
@@ -359,6 +359,20 @@ def test_cached_inside_capture(story):
         assert ran.value("x") == 1
 
 
+@pytest.mark.parametrize("around", [("%%capture out\n", ""), ("", "%%capture out\n")])
+def test_value_kept_by_capture(story, around):
+    """A value that `%%capture` keeps is kept again, and shown where nothing keeps it, whichever came first."""
+    for turn, magic in enumerate(around):
+        ran = story.run("k = 1\nout = None", f"{magic}%%cached\nprint(k)\n[k]", "(_ == [k], len(Out))")
+        assert ran[1].kind == ("hit" if turn else "miss")
+        if magic:
+            assert ran.value("[one.data['text/plain'] for one in out.outputs][:1]") == ["[1]"]
+            assert ran[1].value is None
+        else:
+            assert ran[1].value == {"text/plain": "[1]"}
+        assert ran[2].value == {"text/plain": "(False, 0)" if magic else "(True, 1)"}
+
+
 def test_capture_inside_cached(story):
     """`%%capture` under `%%cached` is right, cached or not."""
     for k in (1, 1, 2):
@@ -586,5 +600,9 @@ def test_status_line_is_one_line(story):
     cell = "%%cached\nx = pd.DataFrame({'a': [1]}).peek()"
     story.run(before.format(1), cell)
     ran = story.run(before.format(2), cell)
+    assert ran.kind == "miss"
+    assert "\n" not in ran.reason
+    story.run("def f(): return 1\ng = f", "%%cached\ny = f(), g()")
+    ran = story.run("def f(): return 1\ng = lambda: 1", "%%cached\ny = f(), g()")
     assert ran.kind == "miss"
     assert "\n" not in ran.reason
