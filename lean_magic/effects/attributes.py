@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import sys
 import types
@@ -49,9 +50,9 @@ class Attributes(Recorder):
         """Collect what is another object now. Raises Unstorable where it cannot be found again."""
         changed: dict[tuple[str, str, str], Any] = {}
         for module, before in self._spaces.items():
-            for name, value in _difference(before, run.walk.spaces[module]):
-                _must_be_found(module, name, value, before)
-                changed[module, "", name] = value
+            new = dict(_difference(before, run.walk.spaces[module]))
+            _must_be_found(module, new, before, run)
+            changed |= {(module, "", name): value for name, value in new.items()}
         if self._absent:
             name = min(self._absent)
             raise Unstorable(
@@ -132,14 +133,30 @@ class _Globals:
         self.__dict__ = space
 
 
-def _must_be_found(module: str, name: str, value: Any, before: Mapping[str, Any]) -> None:
+def _must_be_found(module: str, new: Mapping[str, Any], before: Mapping[str, Any], run: Run) -> None:
     """Refuse what a module made anew when it was loaded again: it is stored by name, which finds the old one."""
-    is_own = isinstance(value, (types.FunctionType, type)) and value.__module__ == module
-    if not is_own or value.__qualname__ != name:
-        return
-    if name not in before or _content(before[name]) != _content(value):
-        why = f"was loaded again and has another `{name}` now"
-        raise Unstorable(f"module {module}", why, "reload it in a cell of its own, uncached")
+    remedy = "reload it in a cell of its own, uncached"
+    former = []
+    for name, value in new.items():
+        is_own = isinstance(value, (types.FunctionType, type)) and value.__module__ == module
+        if not is_own or value.__qualname__ != name:
+            continue
+        if name not in before or _content(before[name]) != _content(value):
+            raise Unstorable(f"module {module}", f"was loaded again and has another `{name}` now", remedy)
+        former.append(before[name])
+    if former and _is_in_use(former, run):
+        raise Unstorable(f"module {module}", "was loaded again while what it held before is in use", remedy)
+
+
+def _is_in_use(former: list[Any], run: Run) -> bool:
+    """Whether modules or the notebook still have what was taken the place of, or something made of it."""
+    seen = list(run.namespace.values())
+    for value in list(seen):
+        if type(value) in {list, tuple, set, dict}:
+            seen += value.values() if type(value) is dict else value
+    spaces = (vars(one) for one in list(sys.modules.values()) if isinstance(one, types.ModuleType))
+    holders = set(map(id, [*seen, *spaces]))
+    return any(id(one) in holders for one in (*former, *gc.get_referrers(*former)))
 
 
 def _content(value: Any) -> str:
