@@ -180,7 +180,7 @@ class Runner:
         """Run harmless magics such as `%matplotlib inline` again: they cost nothing and say nothing."""
         for call in found.shell_calls:
             if call.replayed:
-                self.shell.run_line_magic(call.name[1:], call.line)
+                self.shell.run_line_magic(call.name.lstrip("%"), call.line)
 
     # -- a miss ----------------------------------------------------------------------
 

@@ -195,7 +195,7 @@ class Difference(NamedTuple):
         kind, _, rest = self.name.partition(" ")
         name = self.name if rest and kind in _KINDS else f"`{self.name}`"
         if self.before == self.now:
-            return f"{name} has other content ({self.now or 'same kind'})"
+            return f"{name} has other content ({_brief(self.now) or 'same kind'})"
         return f"{name}: {_brief(self.before) or 'not there'} → {_brief(self.now) or 'no longer read'}"
 
 

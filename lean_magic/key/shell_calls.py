@@ -44,7 +44,8 @@ def shell_call(node: ast.stmt) -> ShellCall | None:
     if name == "capture" and rest:
         binds = [word for word in rest[0].split() if word.isidentifier()]
     known = name in _SETTINGS or bool(body)
-    return ShellCall(f"%{name}", rest[0] if rest else "", name in _SETTINGS, known, body or [], binds)
+    sign = "%%" if method == "run_cell_magic" else "%"
+    return ShellCall(sign + name, rest[0] if rest else "", name in _SETTINGS, known, body or [], binds)
 
 
 def _call(node: ast.AST | None) -> tuple[str, list[str]] | None:
