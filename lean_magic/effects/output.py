@@ -191,10 +191,15 @@ _DRAIN_TRIES = 500
 
 
 def _flush_figures(shell: Any) -> None:
-    """Show the figures that the inline backend would show right after the cell."""
+    """Show the figures that the inline backend would show right after the cell, drawn first if pyplot would."""
     inline = sys.modules.get("matplotlib_inline.backend_inline")
-    if inline is not None and inline.flush_figures in shell.events.callbacks["post_execute"]:
-        inline.flush_figures()
+    callbacks = list(shell.events.callbacks["post_execute"])
+    if inline is None or inline.flush_figures not in callbacks:
+        return
+    for callback in callbacks[: callbacks.index(inline.flush_figures)]:
+        if callback.__module__ == "matplotlib.pyplot":  # a layout engine moves the axes with each drawing
+            callback()
+    inline.flush_figures()
 
 
 def _replay_stream(shell: Any, name: str, text: str) -> None:

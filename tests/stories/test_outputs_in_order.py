@@ -65,6 +65,7 @@ FIGURES = {
     "a figure with a silenced value": "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
     "a figure shown": "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
     "two figures": "import matplotlib.pyplot as plt\nfor i in range(2):\n    plt.figure()\n    plt.plot([i, 2])\nplt.show()\nprint('after')",
+    "a layout that moves with each drawing": "import matplotlib.pyplot as plt\nfig = plt.figure(layout='constrained')\nleft, right = fig.subplots(1, 2)\nfig.colorbar(right.imshow([[1, 2]]))",
     "a figure as the value": "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2])\nplt.close(fig)\nfig",
     "a figure after output": "import matplotlib.pyplot as plt\nprint('a')\nplt.hist([1, 2, 2]);\nprint('b')",
     "a picture": "from PIL import Image\nImage.new('RGB', (4, 4), 'red')",
