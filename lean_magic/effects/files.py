@@ -56,6 +56,7 @@ class Files(Recorder):
         self._unpickled: set[tuple[str, str]] = set()
         self._folders: dict[str, dict[str, Any]] = {}
         self._opened = Opened()
+        self._reads = False  # a library may, unseen
         self._count = 0
         self._is_link = False
         self._start = ""
@@ -65,8 +66,9 @@ class Files(Recorder):
         self._start = os.getcwd()
         install_hook()
         with unwatched():
-            self._folders = unseen.folders(run) if unseen.may_write(run) else {}
-            self._opened = Opened([*places(run)] if self.follows(run) else [])
+            self._reads, writes = self.follows(run), unseen.may_write(run)
+            self._folders = unseen.folders(run) if writes else {}
+            self._opened = Opened([*places(run)] if self._reads or writes else [])
         watching.append(self)
 
     def cancel(self, run: Run) -> None:
@@ -173,7 +175,8 @@ class Files(Recorder):
             raise Unstorable("os.link", "makes two names of one file", "call it in a cell of its own")
         unseen.must_be_read(run, self._unpickled)
         self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
-        run.unseen.update((unseen.written(self._folders) | self._in_new_folders()) - self._written)
+        found = unseen.written(self._folders) | self._in_new_folders() | self._changed_out_of_sight(run)
+        run.unseen.update(found - self._written)
         self._written |= run.unseen
         for name in run.unseen & self._read.keys():
             if self._read[name] == stat_of(name):
@@ -238,6 +241,8 @@ class Files(Recorder):
     def _out_of_sight(self, run: Run, seen: Collection[str]) -> None:
         """Count what was opened unseen, by whomever, unless it was changed meanwhile, as the logs of others are."""
         opened = self._opened
+        if not self._reads:
+            return
         for name in opened.but(seen, run.cache):
             stat = stat_of(name) if os.path.isfile(name) and not ignored(name) else None
             if stat is not None and not opened.is_changed(name, stat[1]):
@@ -246,6 +251,13 @@ class Files(Recorder):
             self._listings.see(folder, self._written)
         for folder in opened.folders(run.cache) if opened.lost else ():
             self._listings.count(folder, self._written, deep=False)
+
+    def _changed_out_of_sight(self, run: Run) -> set[str]:
+        """Name what was written unseen below the folders looked through, of the kind that the code says it writes."""
+        if not unseen.may_write(run):
+            return set()
+        changed = self._opened.changed(self._written, run.cache)
+        return {name for name in changed if unseen.says_kind(run, name) and not ignored(name)}
 
     def _reloaded(self, run: Run) -> Iterable[str]:
         """Give the sources that `importlib.reload` may read, from Python's own cache of them."""

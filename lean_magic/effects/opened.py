@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from lean_magic.effects.contents import ignored
+from lean_magic.effects.contents import below, ignored, stat_of
 from lean_magic.effects.recorder import Run
 from lean_magic.effects.unseen import at_home
 
@@ -65,6 +65,7 @@ class Opened:
         self.made: set[str] = set()  # by whomever, as all here
         self.closed: set[str] = set()  # after they could be written to
         self.listed: set[str] = set()  # folders
+        self.new: set[str] = set()  # folders
         self.lost = False  # more happened than the system keeps
         self._folders: dict[int, str] = {}
         self._process, self._since = os.getpid(), time.time_ns()
@@ -111,6 +112,8 @@ class Opened:
         if mask & _ISDIR:
             if mask & _OPEN and not name:
                 self.listed.add(folder)
+            if mask & (_MOVED_TO | _CREATE) and not name.startswith("."):
+                self.new.add(os.path.normpath(os.path.join(folder, name)))
         elif name and not name.startswith(".") and not name.endswith(_NO_FILES):
             path = os.path.normpath(os.path.join(folder, name))
             if mask & _OPEN:
@@ -122,10 +125,20 @@ class Opened:
 
     def but(self, seen: Collection[str], cache: str) -> set[str]:
         """Give the files that were opened, except those seen, maybe under other names, and those of our store."""
-        rest, real = self.files.difference(seen), _real()
+        return self._except(self.files, seen, cache)
+
+    def _except(self, files: set[str], seen: Collection[str], cache: str) -> set[str]:
+        rest, real = files.difference(seen), _real()
         known = {real(os.path.join(self._start, path)) for path in seen} if rest else set[str]()
         ours = _store(cache)
         return {path for path in rest if real(path) not in known and not ours(real(path))}
+
+    def changed(self, seen: Collection[str], cache: str) -> set[str]:
+        """Give the files but those seen that were written, or lie in folders that are new."""
+        inner = {path for folder in self.new for path in below(folder)}
+        stats = {path: stat_of(path) for path in self.files}
+        changed = {path for path, stat in stats.items() if stat and self.is_changed(path, stat[1])}
+        return self._except(inner | changed, seen, cache)
 
     def listings(self, seen: Collection[str], cache: str) -> set[str]:
         """Give the folders that were listed, except those seen, of modules or our store, and the working folder.
@@ -158,7 +171,7 @@ class Opened:
         with contextlib.suppress(FileNotFoundError):
             if os.getcwd() == self._start:
                 return
-        for kept in (self.files, self.made, self.closed, self.listed):
+        for kept in (self.files, self.made, self.closed, self.listed, self.new):
             paths = [os.path.normpath(os.path.join(self._start, path)) for path in kept]
             kept.clear()
             kept.update(paths)

@@ -33,6 +33,7 @@ __all__ = [
     "must_be_read",
     "must_be_seen",
     "named",
+    "says_kind",
     "written",
 ]
 
@@ -52,6 +53,10 @@ _READS = {
     "read_table",
     "load_model",
 }
+# What tables and arrays read and write through such a library, which no code need name.
+_READS_THROUGH = {"read_parquet", "read_hdf", "open_dataset", "open_dataarray", "open_mfdataset"}
+_WRITES_THROUGH = {"to_parquet", "to_hdf", "to_netcdf"}
+_SQL = {"sql", "query", "execute", "executemany", "from_query"}  # in DuckDB a statement may name files
 # Names that are common, too: what is opened is looked at, but no folder is taken to be read as a whole.
 _MAY_READ = {
     "from_pretrained",
@@ -122,12 +127,17 @@ def at_home(run: Run) -> set[str]:
 
 def _reads_unseen(run: Run) -> bool:
     """Whether the code uses a library that is known to open files by itself."""
-    return bool(run.packages & _LIBRARIES) or "from_file" in run.words
+    return bool(run.packages & _LIBRARIES) or not {"from_file", *_READS_THROUGH}.isdisjoint(run.words)
 
 
 def asks_to_read(run: Run) -> bool:
     """Whether the code may have a library read a file unseen."""
-    return _reads_unseen(run) and (_reads(run) or not _MAY_READ.isdisjoint(run.words))
+    common = not (_MAY_READ | _READS_THROUGH).isdisjoint(run.words)
+    return _reads_unseen(run) and (_reads(run) or common or _queries_files(run))
+
+
+def _queries_files(run: Run) -> bool:
+    return "duckdb" in run.packages and not _SQL.isdisjoint(run.words)
 
 
 def _reads(run: Run) -> bool:
@@ -172,7 +182,8 @@ def _places(run: Run) -> Iterable[str]:
 
 def _reads_folders(run: Run) -> bool:
     """Whether a folder that is named may be read as a whole."""
-    return bool(run.packages & _LIBRARIES or run.words & {"from_pretrained", "load_dataset", "ImageFolder"})
+    through = {"from_pretrained", "load_dataset", "ImageFolder"} | _READS_THROUGH
+    return bool(run.packages & _LIBRARIES or run.words & through)
 
 
 def files_below(folder: str) -> Iterator[str]:
@@ -223,9 +234,16 @@ def database(told: Any) -> str:
 
 def may_write(run: Run) -> bool:
     """Whether the code may have a library write a file unseen."""
-    return bool(run.packages & (_LIBRARIES | {"torch", "scipy"})) and any(
-        word.startswith(_WRITES) for word in run.words
-    )
+    by_itself = bool(run.packages & (_LIBRARIES | {"torch", "scipy"}))
+    said = any(word.startswith(_WRITES) for word in run.words) or _queries_files(run)
+    return (by_itself and said) or not _WRITES_THROUGH.isdisjoint(run.words)
+
+
+def says_kind(run: Run, path: str) -> bool:
+    """Whether code names the ending of a path, in a text or in a verb; what others write meanwhile has its own."""
+    verbs = (word.rpartition("_")[2] for word in run.words if word.startswith(_WRITES))
+    texts = (text.rpartition(".")[2] for text in run.strings | run.constants)
+    return os.path.splitext(path)[1][1:] in {*verbs, *texts}
 
 
 def folders(run: Run) -> dict[str, dict[str, Any]]:

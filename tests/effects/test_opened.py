@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lean_magic.effects import opened
+from lean_magic.effects import opened, unseen
 from lean_magic.effects.opened import Opened
+from lean_magic.effects.recorder import Run
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is Linux's own")
 
@@ -250,6 +251,69 @@ def test_more_than_the_system_keeps_in_a_cell(shell, folder, monkeypatch):
     assert [shell.run(cell).kind for _ in range(2)] == ["miss", "hit"]
     Path("in/deep/e.bin").write_text("22")
     assert shell.run(cell).kind == "miss"
+
+
+@linux
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "pl.DataFrame({'a': [1]}).write_parquet(os.path.join('sub', 'deep', stem + '2.parquet'))",
+        "pl.DataFrame({'a': [1]}).write_csv('/'.join(['sub', 'deep', f'{stem}2.csv']))",
+        "pl.DataFrame({'a': [1, 2]}).write_parquet(pl.PartitionBy('sub/new', key='a'), mkdir=True)",
+    ],
+)
+def test_written_below_by_a_library(shell, tmp_path, cell):
+    """What a library writes into a folder that no text names by itself, or that it makes, is there after a hit."""
+    shell.run(SETUP)
+    before = set(Path("sub").rglob("*"))
+    assert shell.run(f"%%cached\n{cell}").error is None
+    left = {path: path.read_bytes() for path in {*Path("sub").rglob("*")} - before if path.is_file()}
+    for path in left:
+        path.unlink()
+    assert shell.run(f"%%cached\n{cell}").kind == "hit"
+    assert left
+    assert {path: path.read_bytes() for path in left} == left
+
+
+@linux
+def test_what_others_write_beside_code_that_writes(shell, folder):
+    """A file that another program writes below, of a kind that the cell does not name, is not written again by a hit."""
+    shell.run("import polars as pl")
+    cell = SLOW + "pl.DataFrame({'a': [1]}).write_csv('x.csv')"
+    assert run_beside(shell, cell, lambda: open_in_c("in/d.bin", os.O_RDWR, b"22")).kind == "miss"
+    Path("in/d.bin").write_text("333")
+    assert shell.run(cell).kind == "hit"
+    assert Path("in/d.bin").read_text() == "333"
+
+
+@pytest.mark.parametrize(
+    ("words", "package", "reads", "writes"),
+    [
+        ({"read_parquet"}, "pandas", True, False),
+        ({"to_parquet"}, "pandas", False, True),
+        ({"open_mfdataset"}, "xarray", True, False),
+        ({"to_netcdf"}, "xarray", False, True),
+        ({"sql", "fetchall"}, "duckdb", True, True),
+        ({"execute"}, "sqlite3", False, False),
+        ({"read_csv", "to_csv"}, "pandas", False, False),
+    ],
+)
+def test_libraries_that_code_does_not_name(words, package, reads, writes):
+    """A table's method that hands its path to a library in C reads or writes unseen, as does a query of DuckDB's."""
+    run = Run(None, {}, None, words=frozenset(words), packages=frozenset({package}))
+    assert (unseen.asks_to_read(run), unseen.may_write(run)) == (reads, writes)
+
+
+def test_tables_read_and_written_by_pyarrow(shell, tmp_path):
+    """Parquet files count by content, whatever their names are made of, and are put back where they were written."""
+    pytest.importorskip("pyarrow")
+    shell.run("import pandas as pd\nfrom pathlib import Path\nhere, n = Path('data'), 1\nhere.mkdir()")
+    write = "%%cached\npd.DataFrame({'a': [1]}).to_parquet(here / f'x{n}.parquet')"
+    read = "%%cached\nr = pd.concat(pd.read_parquet(path) for path in here.glob('*')).a.sum()"
+    assert [shell.run(cell).kind for cell in (write, read, write, read)] == ["miss", "miss", "hit", "hit"]
+    shell.run("pd.DataFrame({'a': [2]}).to_parquet(here / f'x{n}.parquet')")
+    assert [shell.run(cell).kind for cell in (read, write, read)] == ["miss", "hit", "hit"]
+    assert shell.ns["r"] == 1
 
 
 CALLS = [
