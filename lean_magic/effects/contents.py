@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import os
 import threading
 import time
 from collections.abc import Iterator
 
 import xxhash
+
+from lean_magic.values.origin import path_origin
 
 __all__ = [
     "TICK",
@@ -20,6 +23,7 @@ __all__ = [
     "listing",
     "package_of",
     "remember",
+    "source_of",
     "stat_of",
     "unwatched",
 ]
@@ -85,8 +89,24 @@ def ignored(name: str) -> bool:
         return True  # what this kernel tells the sidebar about itself
     if f"{os.sep}joblib_memmapping_folder_" in absolute:
         return True  # where joblib passes large arrays to its workers
-    cached = absolute.endswith(".pyc") or f"{os.sep}__pycache__" in absolute or absolute.startswith(_caches())
+    compiled = f"{os.sep}__pycache__" in absolute or _made_from(absolute) != absolute
+    cached = compiled or absolute.startswith(_caches())
     return cached or (absolute.startswith(_SYSTEM) and not absolute.startswith("/dev/shm/"))
+
+
+def source_of(name: str) -> str:
+    """Give the local source that compiled code was made from, since Python may read that alone; else the name."""
+    source = _made_from(name)
+    is_known = source != name and os.path.isfile(source) and path_origin(os.path.abspath(source)) == "local"
+    return source if is_known else name
+
+
+def _made_from(name: str) -> str:
+    """Give the source of what Python keeps compiled, elsewhere than beside it; else the name."""
+    try:
+        return importlib.util.source_from_cache(name) if name.endswith(".pyc") else name
+    except (ValueError, NotImplementedError):
+        return name
 
 
 @functools.lru_cache(maxsize=1)

@@ -22,6 +22,7 @@ from lean_magic.effects.contents import (
     digest_of,
     ignored,
     package_of,
+    source_of,
     stat_of,
     unwatched,
 )
@@ -89,7 +90,7 @@ class Files(Recorder):
         self._count += 1
         if not self._count % _LOOK:
             self._opened.look()
-        name = self._name(path)
+        name = self._name(path) if writing else source_of(self._name(path))
         if ignored(name):
             return
         if writing:
