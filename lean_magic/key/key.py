@@ -77,7 +77,7 @@ def make_key(
     """
     reach = Reach(namespace, frozenset(ignore), patches or Patches())
     reach.follow(found)
-    reach.finish()
+    reach.finish(found)
     for text, value in (depends or {}).items():
         whole = reach.walk.fingerprint(f"--depends {text}", value)
         reach.sure[f"--depends {text}"] = Part(whole.digest, whole.text)

@@ -11,28 +11,28 @@ import os
 import re
 import sys
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
-from lean_magic.values.origin import is_local, path_origin
+from lean_magic.values.origin import is_local, origin, path_origin
 from lean_magic.values.silence import silence
 
 __all__ = [
     "Source",
     "absolute",
+    "asked",
     "closure",
     "held_by_modules",
     "is_plain",
-    "is_there",
     "load_plain",
     "loaded_own",
-    "named_in",
     "place_of",
     "plain_at",
     "quiet",
+    "spelled_in",
 ]
 
 _SETTING_TYPES = (bool, int, float, complex, str, bytes, tuple, type(None))
@@ -143,19 +143,52 @@ def loaded_own() -> list[str]:
     )
 
 
-def named_in(texts: Iterable[str]) -> list[str]:
-    """Name the packages that texts may name."""
-    return sorted({text.partition(".")[0] for text in texts if _DOTTED.fullmatch(text)})
+def spelled_in(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Name what texts spell of the local modules that are loaded: `lib.Model`, `lib:Model`."""
+    spelled = _spelled(tuple(sys.modules))
+    for text in filter(lambda text: len(text) < _LONG, texts):
+        yield from filter(None, map(_member, spelled.findall(text)))
 
 
-def is_there(package: str) -> bool:
-    """Whether a top-level package can be imported."""
+_LONG = 10_000  # characters: no name of something
+
+
+def _member(spelled: str) -> tuple[str, str] | None:
+    """Split the name of something that a loaded local module holds; None for any other text."""
+    module, *rest = re.split("[.:]", spelled)
+    while rest and f"{module}.{rest[0]}" in sys.modules:
+        module = f"{module}.{rest.pop(0)}"
+    return (module, rest[0]) if rest and rest[0] in vars(sys.modules[module]) else None
+
+
+@functools.lru_cache(maxsize=2)
+def _spelled(loaded: tuple[str, ...]) -> re.Pattern[str]:
+    """Make the pattern of names in local modules, of those that are loaded."""
+    tops = sorted({name.partition(".")[0] for name in loaded})
+    own = "|".join(re.escape(top) for top in tops if origin(top).own)
+    return re.compile(rf"\b(?<!\.)(?:{own})(?:[.:][^\W\d]\w*)+")
+
+
+def asked(reached: CodeFacts, words: Collection[str]) -> dict[str, str]:
+    """Give what code asks about modules by their names, with the answers: whether they are loaded, or can be."""
+    found: dict[str, str] = {}
+    if not _LOADED.isdisjoint(reached.loads.get("sys", ())):
+        names = sorted(name for name in {*reached.strings, *words} if name in sys.modules)
+        found |= {f"sys.modules[{name!r}]": "loaded" for name in names}
+    if "find_spec" in reached.attributes | set(reached.loads):
+        names = sorted({text.partition(".")[0] for text in reached.strings if _DOTTED.fullmatch(text)})
+        found |= {f"finding {name}": "is there" if _is_there(name) else "is not there" for name in names}
+    return found
+
+
+def _is_there(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):
         return False
 
 
+_LOADED = {("modules",), ("modules", "get")}
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
 
 

@@ -31,6 +31,7 @@ from lean_magic.values.owners import SETTERS, is_patch
 __all__ = ["Part", "Reach"]
 
 _BUILTINS = dict(vars(builtins))
+_FEW = 1000  # texts among the inputs that are looked through for names in local modules: a configuration, no corpus
 
 
 @dataclass(slots=True)
@@ -59,6 +60,7 @@ class Reach:
     settings: Settings = field(default_factory=Settings)
     _refs: dict[str, frozenset[Ref]] = field(default_factory=dict)
     _found_loaded: set[str] = field(default_factory=set)
+    _read: int = 0  # so many of the code objects met have told their facts
     _queue: deque[_Todo] = field(default_factory=deque)
     _done: dict[Ref, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
@@ -69,19 +71,27 @@ class Reach:
         for name, read in sorted(found.reads.items()):
             self._add((Ref("__main__", name, chain) for chain in sorted(read.chains)), read)
         self.follow_imports(found)
-        for code in self.walk.codes:
-            self.facts.merge(facts(code))
-        strings.refuse(self.facts)
-        self._look_up(strings.words(self.facts, self.walk.words, self.namespace, found.assigned), found)
+        self._follow_texts(found)
+
+    def _follow_texts(self, found: Analysis) -> None:
+        """Add what texts name, and what the texts of that name, until nothing new comes of it."""
+        before: tuple[int, ...] = ()
+        while before != self._met():
+            before = self._met()
+            for code in self.walk.codes[self._read :]:
+                self.facts.merge(facts(code))
+            self._read = len(self.walk.codes)
+            strings.refuse(self.facts)
+            self._look_up(strings.words(self.facts, self.walk.words, self.namespace, found.assigned), found)
+            self._find_modules()
+            self._drain()
         if strings.finds_modules(self.facts) or not self.facts.attributes.isdisjoint(_FINDERS):
             for name in modules.loaded_own():
-                self.walk.spaces.setdefault(name, vars(sys.modules[name]))
-                self._add([Ref(name, "*")], Read(frozenset(), frozenset()))
-        if "find_spec" in self.facts.attributes | set(self.facts.loads):
-            for name in modules.named_in(self.facts.strings):
-                told = "is there" if modules.is_there(name) else "is not there"
-                self.sure[f"finding {name}"] = Part(leaf("found", told.encode()).hex(), told)
-        self._drain()
+                self._named_module(name, "*")
+            self._drain()
+
+    def _met(self) -> tuple[int, ...]:
+        return len(self.walk.codes), len(self.walk.words), len(self.walk.spaces)
 
     def _look_up(self, words: set[str], found: Analysis) -> None:
         """Count what the words of texts name, in the notebook and in the modules whose code may look them up."""
@@ -94,6 +104,18 @@ class Reach:
                 inner = (name for name in sorted(words & space.keys()) if not name.startswith("__"))
                 self._add([Ref(label, name) for name in inner], Read(frozenset(), frozenset()))
 
+    def _find_modules(self) -> None:
+        """Count what texts spell of local modules, and what code asks about modules by their names."""
+        words = self.walk.words if len(self.walk.words) <= _FEW else set[str]()
+        for name, member in modules.spelled_in(self.facts.strings | words):
+            self._named_module(name, member)
+        for name, told in modules.asked(self.facts, self.walk.words).items():
+            self.sure[name] = Part(leaf("found", told.encode()).hex(), told)
+
+    def _named_module(self, name: str, member: str) -> None:
+        self.walk.spaces.setdefault(name, vars(sys.modules[name]))
+        self._add([Ref(name, member)], Read(frozenset(), frozenset()))
+
     def follow_imports(self, found: Analysis) -> None:
         """Add what the cell's own import statements bring."""
         top = [imported for imported, _ in found.imports]
@@ -104,14 +126,16 @@ class Reach:
             self._import(imported, found, names)
         self._drain()
 
-    def finish(self) -> None:
-        """Add what follows from all that was reached: what modules find as they load, versions, patches."""
+    def finish(self, found: Analysis | None = None) -> None:
+        """Add what follows from all that was reached: what modules find as they load, versions, patches, texts."""
         before = set(self.sure)
         for module in sorted(self._found_loaded):
-            self.walk.spaces.setdefault(module, vars(sys.modules[module]))
-            self._add([Ref(module, "*")], Read(frozenset(), frozenset()))
+            self._named_module(module, "*")
         self._drain()
         self.for_loading = self.sure.keys() - before
+        self._patches()
+        if found is not None and len(self.walk.codes) > self._read:
+            self._follow_texts(found)
         self._packages()
 
     def everything(self) -> CodeFacts:
@@ -190,14 +214,11 @@ class Reach:
         self._add(sorted(refs, key=in_order), _as_read(todo))
 
     def _builtin(self, ref: Ref, todo: _Todo, parts: dict[str, Part]) -> None:
+        """Count a builtin that somebody replaced, unless it is the front end's own."""
         value = getattr(builtins, ref.name)
         strings.check(ref.name)
-        if value is not _BUILTINS.get(ref.name):
-            self._shadowed(ref, value, todo, parts)
-
-    def _shadowed(self, ref: Ref, value: Any, todo: _Todo, parts: dict[str, Part]) -> None:
-        """Count a builtin that somebody replaced, unless it is the front end's own."""
-        if not callable(value) or origin(str(getattr(value, "__module__", ""))).own:
+        is_users = not callable(value) or origin(str(getattr(value, "__module__", ""))).own
+        if is_users and value is not _BUILTINS.get(ref.name):
             self._part(f"builtins.{ref.name}", value, todo, parts)
 
     # -- modules -----------------------------------------------------------------
@@ -296,25 +317,22 @@ class Reach:
                 raise Unresolvable(f"module {name}", "imports the notebook itself", "pass it what it needs")
             elif origin(found).own and found in sys.modules:
                 self._found_loaded.add(found)
-            else:
-                self._outside(found)
-
-    def _outside(self, name: str) -> None:
-        if origin(name).kind != "python":
-            self.outside.add(name.partition(".")[0])
+            elif origin(found).kind != "python":
+                self.outside.add(found.partition(".")[0])
 
     # -- the end --------------------------------------------------------------------
 
-    def _packages(self) -> None:
+    def _patches(self) -> None:
         words = self.facts.attributes | self.facts.loads.keys()
         self.patches.note(self.facts.sets, self.namespace, hidden=not SETTERS.isdisjoint(words))
         packages = {name.partition(".")[0] for name in self.walk.modules} | self.walk.standard | self.outside
-        for label, value in sorted(self.patches.of(packages), key=operator.itemgetter(0)):
+        set_here = self.settings.functions(self.walk.modules | self.outside, self.everything())
+        given = [*self.patches.of(packages), *((f"set {label}", value) for label, value in set_here.items())]
+        for label, value in sorted(given, key=operator.itemgetter(0)):
             self._part(label, value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)
-        used = self.walk.modules | self.outside
-        for label, value in sorted(self.settings.functions(used, self.everything()).items()):
-            self._part(f"set {label}", value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)
         self._drain()
+
+    def _packages(self) -> None:
         for package in sorted({name.partition(".")[0] for name in self.walk.modules} | self.outside):
             version = package_version(package)
             self.sure[f"package {package}"] = Part(leaf("version", version.encode()).hex(), version)

@@ -20,7 +20,7 @@ __all__ = ["check", "finds_modules", "first_lookup", "refuse", "words"]
 # Methods that look up names standing in a text: pandas, numexpr, polars, duckdb, statsmodels, patsy.
 _METHODS = {"query", "eval", "evaluate", "format_map", "sql", "execute", "dmatrix", "dmatrices"}
 _FORMULAS = {"ols", "glm", "logit", "probit", "poisson", "gls", "wls", "mixedlm", "from_formula"}
-_BUILTINS = {"eval", "exec", "globals", "locals", "vars", "compile", "__import__"}
+_BUILTINS = {"eval", "exec", "globals", "locals", "vars", "dir", "compile", "__import__"}
 _LOOKUPS = _METHODS | _FORMULAS | _BUILTINS
 _LIVE = {"input", "breakpoint"}
 _PROGRAMS = {"subprocess", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput"}

@@ -102,9 +102,8 @@ def own_facts(code: types.CodeType) -> CodeFacts:
     found.guarded = bool(code.co_exceptiontable)
     steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
     bound: set[str] = set()
-    inner: dict[
-        str, tuple[str, ...]
-    ] = {}  # names of a function's own that stand for modules or what they hold
+    # Names of a function's own that stand for modules or what they hold.
+    inner: dict[str, tuple[str, ...]] = {}
     straight = code.co_name != "<module>" and not code.co_exceptiontable
     for index, step in enumerate(steps):
         # In a class body, a name bound before the first jump is the body's own from there on.
@@ -168,8 +167,10 @@ def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
     attribute = _set_attribute(steps, index, len(chain))
     if attribute:
         found.sets.add((name, *chain, attribute))
-    if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", steps[index + 1 : index + 6]):
-        found.opaque.add(name)
+    after = steps[index + 1 : index + 6]
+    if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", after):
+        if not (index and steps[index - 1].opname == "LOAD_CONST" and _is_searched(after)):
+            found.opaque.add(name)
     elif name in {"eval", "exec"} and steps[index + 1].opname != "LOAD_CONST":
         found.texts.add(str(steps[index + 1].argval))
 
@@ -196,6 +197,11 @@ def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
         kinds[:2] == ["LOAD_CONST", "CALL"]
         or (kinds[:1] in (["LOAD_NAME"], ["LOAD_GLOBAL"]) and kinds[1:2] == ["CALL"])
     )
+
+
+def _is_searched(after: list[dis.Instruction]) -> bool:
+    """Whether something is looked for among the names, as in `"k" in globals()`."""
+    return [step.opname for step in after[:2]] == ["CALL", "CONTAINS_OP"] and not after[0].arg
 
 
 def _is_literal(after: list[dis.Instruction]) -> bool:

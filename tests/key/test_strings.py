@@ -1,7 +1,7 @@
 """Names reached through text."""
 
 import pytest
-from cells import is_noticed, key_of, reads
+from cells import hits, is_noticed, key_of, reads
 
 from lean_magic.errors import Unresolvable
 
@@ -135,3 +135,11 @@ def test_talking_to_the_person(cell):
 def test_text_is_mostly_just_text(cell):
     """Text that nothing looks names up in reads none."""
     assert not reads(cell, FRAME)
+
+
+@pytest.mark.parametrize("cell", ["'y' in globals()", "'y' not in vars()", "if 'y' not in dir(): z = 1"])
+def test_whether_a_name_is_there(cell):
+    """A cell may ask whether a name is bound, and is cached: the name counts."""
+    assert reads(cell)
+    assert not hits(cell, "", "y = 1")
+    assert hits(cell, "", "z = 1")
