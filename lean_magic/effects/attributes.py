@@ -123,7 +123,7 @@ class Attributes(Recorder):
 
 def _module(name: str, spaces: Mapping[str, dict[str, Any]]) -> Any:
     """Find a module; of one that was made by hand, what stands for it: its globals."""
-    if name in spaces and name not in sys.modules:
+    if name in spaces and vars(sys.modules.get(name, object)) is not spaces[name]:
         return _Globals(spaces[name])
     return importlib.import_module(name)
 

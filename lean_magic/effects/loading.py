@@ -18,6 +18,7 @@ from typing import Any
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk
+from lean_magic.values.naming import can_be_imported
 from lean_magic.values.origin import is_local
 from lean_magic.values.silence import silence
 
@@ -61,6 +62,9 @@ class Loading(Recorder):
                 raise Unstorable("sys.modules", f"lost `{name}`", "take modules out in a cell of its own")
         for name, module in list(sys.modules.items()):
             is_new = name not in before and isinstance(module, types.ModuleType) and is_local(module)
+            if is_new and not can_be_imported(name, module):
+                why = "is not what importing that name would load"
+                raise Unstorable(f"module {name}", why, "load it in a cell of its own")
             if is_new and _digests(module) != self._loaded.get(module.__name__):
                 why = "was changed by the cell that loads it first"
                 raise Unstorable(f"module {name}", why, "import it in a cell before")

@@ -113,8 +113,7 @@ class Reach:
             self.sure[name] = Part(leaf("found", told.encode()).hex(), told)
 
     def _named_module(self, name: str, member: str) -> None:
-        self.walk.spaces.setdefault(name, vars(sys.modules[name]))
-        self._add([Ref(name, member)], Read(frozenset(), frozenset()))
+        self._add([Ref(self.walk.label(vars(sys.modules[name])), member)], Read(frozenset(), frozenset()))
 
     def follow_imports(self, found: Analysis) -> None:
         """Add what the cell's own import statements bring."""
@@ -245,8 +244,7 @@ class Reach:
 
     def _attribute(self, todo: _Todo, owner: types.ModuleType, name: str, value: Any) -> None:
         if origin(owner.__name__).own:
-            self.walk.spaces.setdefault(owner.__name__, vars(owner))
-            self._add([Ref(owner.__name__, name)], _as_read(todo))
+            self._add([Ref(self.walk.label(vars(owner)), name)], _as_read(todo))
             return
         self.walk.use_module(owner.__name__)
         if modules.is_plain(value):
@@ -257,8 +255,7 @@ class Reach:
     def _whole(self, todo: _Todo, module: types.ModuleType, path: str) -> None:
         """Count a module as a whole, or one whose attribute is not there yet: a submodule loaded when used."""
         if origin(path).own and path != "__main__":
-            self.walk.spaces.setdefault(path, vars(module))
-            self._add([Ref(path, "*")], _as_read(todo))
+            self._add([Ref(self.walk.label(vars(module)), "*")], _as_read(todo))
         elif path == "__main__":
             self._notebook(todo)
         elif todo.ref.attrs:

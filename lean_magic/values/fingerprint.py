@@ -246,12 +246,16 @@ class Walk(Marks):
 
     def refer(self, space: dict[str, Any], name: str, attrs: tuple[str, ...] = ()) -> None:
         """Note that code looks `name` up in the globals `space`."""
-        label = str(space.get("__name__", "?"))
-        known = self.spaces.setdefault(label, space)
-        if known is not space:
-            label = f"{label}@{self._position(space)}"
-            self.spaces.setdefault(label, space)
-        self._refs.add(Ref(label, name, attrs))
+        self._refs.add(Ref(self.label(space), name, attrs))
+
+    def label(self, space: dict[str, Any]) -> str:
+        """Name the globals of a module as they are met: two modules may have one name."""
+        name = label = str(space.get("__name__", "?"))
+        count = 0
+        while self.spaces.setdefault(label, space) is not space:
+            count += 1
+            label = f"{name}@{count}"
+        return label
 
     def use_module(self, name: str) -> None:
         """Note that code or classes of the installed module `name` take part."""
@@ -265,12 +269,6 @@ class Walk(Marks):
         """Build the error for a value that cannot be compared (the part's name is added above)."""
         del self
         return Unfingerprintable(type(value).__qualname__, why, remedy)
-
-    def _position(self, space: dict[str, Any]) -> int:
-        known = [index for index, other in enumerate(self._kept) if other is space]
-        if not known:
-            self._kept.append(space)
-        return known[0] if known else len(self._kept) - 1
 
 
 def _hold_no_objects(values: Iterable[Any]) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
+from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import Walk, leaf
-from lean_magic.values.origin import module_of, origin
+from lean_magic.values.origin import is_a, module_of, origin
 
-__all__ = ["importable", "named"]
+__all__ = ["can_be_imported", "importable", "named", "written_by_name"]
 
 
 def importable(obj: Any) -> bool:
@@ -18,6 +20,31 @@ def importable(obj: Any) -> bool:
     for name in str(getattr(obj, "__qualname__", "?")).split("."):
         found = getattr(found, name, None)
     return found is obj
+
+
+def can_be_imported(name: str, module: types.ModuleType) -> bool:
+    """Whether importing a name anew would load this very module, and not one that was loaded by hand."""
+    parent = sys.modules.get(name.rpartition(".")[0])
+    if "." in name and parent is None:
+        return False
+    where = getattr(parent, "__path__", None)
+    specs = (finder.find_spec(name, where) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    spec = next(filter(None, specs), None)
+    return spec is not None and spec.origin == getattr(module, "__file__", None)
+
+
+def written_by_name(module: types.ModuleType) -> Any:
+    """Leave a module to pickle, which writes what an import finds by its name, and of others what they hold.
+
+    Raises Unstorable for one that was loaded by hand: its functions live in it, and would live in a copy.
+    """
+    own = vars(module)
+    lives = any(is_a(one, types.FunctionType) and one.__globals__ is own for one in own.values())
+    is_there = sys.modules.get(module.__name__) is module
+    if lives and origin(module.__name__).own and not (is_there and can_be_imported(module.__name__, module)):
+        why = "was loaded by hand, not by an import"
+        raise Unstorable(f"module {module.__name__}", why, "load it in a cell of its own, before")
+    return NotImplemented
 
 
 def named(walk: Walk, tag: str, obj: Any) -> bytes:

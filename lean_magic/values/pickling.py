@@ -31,7 +31,7 @@ from lean_magic.values.code import facts
 from lean_magic.values.containers import may_forget, way_of, with_attributes
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
-from lean_magic.values.naming import importable
+from lean_magic.values.naming import importable, written_by_name
 from lean_magic.values.origin import is_a, is_own
 from lean_magic.values.over import finished_thread
 from lean_magic.values.reading import Code, Space
@@ -107,8 +107,8 @@ class Writer(cloudpickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         """Choose how to take `obj` apart; NotImplemented leaves it to pickle."""
         own = _REDUCERS.get(type(obj))
-        if own is not None:
-            return own(self, obj)
+        if own is not None and (form := own(self, obj)) is not NotImplemented:
+            return form
         if is_a(obj, type):
             return reduced_class(super().reducer_override(obj), obj)
         ways = self._ways.get(type(obj))
@@ -323,5 +323,6 @@ _REDUCERS: dict[type, Callable[[Writer, Any], Any]] = {
     types.CodeType: Writer.code,
     Space: Writer.space,
     Plain: Writer.plain,
+    types.ModuleType: functools.partial(_ignoring, written_by_name),
     **{cls: functools.partial(_ignoring, reducer) for cls, reducer in REDUCERS.items()},
 }
