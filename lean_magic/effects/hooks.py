@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import types
+import warnings
 import weakref
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -34,6 +35,7 @@ def hooks(run: Run) -> dict[str, Any]:
         "sys.settrace": sys.gettrace(),
         "sys.setprofile": sys.getprofile(),
         "threading.excepthook": threading.excepthook,
+        "warnings.catch_warnings": _shown_warnings(),
     }
     said = run.words | run.constants
     if "modules" in said:
@@ -120,6 +122,20 @@ class _Growing(frozenset[Any]):
 def _told(module: str, question: str) -> bool:
     """Ask a module that may not be loaded whether it does anything."""
     return module in sys.modules and getattr(sys.modules[module], question)()
+def _shown_warnings() -> list[Any]:
+    """Tell what becomes of warnings, which an entered `catch_warnings` changes until it is left."""
+    shows = warnings.showwarning
+    theirs = origin(str(getattr(shows, "__module__", ""))).installed  # which libraries do as they are loaded
+    return [id(warnings.filters), warnings._showwarnmsg_impl, None if theirs else shows]  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _torch_contexts(torch: Any) -> list[Any]:
+    """Tell which contexts of torch are entered that no setting of its own stands for."""
+    kinds = ("cpu", "cuda")
+    casts = [(torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in kinds]
+    return [torch.is_inference_mode_enabled(), *casts]
+
+
 
 
 # What registers functions that show objects.

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lean_magic.effects import warned
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.settings import GONE, KINDS
 from lean_magic.errors import Unstorable
@@ -37,6 +38,7 @@ class Process(Recorder):
         self._path: list[str] = []
         self._flags = 0
         self._context = decimal.getcontext()
+        self._shown: tuple[int, dict[str, dict[Any, Any]]] = (0, {})
 
     def begin(self, run: Run) -> None:
         """Take down every setting."""
@@ -45,6 +47,8 @@ class Process(Recorder):
         self._before = {kind: settings.get() for kind, settings in KINDS.items()}
         self._filters = list(warnings.filters)
         self._path = list(sys.path)
+        now = warned.version()
+        self._shown = now, warned.shown(now)
 
     def end(self, run: Run) -> Record:
         """Collect what the cell changed. Raises Unstorable for what cannot be put back."""
@@ -68,6 +72,7 @@ class Process(Recorder):
             "behind": behind,
             "flags": _flags(run) & ~self._flags,
             "context": None if own is self._context else own,
+            "warned": warned.told(self._shown),
         }
         return Record(None, effects, values)
 
@@ -95,6 +100,8 @@ class Process(Recorder):
         warnings.filters.extend(behind)  # type: ignore[attr-defined]
         if record.values["filters"] or behind:
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does
+        forgot, shown = record.values.get("warned", (False, {}))  # which older entries do not tell
+        warned.put_back(forgot, shown, undo.callback)
 
 
 def _flags(run: Run) -> int:

@@ -38,6 +38,9 @@ class Settings:
             found |= {f"{name} {key}".rstrip(): one for key, one in inner if _is_own(one)}
         if _is_own(warnings.showwarning):
             found["warnings.showwarning"] = warnings.showwarning
+        records: Any = warnings._showwarnmsg_impl  # type: ignore[attr-defined]  # noqa: SLF001  set by catch_warnings
+        if records.__module__ != "warnings":  # it adds them to a list
+            found["warnings.catch_warnings"] = records
         if logs(reached):
             found |= logging_settings()
         return found
