@@ -53,6 +53,9 @@ def hooks(run: Run) -> dict[str, Any]:
     for words, name, look in _LOOKED_AT:
         if not words.isdisjoint(said):
             found[name] = look(run)
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "is_autocast_enabled"):
+        found["a context of torch"] = _torch_contexts(torch)
     helpers = sys.modules.get("matplotlib._pylab_helpers")
     if helpers is not None:
         found["pyplot's open figures"] = list(helpers.Gcf.figs)
@@ -119,9 +122,6 @@ class _Growing(frozenset[Any]):
     __hash__ = frozenset.__hash__
 
 
-def _told(module: str, question: str) -> bool:
-    """Ask a module that may not be loaded whether it does anything."""
-    return module in sys.modules and getattr(sys.modules[module], question)()
 def _shown_warnings() -> list[Any]:
     """Tell what becomes of warnings, which an entered `catch_warnings` changes until it is left."""
     shows = warnings.showwarning
@@ -136,6 +136,9 @@ def _torch_contexts(torch: Any) -> list[Any]:
     return [torch.is_inference_mode_enabled(), *casts]
 
 
+def _told(module: str, question: str) -> bool:
+    """Ask a module that may not be loaded whether it does anything."""
+    return module in sys.modules and getattr(sys.modules[module], question)()
 
 
 # What registers functions that show objects.

@@ -109,6 +109,9 @@ def _interpreter(words: set[str]) -> dict[str, Any]:
         found["garbage collection"] = gc.isenabled(), gc.get_threshold()
     if "getdefaulttimeout" in words:
         found["socket timeout"] = socket.getdefaulttimeout()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and "get_num_threads" in words:
+        found["torch.get_num_threads"] = torch.get_num_threads()
     if "getsignal" in words:
         found["signal handlers"] = [str(signal.getsignal(one)) for one in signal.valid_signals()]
     if words & _ARGUMENTS or ("sys" in words and "argv" in words):

@@ -217,6 +217,9 @@ def _torch() -> dict[str, Any]:
         "cudnn.deterministic": (torch.backends.cudnn.deterministic, False),
         "printoptions": (vars(torch._tensor_str.PRINT_OPTS), _TORCH_PRINT),  # noqa: SLF001
     }
+    for kind in ("cpu", "cuda"):
+        casts = torch.is_autocast_enabled(kind)
+        now[f"autocast {kind}"] = ((casts, torch.get_autocast_dtype(kind) if casts else None), (False, None))
     return {f"torch.{name}": value for name, (value, default) in now.items() if value != default}
 
 
