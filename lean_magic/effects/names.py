@@ -10,12 +10,15 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
+from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
 
 __all__ = ["Names", "hidden"]
 
 # What IPython itself binds as cells come and go.
 _HIDDEN = re.compile(r"_{1,3}|_i{1,3}|_[iod]h|_i?\d+|In|Out|exit|quit|get_ipython|open|__\w+__")
+
+_SHELLS = frozenset({"_", "__", "___", "In", "Out", "_ih", "_oh", "_dh", "get_ipython"})
 
 
 def hidden(name: str) -> bool:
@@ -74,6 +77,9 @@ class Names(Recorder):
             for name, note in run.namespace.get(_NOTES, {}).items()
             if self._notes.get(name) is not note
         }
+        lost = sorted(_SHELLS.intersection(self._names) - present)
+        if lost:
+            raise Unstorable(lost[0], "is IPython's own name, and is gone", "delete it in a cell of its own")
         self.cancel(run)
         return Record(observed, told, {**kept, _NOTES: notes} if notes else kept)
 
