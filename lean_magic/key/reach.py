@@ -82,7 +82,10 @@ class Reach:
                 self.facts.merge(facts(code))
             self._read = len(self.walk.codes)
             strings.refuse(self.facts)
-            self._look_up(strings.words(self.facts, self.walk.words, self.namespace, found.assigned), found)
+            others = strings.renamed(self.facts, self.walk.functions)
+            self._look_up(
+                strings.words(self.facts, self.walk.words, self.namespace, found.assigned, others), found
+            )
             self._find_modules()
             self._drain()
         if strings.finds_modules(self.facts) or not self.facts.attributes.isdisjoint(_FINDERS):
@@ -91,7 +94,7 @@ class Reach:
             self._drain()
 
     def _met(self) -> tuple[int, ...]:
-        return len(self.walk.codes), len(self.walk.words), len(self.walk.spaces)
+        return tuple(map(len, (self.walk.codes, self.walk.words, self.walk.spaces, self.walk.functions)))
 
     def _look_up(self, words: set[str], found: Analysis) -> None:
         """Count what the words of texts name, in the notebook and in the modules whose code may look them up."""
@@ -189,11 +192,8 @@ class Reach:
         ref = todo.ref
         if is_a(value, types.ModuleType):
             self._module(todo, value, parts)
-        elif ref.name == "get_ipython" and ref.space == "__main__":
-            raise Unresolvable(
-                "get_ipython()", "gives the cell the whole running session", "leave it to an uncached cell"
-            )
         else:
+            strings.check_session(ref.name, value, self.namespace)
             self._part(label_of(ref), value, todo, parts)
 
     def _part(self, label: str, value: Any, todo: _Todo, parts: dict[str, Part]) -> None:
@@ -246,6 +246,8 @@ class Reach:
         if origin(owner.__name__).own:
             self._add([Ref(self.walk.label(vars(owner)), name)], _as_read(todo))
             return
+        if owner is builtins and todo.ref.name != "builtins":
+            self.walk.functions.add(f"builtins.{name}")
         self.walk.use_module(owner.__name__)
         if modules.is_plain(value):
             self._part(f"{owner.__name__}.{name}", value, todo, self.possible)

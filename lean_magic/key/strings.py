@@ -9,24 +9,30 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import types
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from lean_magic.errors import Unresolvable
 from lean_magic.values.code import CodeFacts
+from lean_magic.values.origin import is_a, module_of, origin
 
-__all__ = ["check", "finds_modules", "first_lookup", "refuse", "words"]
+__all__ = ["check", "check_session", "finds_modules", "first_lookup", "refuse", "renamed", "words"]
 
 # Methods that look up names standing in a text: pandas, numexpr, polars, duckdb, statsmodels, patsy.
 _METHODS = {"query", "eval", "evaluate", "format_map", "sql", "execute", "dmatrix", "dmatrices"}
 _FORMULAS = {"ols", "glm", "logit", "probit", "poisson", "gls", "wls", "mixedlm", "from_formula"}
 _BUILTINS = {"eval", "exec", "globals", "locals", "vars", "dir", "compile", "__import__"}
 _LOOKUPS = _METHODS | _FORMULAS | _BUILTINS
+_HIDDEN = {"eval", "exec", "globals", "locals", "__import__"}
+_ASK_BY_TEXT = {"getattr", "attrgetter", "methodcaller"}
 _LIVE = {"input", "breakpoint"}
 _PROGRAMS = {"subprocess", "Popen", "check_output", "check_call", "getoutput", "getstatusoutput"}
 _OS = {"system", "popen", "spawnl", "spawnv", "execv", "execvp", "posix_spawn"}
 _FRAMES = {"f_globals", "f_locals", "f_back", "_getframe", "currentframe", "__globals__"}
 _EVERYTHING = {"get_objects", "get_referrers", "__subclasses__", "_current_frames"}
+_SHARES = {"share_memory", "share_memory_", "SharedMemory", "ShareableList", "SharedMemoryManager"}
+_TESTS = {"testmod", "loadTestsFromName", "loadTestsFromNames", "loadTestsFromModule", "TestProgram"}
 _IMPORTS = {"modules", "import_module", "__import__"}
 _WORD = re.compile(r"[^\W\d]\w*")
 _READS = {
@@ -47,6 +53,22 @@ def check(builtin: str) -> None:
         raise Unresolvable(f"{builtin}()", "asks the person at the keyboard", "ask in a cell of its own")
 
 
+def check_session(name: str, value: Any, namespace: Mapping[str, Any]) -> None:
+    """Refuse the notebook's own globals, and the running shell or what gives it, under whatever name."""
+    if value is namespace:
+        raise Unresolvable(name, "is the whole running session", "name the variables in the code")
+    shell = getattr(value, "__self__", value) if is_a(value, types.MethodType) else value
+    if is_a(shell, types.FunctionType):
+        gives = shell.__name__ == "get_ipython" and not origin(module_of(shell)).own
+    else:
+        front = module_of(type(shell)).partition(".")[0] in {"IPython", "ipykernel"}
+        gives = front and hasattr(type(shell), "run_cell")
+    if gives:
+        raise Unresolvable(
+            "get_ipython()", "gives the cell the whole running session", "leave it to an uncached cell"
+        )
+
+
 def refuse(reached: CodeFacts) -> None:
     """Refuse code that reaches where nobody can follow. Raises Unresolvable."""
     modules = {imported.module for imported in reached.imports}
@@ -55,6 +77,11 @@ def refuse(reached: CodeFacts) -> None:
         raise Unresolvable(
             "subprocess", "runs a program whose files nobody sees", "start it in a cell of its own"
         )
+    shares = said & _SHARES
+    if shares:
+        raise Unresolvable(
+            f"{min(shares)}()", "shares memory with other processes", "leave it to an uncached cell"
+        )
     frames = (said | reached.strings) & _FRAMES
     if frames:
         raise Unresolvable(min(frames), "looks into the caller's variables", "pass them as arguments")
@@ -62,6 +89,12 @@ def refuse(reached: CodeFacts) -> None:
     if everything:
         what = "finds objects that nothing here names"
         raise Unresolvable(f"{min(everything)}()", what, "name them in the code")
+    tests = said & _TESTS or (
+        {"main"} if any("main" in chain[:1] for chain in reached.loads.get("unittest", ())) else set()
+    )
+    if tests:
+        what = "looks for tests in all that the session holds"
+        raise Unresolvable(f"{min(tests)}()", what, "leave it to an uncached cell")
     if {"getpass", "getch"} & reached.attributes or () in reached.loads.get("getpass", ()):
         raise Unresolvable("getpass()", "asks the person at the keyboard", "ask in a cell of its own")
     loads = said & {"load", "loads", "Unpickler", "read_pickle"}
@@ -90,13 +123,33 @@ def _looks_up(node: ast.AST) -> bool:
     return getattr(node, "attr", getattr(node, "id", "")) in _LOOKUPS
 
 
+def renamed(reached: CodeFacts, functions: Collection[str]) -> set[str]:
+    """Name what looks names up in text and may be called by another name than its own: met as values, or asked for.
+
+    Raises Unresolvable for builtins, of which nobody can tell what they are given.
+    """
+    asked = reached.strings if _ASK_BY_TEXT & {*reached.loads, *reached.attributes} else set[str]()
+    hidden = {name for name in _HIDDEN if f"builtins.{name}" in functions}
+    if {"builtins", "__builtins__"} & {*reached.loads, *reached.attributes}:
+        hidden |= _HIDDEN & asked
+    if hidden:
+        name = min(hidden)
+        why = "goes by another name here, and looks up names that only running can tell"
+        raise Unresolvable(f"{name}()", why, "call it by its own name")
+    return (_METHODS | _FORMULAS) & {*functions, *asked}
+
+
 def words(
-    reached: CodeFacts, texts: Iterable[str], namespace: Mapping[str, Any], assigned: Iterable[str] = ()
+    reached: CodeFacts,
+    texts: Iterable[str],
+    namespace: Mapping[str, Any],
+    assigned: Iterable[str] = (),
+    others: Collection[str] = (),
 ) -> set[str]:
     """Give the words that may be looked up as names in text; none where nothing looks names up in text.
 
-    `texts` are the texts among the inputs, `assigned` the names that the cell binds itself.
-    Raises Unresolvable where the text is computed.
+    `texts` are the texts among the inputs, `assigned` the names that the cell binds itself, `others` what
+    looks names up and is called by another name. Raises Unresolvable where the text is computed.
     """
     unknown = {
         name for name in reached.texts if name in set(assigned) or not isinstance(namespace.get(name), str)
@@ -106,10 +159,11 @@ def words(
         name = min(computed)
         raise Unresolvable(f"{name}()", "looks up names that only running can tell", "name them in the code")
     said = reached.attributes | set(reached.loads)
-    if not said & _LOOKUPS:
+    if not said & _LOOKUPS and not others:
         return set()
     known = [*reached.strings, *texts]
     composed = reached.composed or bool(reached.queried & set(assigned))
-    if composed and (not said.isdisjoint(_READS) or any(_OPEN_END.search(text) for text in known)):
+    is_open = (composed or others) and any(_OPEN_END.search(text) for text in known)
+    if is_open or (composed and not said.isdisjoint(_READS)):
         raise Unresolvable("query()", "looks up a name that is put together", "write the name into the text")
     return {word for text in known for word in _WORD.findall(text)}

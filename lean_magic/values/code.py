@@ -164,15 +164,15 @@ def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
     """Note a name that is looked up, and what is asked of it."""
     name, chain = step.argval, _chain(steps, index)
     found.loads.setdefault(name, set()).add(chain)
-    attribute = _set_attribute(steps, index, len(chain))
-    if attribute:
+    if attribute := _set_attribute(steps, index, len(chain)):
         found.sets.add((name, *chain, attribute))
-    after = steps[index + 1 : index + 6]
-    if name in _LOOKUPS and _opaque(name, step.opname == "LOAD_NAME", after):
-        if not (index and steps[index - 1].opname == "LOAD_CONST" and _is_searched(after)):
-            found.opaque.add(name)
-    elif name in {"eval", "exec"} and steps[index + 1].opname != "LOAD_CONST":
-        found.texts.add(str(steps[index + 1].argval))
+    inside = name == "builtins" and bool(chain)
+    asked, after = chain[0] if inside else name, steps[index + 1 + inside : index + 7]
+    searched = index and steps[index - 1].opname == "LOAD_CONST" and _is_searched(after)
+    if asked in _LOOKUPS and not searched and _opaque(asked, step.opname == "LOAD_NAME", after):
+        found.opaque.add(asked)
+    elif asked in {"eval", "exec"} and after[0].opname != "LOAD_CONST":
+        found.texts.add(str(after[0].argval))
 
 
 def _read_rest(found: CodeFacts, step: dis.Instruction) -> None:

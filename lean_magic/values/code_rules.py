@@ -8,6 +8,7 @@ and its distribution by version.
 
 from __future__ import annotations
 
+import builtins
 import functools
 import re
 import sys
@@ -39,6 +40,7 @@ __all__ = [
 def function_rule(walk: Walk, value: types.FunctionType) -> bytes:
     """Digest a Python function, noting the globals its code looks up."""
     if _installed(value):
+        walk.functions.add(value.__name__)
         return named(walk, "function", value)
     walk.mark(value)
     walk.use_module(str(value.__globals__.get("__name__", "")))
@@ -158,6 +160,7 @@ def method_rule(walk: Walk, value: types.MethodType) -> bytes:
 def builtin_rule(walk: Walk, value: types.BuiltinFunctionType) -> bytes:
     """Digest a function written in C: by name, with the object it is bound to."""
     owner = value.__self__
+    walk.functions.add(f"builtins.{value.__name__}" if owner is builtins else value.__name__)
     if owner is None or isinstance(owner, types.ModuleType):
         return named(walk, "builtin", value)
     if name_of(owner) is not None:

@@ -123,6 +123,7 @@ class Walk(Marks):
         self.texts: set[str] = set()
         self.words: set[str] = set()
         self.names: set[str] = set()  # texts that do not lie inside a model
+        self.functions: set[str] = set()  # of others, met as values: code may give them other names
         self._inside = 0  # so many objects of models
         self._foreign: set[type] = set()
         self.patched: dict[type, bytes] = {}
