@@ -224,7 +224,9 @@ class Runner:
             live_objects(plan, self.shell.user_ns, records),
         )
         records["names"].observed |= {
-            name: fingerprint(self.shell.user_ns[name], name) for name in graph.used
+            name: fingerprint(self.shell.user_ns[name], name)
+            for name in graph.used
+            if name not in plan.key.parts  # which tells what it held before
         }
         manifest = self._manifest(plan, cell, seconds, records)
         with progress("storing", self.settings.progress_after) as show:

@@ -67,7 +67,7 @@ class Mutation(Recorder):
         """Refuse a part that changed though nothing in it can be written to, such as a lock that was taken."""
         known = {mark.rpartition("#")[0] for mark in live}
         for part in parts - known - set(_SHELLS):
-            if part in run.namespace:
+            if part in run.namespace and not _refers(run.walk.values[part][0], live):
                 raise Unstorable(part, "was changed in place", "bind a changed copy to a new name")
 
     def _closing(self, walk: Walk) -> set[str]:
@@ -172,6 +172,15 @@ def _must_not_be_keys(changed: list[Any], live: set[int]) -> None:
             if any(id(one) not in live and any(key is value for key in one) for one in holders):
                 kind = type(value).__qualname__
                 raise Unstorable(kind, "was changed in place and is a key", "change it in a cell of its own")
+
+
+def _refers(value: Any, live: Mapping[str, Any]) -> bool:
+    """Whether a value is, or is made of, what was met under another name: what changed is known there."""
+    walk = Walk()
+    if _differs(walk, "", value, ""):
+        known = set(map(id, live.values()))
+        return any(id(one) in known for one in walk.objects)
+    return False
 
 
 def _size(shape: Any) -> int:

@@ -118,7 +118,7 @@ def named(run: Run) -> Iterator[tuple[str, bool]]:
 def at_home(run: Run) -> set[str]:
     """Give the paths that code may mean in the user's folder, or in one that a variable of the environment names."""
     tails = {text for text in run.constants if 0 < len(text) < 1000 and "\0" not in text and "\n" not in text}
-    homes = [os.environ[text] for text in tails if text in os.environ]
+    homes = [home for name, home in os.environ.items() if name in tails]
     if run.words & {"home", "expanduser"} or any(text.startswith("~") for text in tails):
         homes.append(os.path.expanduser("~"))
     found = {os.path.normpath(os.path.join(home, text.lstrip("~/"))) for home in homes for text in tails}

@@ -51,11 +51,19 @@ def class_rule(walk: Walk, value: type) -> bytes:
         walk.digest(type(value)),
         walk.digest(value.__bases__),
         walk.digest(bases if bases is not value.__bases__ else None),
-        *[walk.digest(name) + walk.digest(member) for name, member in found],
+        *[walk.digest(name) + walk.digest(_said(name, member)) for name, member in found],
         *([walk.unordered(kin)] if (kin := registered(value)) else []),
         *([] if value.__name__ == value.__qualname__.rpartition(".")[2] else [walk.digest(value.__name__)]),
         leaf("order", " ".join(_order(value, {name for name, _ in found})).encode("utf-8", "replace")),
     )
+
+
+def _said(name: str, member: Any) -> Any:
+    """Give a member; the text that dataclasses make of defaults has their addresses in it."""
+    return _ADDRESS.sub("", member) if name == "__doc__" and type(member) is str else member
+
+
+_ADDRESS = re.compile(" at 0x[0-9a-fA-F]+")
 
 
 def _installed_class(walk: Walk, cls: type) -> bytes:

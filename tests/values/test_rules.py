@@ -271,6 +271,22 @@ def test_hash_seeds(expression):
     assert len(in_processes(SET_OF_OBJECTS, expression)) == 1
 
 
+def test_addresses_in_what_a_dataclass_says_of_itself():
+    """The text that dataclasses write of a default names its address, which is another one in each process."""
+    source = """
+import dataclasses
+MISSING = object()
+def clean(text): return text
+@dataclasses.dataclass
+class P:
+    make: object = clean
+    more: object = MISSING
+"""
+    assert len(in_processes(source, "P")) == 1
+    one, other = (made(source.replace("clean", name), "P") for name in ("clean", "other"))
+    assert fingerprint(one) != fingerprint(other)
+
+
 def test_which_of_a_set():
     """Two graphs that differ in which member of a set they name differ under every pair of hash seeds."""
     one = in_processes(SET_OF_OBJECTS, "[P, {a, b}, a]", range(6))
