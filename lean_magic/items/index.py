@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
 from lean_magic.errors import Damaged, NotPrivate
 from lean_magic.items.identity import Identity
@@ -236,7 +237,8 @@ def _stale(observed: dict[str, Any], identity: Identity) -> str:
     for name, digest in observed.get("key", {}).items():
         if identity.possible_now(name) != digest:
             return f"`{name}` has other content"
-    return Files().still_holds(observed["files"], identity.run) if observed.get("files") else ""
+    other = Environment().still_holds(observed.get("environment"), identity.run)
+    return other or (Files().still_holds(observed["files"], identity.run) if observed.get("files") else "")
 
 
 # -- groups --------------------------------------------------------------------------------

@@ -8,15 +8,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from lean_magic.effects import files
+from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
 from lean_magic.effects.recorder import Record, Run, include_in_open
 from lean_magic.errors import Unstorable
 from lean_magic.items.identity import Identity
+from lean_magic.values.origin import origin
 
 __all__ = ["Watch", "count_as_read"]
 
@@ -24,6 +27,7 @@ _MOST = 1000  # files that a function may read besides its items
 _seen: dict[
     str, dict[str, Any]
 ] = {}  # of functions that have computed in this process: they keep what they read
+_asked: dict[str, dict[str, Any]] = {}  # variables of the environment that they asked for
 
 
 class _Reads(Files):
@@ -45,6 +49,21 @@ class _Reads(Files):
         return set(self._read)
 
 
+class _Variables(Environment):
+    """The recorder of a cell's environment, for what the user's own code asks: libraries look for how to run."""
+
+    def met(self, name: str, *, is_set: bool) -> None:
+        """Note a variable."""
+        frame: Any = sys._getframe(1)  # noqa: SLF001
+        while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _BETWEEN:
+            frame = frame.f_back
+        if is_set or frame is None or origin(str(frame.f_globals.get("__name__") or "")).own:
+            super().met(name, is_set=is_set)
+
+
+_BETWEEN = {"lean_magic", "os", "collections"}  # those of `os.getenv`
+
+
 class Watch:
     """Watches one function compute. `observed` is JSON; `refused` says why nothing can be stored, or ""."""
 
@@ -57,13 +76,17 @@ class Watch:
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
         """Watch one batch."""
-        recorder, run = _Reads(), self._run
+        recorder, variables, run = _Reads(), _Variables(), self._run
         recorder.begin(run)
+        variables.begin(run)
         try:
             yield
         finally:
+            variables.cancel(run)
             recorder.cancel(run)
         with files.unwatched():
+            if asked := variables.end(run).observed:
+                _asked.setdefault(self._identity.digest, {}).update(asked)
             if not recorder.saw_nothing or run is self._identity.run:
                 opened = recorder.seen_open
                 try:
@@ -80,6 +103,7 @@ class Watch:
         return {
             "files": _seen.get(self._identity.digest),
             "key": dict(self._identity.plain_now()),
+            "environment": _asked.get(self._identity.digest, {}),
         }
 
     def _look_again(self) -> None:
@@ -136,6 +160,8 @@ def _paths(values: Any) -> tuple[set[str], set[str]]:
 
 def count_as_read(observed: str) -> None:
     """Let a cached cell around this call depend on what found items were made with, given as JSON."""
-    read = json.loads(observed).get("files")
-    if read:
-        include_in_open("files", Record(read, {}, None))
+    read = json.loads(observed)
+    if read.get("files"):
+        include_in_open("files", Record(read["files"], {}, None))
+    if read.get("environment"):
+        include_in_open("environment", Record(read["environment"]))

@@ -300,6 +300,23 @@ def test_warning_filters_change_nothing():
     assert mapped.last.computed == 0
 
 
+READS = {"an item": "os.environ['LEAN_TEST']", "getenv": "os.getenv('LEAN_TEST', '5')"}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_a_variable_of_the_environment_counts(shell, monkeypatch, read):
+    """What the function asks of the environment counts, as for a cell; what is set again is found again."""
+    shell.run(
+        f"import lean_magic, os\ndef f(xs): return [x * int({read}) for x in xs]\n"
+        "m = lean_magic.cached_map(f, quiet=True)"
+    )
+    for value, computed in (("2", 2), ("3", 2), ("2", 0)):
+        monkeypatch.setenv("LEAN_TEST", value)
+        shell.run("r = m([1, 2])")
+        assert shell.ns["r"] == [int(value), 2 * int(value)]
+        assert shell.ns["m"].last.computed == computed
+
+
 def test_a_file_that_changes_under_a_function_that_keeps_it(tmp_path, counter):
     """What a function gives from an earlier state of a file is given, once, and not stored."""
     path = tmp_path / "words.txt"
