@@ -7,6 +7,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
 import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,6 +68,7 @@ class Cell:
     quiet: bool = False
     filename: str = "<cell>"
     interactivity: str = "last_expr"
+    is_call: bool = False
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ class Planner:
         self.settings = settings
         self.patches = Patches()
         self.remembered = Remembered()
+        self._said = {"filters"}  # of code that nobody has looked at, any may set filters
 
     @property
     def store(self) -> LocalStore:
@@ -100,10 +103,25 @@ class Planner:
         """The ledger beside it."""
         return Ledger(self.settings.ledger_file)
 
+    def look(self, nodes: Sequence[ast.stmt]) -> None:
+        """Take note of what changed between two cells, which is no doing of the user's; these come next."""
+        look_at_filters(())
+        self._said = _words(nodes)
+
+    def earlier(self) -> Iterator[list[ast.stmt]]:
+        """Give the cells that ran before the extension was loaded."""
+        said: set[str] = set()
+        for text in list(self.shell.user_ns.get("In", []))[1:]:
+            with contextlib.suppress(SyntaxError, ValueError):
+                nodes = ast.parse(text).body
+                said |= _words(nodes)
+                yield nodes
+        look_at_filters(said, earlier=True)
+
     def notice(self, nodes: Sequence[ast.stmt]) -> None:
         """Look through a cell that is not cached for what later cells depend on unseen, and for its libraries."""
         read_ahead(load_adapters())
-        names = {getattr(node, "attr", getattr(node, "id", "")) for node in _walk(nodes)}
+        names = _words(nodes)
         look_at_filters(names)
         self.patches.registrations.note(nodes, self.shell.user_ns)
         self.patches.items.note(nodes, self.shell.user_ns)
@@ -119,6 +137,8 @@ class Planner:
 
         None means that there is nothing to say: the cell does not compile, and Python will tell.
         """
+        if cell.is_call:
+            look_at_filters(self._said)
         off = cell.options.off or self.settings.is_off
         if off or not cell.nodes:
             return Bypass("caching is switched off" if off else "the cell is empty")
@@ -235,6 +255,11 @@ def _future(nodes: Sequence[ast.stmt], flags: int) -> str:
 def _flag(name: str) -> int:
     feature = getattr(__future__, name, None)
     return feature.compiler_flag if feature is not None else 0
+
+
+def _words(nodes: Sequence[ast.stmt]) -> set[str]:
+    """Give the names and attributes that code says."""
+    return {getattr(node, "attr", getattr(node, "id", "")) for node in _walk(nodes)}
 
 
 def _walk(nodes: Sequence[ast.stmt]) -> Iterator[ast.AST]:

@@ -74,19 +74,14 @@ class Runner:
         """Find out what a cell depends on and whether an entry answers for it; see Planner."""
         return self.planner.plan(cell)
 
-    def look(self) -> None:
-        """Take note of what changed between two cells, which is no doing of the user's."""
-        look_at_filters(())
-
     def notice(self, nodes: Sequence[ast.stmt]) -> None:
         """Look through a cell that is not cached for what later cells depend on unseen."""
         self._attempt(self.planner.notice, nodes)
 
     def notice_earlier(self) -> None:
         """Look through the cells that ran before the extension was loaded."""
-        for text in list(self.shell.user_ns.get("In", []))[1:]:
-            with contextlib.suppress(SyntaxError, ValueError):
-                self.notice(ast.parse(text).body)
+        for nodes in self.planner.earlier():
+            self.notice(nodes)
 
     async def run(self, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
         """Run or replay one cell; `execute` runs it as IPython would. Gives whether it raised."""

@@ -6,11 +6,13 @@ import contextlib
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from lean_magic.effects import widgets
 from lean_magic.effects.asks import without_our_frames
+from lean_magic.effects.caught import Caught, catches_warnings
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 
@@ -44,9 +46,12 @@ class Output(Recorder):
         self._undo: list[Callable[[], None]] = []
         self._muted = 0
         self._failed = False
+        self._caught = Caught()
 
     def begin(self, run: Run) -> None:
         """Start listening."""
+        self._caught = Caught()
+        self._listen(warnings, "_showwarnmsg", self._caught.note)
         for stream in ("stdout", "stderr"):
             self._listen_stream(stream)
         publisher, hook = run.shell.display_pub, run.shell.displayhook
@@ -69,13 +74,28 @@ class Output(Recorder):
             raise Unstorable(
                 "the cell", "showed an error, though it went on", "mend what cannot be displayed"
             )
-        return Record(None, None, widgets.settled(self._events))
+        self._caught.check()
+        observed = {"warned": self._caught.warned, "unseen": _missing()}
+        seen = {name: value for name, value in observed.items() if value}
+        return Record(seen or None, None, widgets.settled(self._events))
 
     def cancel(self, run: Run) -> None:
         """Stop listening."""
         del run
         while self._undo:
             self._undo.pop()()
+
+    def still_holds(self, observed: Any, run: Run) -> str:
+        """Believe no entry with warnings where somebody catches them, nor one of a run that nothing could show."""
+        del run
+        if observed and observed.get("warned") and catches_warnings():
+            return "it warns, and warnings are caught here"
+        unseen = set((observed or {}).get("unseen", ())) - set(_missing())
+        return f"it was run without {min(unseen)}" if unseen else ""
+
+    def include(self, record: Record) -> None:
+        """Take over that there was a warning."""
+        self._caught.warned = self._caught.warned or bool(record.observed and record.observed.get("warned"))
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Show everything again, in order."""
@@ -104,6 +124,8 @@ class Output(Recorder):
 
     def _listen_stream(self, name: str) -> None:
         stream = getattr(sys, name)
+        if stream is None:
+            return
         original = stream.write
 
         def write(text: str) -> Any:
@@ -111,8 +133,7 @@ class Output(Recorder):
             self._wrote(name, text)
             return written
 
-        if stream is not None:
-            self._put(stream, "write", write)
+        self._put(stream, "write", write)
 
     @contextlib.contextmanager
     def _mute(self) -> Iterator[None]:
@@ -123,7 +144,7 @@ class Output(Recorder):
             self._muted -= 1
 
     def _sync(self) -> None:
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             _drain(stream)
             stream.flush()
 
@@ -171,6 +192,11 @@ class Output(Recorder):
         self._events[-1][2:] = [dict(data), dict(metadata or {})]
 
 
+def _missing() -> list[str]:
+    """Name the streams that are not there, as in a program without a console."""
+    return [name for name in ("stdout", "stderr") if getattr(sys, name) is None]
+
+
 def _drain(stream: Any) -> None:
     """Wait until the kernel has read what C code wrote to a stream's descriptor; it does so in a thread."""
     pipe = getattr(stream, "_fid", None)
@@ -204,7 +230,9 @@ def _flush_figures(shell: Any) -> None:
 
 def _replay_stream(shell: Any, name: str, text: str) -> None:
     del shell
-    getattr(sys, name).write(text)
+    stream = getattr(sys, name)
+    if stream is not None:
+        stream.write(text)
 
 
 def _replay_display(shell: Any, data: Any, metadata: Any, told: Any) -> None:

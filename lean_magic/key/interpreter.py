@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lean_magic.values.code import CodeFacts
+from lean_magic.values.logger_rules import keepers
 from lean_magic.values.origin import origin
 
 __all__ = ["interpreter_settings", "logging_settings", "logs", "look_at_filters"]
@@ -38,6 +39,8 @@ def logging_settings() -> dict[str, Any]:
     disabled, makes = logging.Logger.manager.disable, logging.getLogRecordFactory()
     if disabled or captures or makes is not logging.LogRecord:
         found["in logging"] = [disabled, captures, makes]
+    if kept := sorted(keepers()):
+        found["keeps messages"] = kept
     return found
 
 
@@ -127,7 +130,6 @@ def _interpreter(words: set[str]) -> dict[str, Any]:
 _ARGUMENTS = {"parse_args", "parse_known_args", "argparse", "optparse", "getopt", "fire", "click"}
 _KERNEL = re.compile(r"^-f$|^--f=|kernel\S*\.json$|^--HistoryManager|^--LeanMagic")
 _USUAL = 1000  # calls; IPython allows more
-_BASELINE = tuple(warnings.filters)
 _LOGGING = {
     "logging",
     "getLogger",
@@ -151,9 +153,14 @@ def _filters() -> list[str]:
     ]
 
 
-def look_at_filters(words: Iterable[str]) -> None:
-    """Tell the user's new warning filters from those of libraries, after code that says `words` has run."""
+def look_at_filters(words: Iterable[str], *, earlier: bool = False) -> None:
+    """Tell the user's new warning filters from those of libraries, after code that says `words` has run.
+
+    With `earlier` that is all code that ran before ours was loaded.
+    """
     said = set(words)
+    if earlier and not _SETS_FILTERS.isdisjoint(said):
+        _seen[:] = _libraries[:] = _pythons()
     new = [item for item in warnings.filters if item not in _seen]
     _seen.extend(new)
     if _SETS_FILTERS.isdisjoint(said):
@@ -163,8 +170,24 @@ def look_at_filters(words: Iterable[str]) -> None:
 
 
 _SETS_FILTERS = {"filterwarnings", "simplefilter", "resetwarnings", "catch_warnings", "filters"}
-_seen: list[Any] = list(_BASELINE)
-_libraries: list[Any] = list(_BASELINE)
+
+
+def _pythons() -> list[Any]:
+    """List the filters that Python starts with."""
+    quiet = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+    own: list[Any] = [("ignore", None, category, None, 0) for category in quiet]
+    own.append(("default", None, DeprecationWarning, "__main__", 0))
+    return [item for item in warnings.filters if item in own]
+
+
+def _in_shell() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
+
+
+# In a program nobody has looked at the code that ran before; a front end sets filters of its own.
+_seen: list[Any] = list(warnings.filters) if _in_shell() else _pythons()
+_libraries: list[Any] = list(_seen)
 _users: list[Any] = []  # of which the code names the category
 
 

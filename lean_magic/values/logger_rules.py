@@ -10,7 +10,7 @@ from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import attributes
 
-__all__ = ["logger_rule", "settings_rule"]
+__all__ = ["keepers", "logger_rule", "settings_rule"]
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SAID = frozenset({"formatter", "filters", "_style"})
@@ -39,3 +39,25 @@ def settings_rule(walk: Walk, value: Any) -> bytes:
     if not is_own(type(value)):
         inner |= {name for name, item in vars(value).items() if type(item) not in _SCALARS} - _SAID
     return combine("handler", walk.digest(type(value)), place, attributes(walk, value, frozenset(inner)))
+
+
+def keepers() -> dict[str, int]:
+    """Count what handlers of libraries keep of messages, as those of pytest and unittest do, by logger and class."""
+    known = {"": logging.root, **logging.Logger.manager.loggerDict}
+    return {
+        f"{type(handler).__qualname__} on logger {name or 'root'}": sum(map(_size, kept))
+        for name, one in known.items()
+        if isinstance(one, logging.Logger)
+        for handler in one.handlers
+        if not is_own(type(handler))
+        and (kept := [vars(handler)[word] for word in _KEPT & vars(handler).keys()])
+    }
+
+
+_KEPT = frozenset({"buffer", "queue", "records", "watcher"})
+
+
+def _size(kept: Any) -> int:
+    if isinstance(kept, tuple):  # of lists
+        return sum(map(_size, kept))
+    return len(kept) if hasattr(kept, "__len__") else int(kept.qsize()) if hasattr(kept, "qsize") else 0
