@@ -77,7 +77,7 @@ class CachedFunction:
         call = _Call(self.__wrapped__, _named(self.__wrapped__, args, kwargs), args, kwargs)
         if inspect.iscoroutinefunction(self.__wrapped__):
             return self._awaited(call)
-        with alone() as by_itself:
+        with alone(of_call=True) as by_itself:
             if not by_itself:
                 return self.__wrapped__(*args, **kwargs)
             with call.bound(more := self._read()):
@@ -85,7 +85,7 @@ class CachedFunction:
                 return call.outcome()
 
     async def _awaited(self, call: _Call) -> Any:
-        with alone() as by_itself:
+        with alone(of_call=True) as by_itself:
             if not by_itself:
                 return await self.__wrapped__(*call.args, **call.kwargs)
             with call.bound(more := self._read()):
@@ -116,7 +116,13 @@ class CachedFunction:
     def _cell(self, call: _Call, more: Mapping[str, Any]) -> Cell:
         ignore = tuple(f"argument {name}" for name in self._ignore) + self._ignore
         options = Options(label=self._label, ignore=ignore, ttl=self._ttl, quiet=True)
-        return Cell(call.nodes(more), f"{self._label}({', '.join(call.arguments)})", options)
+        return Cell(call.nodes(more), f"{self._label}({', '.join(call.arguments)})", options, is_call=True)
+
+
+# What belongs to the wrapper; all else that is set on it is set on the function.
+_OWN = frozenset(
+    {*functools.WRAPPER_ASSIGNMENTS, "__wrapped__", "_label", "_depends", "_ignore", "_ttl", "_beside"}
+)
 
 
 def _made(function: Callable[..., Any], options: dict[str, Any]) -> CachedFunction:

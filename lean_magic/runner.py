@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from lean_magic import history
-from lean_magic.effects import Record, files
+from lean_magic.effects import Record, did_more, files
 from lean_magic.effects.names import hidden
 from lean_magic.effects.process import searching
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
@@ -27,7 +27,7 @@ from lean_magic.planner import Cell, Plan, Planner
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
-from lean_magic.turn import alone, wait
+from lean_magic.turn import alone, mixed, wait
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
 from lean_magic.values.counting import on_bytes
@@ -46,6 +46,9 @@ __all__ = ["Cell", "Plan", "Runner"]
 # Keep what is raised for somebody who may never ask.
 _SWALLOWS = frozenset(
     {"submit", "Thread", "gather", "create_task", "ensure_future", "run_in_executor", "apply_async"}
+)
+_MIXED = (
+    "another thread or task was in a cached call meanwhile, and what each of them did cannot be told apart"
 )
 _LOOK_EVERY = 20  # stores between two looks at the size of the folder
 
@@ -86,7 +89,7 @@ class Runner:
     async def run(self, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
         """Run or replay one cell; `execute` runs it as IPython would. Gives whether it raised."""
         started = time.perf_counter()
-        with alone() as by_itself:
+        with alone(of_call=cell.is_call) as by_itself:
             if not by_itself:
                 self.last = Bypass("another thread or task of this kernel is in a cached cell or call")
                 return await execute()
@@ -212,6 +215,8 @@ class Runner:
             self.planner.note_remembered(plan.run, {name: one.observed for name, one in records.items()})
         if cell.options.readonly:
             return Bypass("--readonly: looked up, not stored")
+        if mixed() and did_more(records, plan.found.assigned):
+            return Bypass(_MIXED)
         if registers := self.planner.registers(plan.key):
             return registers  # with a library that the cell has imported
         graph = codec.encode(

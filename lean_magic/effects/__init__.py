@@ -1,5 +1,7 @@
 """What a cell did: recorded when it runs, replayed when it is found."""
 
+from collections.abc import Collection, Mapping
+
 from lean_magic.effects.asks import Asks
 from lean_magic.effects.attributes import Attributes
 from lean_magic.effects.environment import Environment
@@ -14,7 +16,7 @@ from lean_magic.effects.recorder import Record, Recorder, Recorders, Run
 from lean_magic.effects.remembered import Remembering
 from lean_magic.effects.rng import Generators
 
-__all__ = ["Record", "Recorder", "Recorders", "Run", "recorders"]
+__all__ = ["Record", "Recorder", "Recorders", "Run", "did_more", "recorders"]
 
 
 def recorders() -> Recorders:
@@ -24,3 +26,11 @@ def recorders() -> Recorders:
     """
     members = [Live(), Loading(), Asks(), Files(), Names(), Attributes(), Process(), Generators(), Mutation()]
     return Recorders([*members, Remembering(), Environment(), Output()])
+
+
+def did_more(records: Mapping[str, Record], names: Collection[str]) -> bool:
+    """Whether a run did anything but bind some of these names."""
+    bound = records["names"].effects
+    others = (record.effects for name, record in records.items() if name != "names")
+    more = [*others, bound["deleted"], bound["imports"], records["output"].values]
+    return any(more) or not set(bound["bound"]) <= set(names)
