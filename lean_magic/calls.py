@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from lean_magic.by_name import beside, reduced
 from lean_magic.options import Options
 from lean_magic.runner import Cell, Runner
 from lean_magic.settings import LeanMagic, parse_duration
@@ -66,11 +67,27 @@ class CachedFunction:
     ) -> None:
         if not callable(function):
             raise TypeError(f"cached() takes a function, not {function!r}")
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self._label = label or getattr(function, "__qualname__", type(function).__qualname__)
         self._depends = depends
         self._ignore = tuple(ignore)
         self._ttl = parse_duration(ttl) if isinstance(ttl, str) else ttl
+        self._beside = beside(self, function)
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what was set on the function, or on what it is a method of."""
+        wrapped = vars(self).get("__wrapped__")
+        if name.startswith("__") and name not in getattr(wrapped, "__dict__", ()):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(wrapped, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set attributes on the function itself, of which they are: there they count."""
+        object.__setattr__(self if name in _OWN else self.__wrapped__, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        """Delete an attribute of the function."""
+        delattr(self.__wrapped__, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, or put back what the same call did. Raises what the function raises."""
@@ -80,7 +97,7 @@ class CachedFunction:
         with alone(of_call=True) as by_itself:
             if not by_itself:
                 return self.__wrapped__(*args, **kwargs)
-            with call.bound(more := self._read()):
+            with call.bound(more := self._read(call)):
                 _drive(runner().run(self._cell(call, more), call.run))
                 return call.outcome()
 
@@ -88,13 +105,14 @@ class CachedFunction:
         with alone(of_call=True) as by_itself:
             if not by_itself:
                 return await self.__wrapped__(*call.args, **call.kwargs)
-            with call.bound(more := self._read()):
+            with call.bound(more := self._read(call)):
                 await runner().run(self._cell(call, more), call.run_awaited)
                 return call.outcome()
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind as a method does: `self` is the first argument."""
-        return self if instance is None else types.MethodType(self, instance)
+        is_free = instance is None or isinstance(self.__wrapped__, staticmethod)
+        return self if is_free else types.MethodType(self, instance)
 
     def __enter__(self) -> Self:
         """Give the cached function for the time of a `with` block."""
@@ -104,14 +122,22 @@ class CachedFunction:
         """End the block; entries stay."""
 
     def __reduce__(self) -> Any:
-        """Be compared and stored as the function and the options it was made with."""
-        options = {"label": self._label, "depends": self._depends, "ignore": self._ignore, "ttl": self._ttl}
-        return _made, (self.__wrapped__, options)
+        """Be pickled by name, as functions are; see `by_name`."""
+        return reduced(self, *self._parts())
 
-    def _read(self) -> dict[str, Any]:
+    def taken_apart(self) -> Any:
+        """Be compared and stored as the function and the options it was made with."""
+        make, function, options = self._parts()
+        return make, (function, options)
+
+    def _parts(self) -> tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]]:
+        options = {"label": self._label, "depends": self._depends, "ignore": self._ignore, "ttl": self._ttl}
+        return _made, self.__wrapped__, options
+
+    def _read(self, call: _Call) -> dict[str, Any]:
         if self._depends is None:
             return {}
-        return {"depends": self._depends() if callable(self._depends) else self._depends}
+        return {f"depends of {call.name}": self._depends() if callable(self._depends) else self._depends}
 
     def _cell(self, call: _Call, more: Mapping[str, Any]) -> Cell:
         ignore = tuple(f"argument {name}" for name in self._ignore) + self._ignore
@@ -169,7 +195,7 @@ class _Call:
     def nodes(self, more: Mapping[str, Any]) -> list[ast.stmt]:
         """Write the call as a cell that reads the names of `more`, too."""
         names = [*(f"argument {name}" for name in self.arguments), *more]
-        call = ast.Call(_load(self.name), [_load(name) for name in names], [])
+        call = ast.Call(_load(self.name), [*map(_load, names), *self._spelled()], [])
         return [ast.fix_missing_locations(ast.Assign([ast.Name(self._result, ast.Store())], call))]
 
     async def run(self) -> bool:
@@ -185,6 +211,12 @@ class _Call:
             caught.push(self._catch)
             self._namespace[self._result] = await self.function(*self.args, **self.kwargs)
         return self.error is not None
+
+    def _spelled(self) -> list[ast.expr]:
+        """Write how arguments were passed, where a wrapper that borrows a signature may look at that."""
+        if not hasattr(self.function, "__wrapped__") and not hasattr(self.function, "__signature__"):
+            return []
+        return [ast.Constant(len(self.args)), *map(ast.Constant, self.kwargs)]
 
     def _catch(self, _: Any, error: BaseException | None, __: Any) -> bool:
         """Keep what the function raised: `outcome` gives it on to the caller."""

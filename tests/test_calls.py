@@ -326,3 +326,190 @@ def test_results_of_a_program_under_two_names(tmp_path, cache_dir):
     command = [sys.executable, str(tmp_path / "program.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["Hit", "True", "True"]
+
+
+ATTRIBUTES = (
+    "@lean_magic.cached\ndef f(x):\n    f.calls += 1\n    return x * f.factor\nf.calls, f.factor = 0, 2"
+)
+
+
+def test_attributes_of_the_function(shell, outcome):
+    """What is set on a cached function counts for its calls, and what a call sets on it is put back."""
+    define(shell, ATTRIBUTES)
+    shell.run("a = f(3), f.calls")
+    shell.run("f.calls = 0\nb = f(3), f.calls")
+    assert outcome() == "hit"
+    assert shell.ns["a"] == shell.ns["b"] == (6, 1)
+    shell.run("f.factor = 5\nc = f(3)")
+    assert shell.ns["c"] == 15
+    assert shell.ns["f"].__wrapped__.factor == 5
+
+
+LOGGED = (
+    "import functools\ndef log(g):\n    @functools.wraps(g)\n    def w(*a, **k):\n        print(a, k)\n        return g(*a, **k)\n"
+    "    return w\n@lean_magic.cached\n@log\ndef f(x, y=2): return x * y"
+)
+
+
+def test_wrapper_sees_how_arguments_were_passed(shell):
+    """A wrapper that takes any arguments may show how they were passed, whatever signature it borrows."""
+    define(shell, LOGGED)
+    assert [shell.run(f"{call};").stdout for call in ("f(1)", "f(x=1)", "f(1)")] == [
+        "(1,) {}\n",
+        "() {'x': 1}\n",
+        "(1,) {}\n",
+    ]
+
+
+def test_depends_takes_no_name_of_the_users(shell):
+    """A global called `depends` is the function's own."""
+    define(shell, "depends = 'mine'\n@lean_magic.cached(depends=7)\ndef f(): return depends")
+    shell.run("x = f()")
+    assert shell.ns["x"] == shell.ns["depends"] == "mine"
+
+
+def test_static_method_below(shell):
+    """A static method may be cached, too, and is called without an object."""
+    define(shell, "class A:\n    @lean_magic.cached\n    @staticmethod\n    def f(x): return x")
+    shell.run("x = A.f(1), A().f(2)")
+    assert shell.ns["x"] == (1, 2)
+
+
+def test_changed_parts_of_a_tuple(shell, outcome):
+    """A tuple that is given back, and in which something was changed, is a hit the next time."""
+    define(shell, "@lean_magic.cached\ndef f(t):\n    t[0].append(2)\n    return t")
+    shell.run("t = ([1],); f(t)")
+    shell.run("t = ([1],); u = f(t)")
+    assert outcome() == "hit"
+    assert shell.ns["u"] is shell.ns["t"]
+    assert shell.ns["t"] == ([1, 2],)
+
+
+AT_ONCE = {
+    "threads": (
+        "def f(x):\n    time.sleep(.02)\n    done.append(x)\n    return x",
+        "import concurrent.futures as c\nwith c.ThreadPoolExecutor(3) as pool:\n    list(pool.map(time.sleep, [.1] * 3))\n    list(pool.map(f, range(3)))",
+    ),
+    "tasks": (
+        "async def f(x):\n    await asyncio.sleep(.02)\n    done.append(x)\n    return x",
+        "await asyncio.gather(*map(f, range(3)))",
+    ),
+}
+
+
+@pytest.mark.parametrize(("function", "calls"), AT_ONCE.values(), ids=AT_ONCE)
+def test_what_others_do_meanwhile_is_nobodys(shell, outcome, function, calls):
+    """A call during which others ran is stored only if it did nothing but give a result."""
+    define(shell, f"import asyncio, time\ndone = []\n@lean_magic.cached\n{function}")
+    for _ in range(2):
+        shell.run(f"done.clear()\n{calls}")
+        assert sorted(shell.ns["done"]) == [0, 1, 2]
+        assert outcome() == "bypass"
+    assert "another thread or task" in shell.ns["lean_magic"].last_outcome().reason
+    define(shell, f"import asyncio, time\n@lean_magic.cached\n{function.replace('done.append(x)', 'pass')}")
+    shell.run(calls)
+    assert outcome() == "miss"
+
+
+def test_threads_of_a_call_belong_to_it(shell, outcome):
+    """What a call's own threads do is the call's."""
+    define(shell, f"import time\ndone = []\n@lean_magic.cached\n{AT_ONCE['threads'][0]}")
+    body = AT_ONCE["threads"][1].replace("\n", "\n    ")
+    shell.run(f"@lean_magic.cached\ndef g():\n    {body}")
+    for kind in ("miss", "hit"):
+        shell.run("done.clear()\ng()")
+        assert outcome() == kind
+        assert sorted(shell.ns["done"]) == [0, 1, 2]
+
+
+CATCHING = """
+import logging, unittest, warnings
+import lean_magic
+warnings.simplefilter("always")
+@lean_magic.cached
+def warn(): warnings.warn("a")
+@lean_magic.cached
+def log(): logging.getLogger("a").warning("b")
+def catch():
+    with warnings.catch_warnings(record=True) as caught, unittest.TestCase().assertLogs("a") as logged:
+        warn(), log()
+    return len(caught), len(logged.output)
+def kind(function): return function() or type(lean_magic.last_outcome()).__name__
+print(catch(), kind(warn), kind(log), catch(), kind(warn), kind(log), catch())
+"""
+
+
+def test_what_is_caught_around_a_call(tmp_path, cache_dir):
+    """Warnings and messages that are caught around a call are caught each time, stored before or not."""
+    (tmp_path / "program.py").write_text(CATCHING)
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == "(1, 1) Miss Miss (1, 1) Hit Hit (1, 1)".split()
+
+
+WARNING = """
+import warnings
+warnings.simplefilter("ignore")
+import lean_magic
+@lean_magic.cached
+def f(): warnings.warn("a")
+f()
+warnings.simplefilter("always")
+f()
+print(type(lean_magic.last_outcome()).__name__)
+"""
+
+
+def test_warning_filters_of_a_program(tmp_path, cache_dir):
+    """Filters that a program sets count, before the first call and between two."""
+    path = tmp_path / "program.py"
+    for text, warned in ((WARNING, 1), (WARNING, 1), (WARNING.replace("ignore", "default"), 2)):
+        path.write_text(text)
+        done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
+        assert done.stderr.count("UserWarning: a") == warned
+
+
+POOL = """
+import lean_magic, multiprocessing, pickle
+@lean_magic.cached
+def f(x): return x + 1
+@lean_magic.cached_map(quiet=True)
+def g(xs): return [x + 1 for x in xs]
+if __name__ == "__main__":
+    for kind in ("fork", "spawn"):
+        with multiprocessing.get_context(kind).Pool(1) as pool:
+            print(pool.map(f, [1, 2]), pool.map(g, [[1]]))
+    print(pickle.loads(pickle.dumps(f)) is f)
+"""
+
+
+def test_in_workers(tmp_path, cache_dir):
+    """A decorated function is handed to worker processes by its name, as any function is."""
+    (tmp_path / "program.py").write_text(POOL)
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[2, 3] [[2]]", "[2, 3] [[2]]", "True"]
+
+
+def test_by_value_in_other_programs(shell):
+    """Cloudpickle takes a cached function of the notebook along, with what it holds."""
+    import cloudpickle
+
+    define(shell, "k = 3\n@lean_magic.cached\ndef f(x): return x + k")
+    stored = cloudpickle.dumps(shell.ns["f"])
+    shell.run("del f, k")
+    assert pickle.loads(stored)(1) == 4
+
+
+def test_without_a_console(shell, outcome, monkeypatch, capsys):
+    """Where there is no stream to write to, calls are cached all the same, but not for where there is one."""
+    define(shell, "@lean_magic.cached\ndef f(x):\n    print(x)\n    return x")
+    for kind in ("miss", "hit"):
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", None)
+            assert shell.ns["f"](3) == 3
+        assert outcome() == kind
+    for kind in ("miss", "hit"):
+        assert shell.ns["f"](3) == 3
+        assert outcome() == kind
+        assert capsys.readouterr().out == "3\n"

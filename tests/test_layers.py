@@ -21,6 +21,7 @@ FLOOR = {
     "host": {"_version"},
     "report_files": set(),
     "shutdown_hooks": set(),
+    "by_name": set(),
 }
 MATTER = {"values": set(), "store": set(), "ledger": set()}
 MEANING = {"key": {"values"}, "effects": {"values"}}

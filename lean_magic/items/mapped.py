@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, overload
 
+from lean_magic.by_name import beside, reduced
 from lean_magic.items.choices import OPTIONS, Choices, MapPlan, MapStats, Tally, one_of, whole
 
 __all__ = ["CachedMap", "cached_map"]
@@ -58,6 +59,7 @@ class CachedMap:
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
         self.choices = Choices(function, **options)
         functools.update_wrapper(self, function, updated=())
+        self._beside = beside(self, function)
         self.failed: dict[int, BaseException] = {}  # of the last call, by position
         self.last: Tally | None = None  # its figures
         self._last: Any = ()
@@ -115,6 +117,10 @@ class CachedMap:
         return export(self.choices, path, items, options)
 
     def __reduce__(self) -> Any:
+        """Be pickled by name, as functions are; see `by_name`."""
+        return reduced(self, _made, self.__wrapped__, self.choices.options)
+
+    def taken_apart(self) -> Any:
         """Be compared and stored as the function and the options it was made with."""
         return _made, (self.__wrapped__, self.choices.options)
 

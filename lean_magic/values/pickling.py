@@ -45,6 +45,7 @@ from lean_magic.values.reduced import (
     share_attributes,
     shares_dict,
     slots_of,
+    taken_apart,
 )
 from lean_magic.values.singletons import kept_of, reduced_singleton
 from lean_magic.values.sources import source_of
@@ -282,7 +283,7 @@ def _way(cls: type) -> Callable[[Any], Any] | None:
     is_namespace = issubclass(cls, types.SimpleNamespace) and is_own(cls)
     if is_namespace or shapes_itself(cls) or intercepts(cls) or needs_arguments(cls):
         return _bare
-    return way_of(cls)
+    return taken_apart(cls) or way_of(cls)
 
 
 def _bare(obj: Any) -> Any:
