@@ -195,7 +195,7 @@ def _put(name: str, new: Any, old: Any) -> None:
 
 
 def without_our_frames(error: BaseException | None) -> None:
-    """Take the frames of what stands in for `os.stat` out of the traceback of an error."""
+    """Take the frames of what stands in for `os.stat`, or listens to `print`, out of the traceback of an error."""
     trace = error.__traceback__ if error is not None else None
     while trace is not None:
         while trace.tb_next is not None and _is_our_frame(trace.tb_next):
@@ -204,4 +204,7 @@ def without_our_frames(error: BaseException | None) -> None:
 
 
 def _is_our_frame(trace: types.TracebackType) -> bool:
-    return trace.tb_frame.f_code.co_filename == __file__
+    return os.path.dirname(trace.tb_frame.f_code.co_filename) == _HERE
+
+
+_HERE = os.path.dirname(__file__)

@@ -160,7 +160,7 @@ class Output(Recorder):
             self._events.append(["stream", name, str(text)])
 
     def _published(self, data: Any, metadata: Any = None, *_: Any, **options: Any) -> None:
-        if _is_aside():
+        if _is_aside() or not isinstance(data, dict):  # anything else is refused
             return
         told = {name: options[name] for name in ("transient", "update") if options.get(name)}
         self._events.append(["display", dict(data), dict(metadata or {}), told])

@@ -23,6 +23,8 @@ FAILS = {
     "an exception of the user's class": "class E(Exception): pass\nraise E('a')",
     "an exception in the value's text": "class C:\n    def __repr__(self): raise ValueError('no text')\nC()",
     "an exception in a thread": "import threading\nt = threading.Thread(target=lambda: 1 / 0)\nt.start()\nt.join()\ndel t",
+    "an exception in writing": "import sys\ntry:\n    sys.stdout.write(1)\nexcept TypeError:\n    print('caught')\nsys.stdout.write(2)",
+    "an exception in showing": "display({1}, raw=True)",
     "an exception without a traceback": "from IPython.core.error import UsageError\nraise UsageError('use it well')",
     "an exception with its own traceback": "class E(Exception):\n    def _render_traceback_(self): return ['mine']\nraise E",
 }
