@@ -145,12 +145,14 @@ _LOGGING = {
 
 
 def _filters() -> list[str]:
-    """List the warning filters that the user set: not those of Python, the front end or a library."""
-    return [
-        str(item)
+    """List the warning filters that the user set, not those of the front end or a library, and lost ones of Python."""
+    own = [
+        item
         for item in warnings.filters
         if item in _users or (item not in _libraries and not _is_librarys(item))
     ]
+    lost = [item for item in _PYTHONS if item not in warnings.filters]
+    return [*map(str, own), *(f"not {item}" for item in lost)]
 
 
 def look_at_filters(words: Iterable[str], *, earlier: bool = False) -> None:
@@ -172,12 +174,16 @@ def look_at_filters(words: Iterable[str], *, earlier: bool = False) -> None:
 _SETS_FILTERS = {"filterwarnings", "simplefilter", "resetwarnings", "catch_warnings", "filters"}
 
 
+_QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+_PYTHONS: list[Any] = [  # the filters that Python starts with
+    ("default", None, DeprecationWarning, "__main__", 0),
+    *(("ignore", None, category, None, 0) for category in _QUIET),
+]
+
+
 def _pythons() -> list[Any]:
-    """List the filters that Python starts with."""
-    quiet = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
-    own: list[Any] = [("ignore", None, category, None, 0) for category in quiet]
-    own.append(("default", None, DeprecationWarning, "__main__", 0))
-    return [item for item in warnings.filters if item in own]
+    """List the filters that Python starts with, as far as they are there."""
+    return [item for item in warnings.filters if item in _PYTHONS]
 
 
 def _in_shell() -> bool:
