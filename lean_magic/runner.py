@@ -208,6 +208,8 @@ class Runner:
                 return self._store(plan, cell, seconds)
         except KeyboardInterrupt:
             return Bypass("interrupted while storing; the result stands")
+        except UsageError as error:  # a setting, which must not fail the cell that has run
+            return Bypass(_one_line(error))
 
     def _store(self, plan: Plan, cell: Cell, seconds: float) -> Outcome:
         with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
@@ -219,6 +221,7 @@ class Runner:
             return Bypass(_MIXED)
         if registers := self.planner.registers(plan.key):
             return registers  # with a library that the cell has imported
+        budget = self.settings.budget
         graph = codec.encode(
             {name: record.values for name, record in records.items()},
             live_objects(plan, self.shell.user_ns, records),
@@ -235,17 +238,17 @@ class Runner:
             )
             self._store_again(plan, manifest, graph)
         assert stored.payload is not None
-        self._evict()
+        self._evict(budget)
         return Miss(plan.reasons, seconds, stored.payload.size, entry=stored.entry)
 
-    def _evict(self) -> None:
+    def _evict(self, budget: int) -> None:
         """Keep the folder under its budget; looked at now and then, since looking costs as well."""
         self._stored += 1
         if self._stored % _LOOK_EVERY:
             return
         from lean_magic.store import eviction
 
-        store, budget = self.store, self.settings.budget
+        store = self.store
         most = store.at_most()
         if (most is None or most > budget) and store.size() > budget:
             # A little below, so that not every store has to make room again.

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Float, List, Unicode, default
+from traitlets import Bool, Float, List, TraitError, Unicode, default, validate
 from traitlets.config import Configurable
 
 from lean_magic.errors import UsageError
 
 __all__ = ["LeanMagic", "parse_duration", "parse_size"]
 
+_MAX_SIZE = "LEAN_MAGIC_MAX_SIZE"
 _UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _TIMES = {"s": 1, "": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -47,6 +48,14 @@ class LeanMagic(Configurable):
 
         return str(platformdirs.user_cache_path("lean_magic", appauthor=False))
 
+    @validate("max_size")
+    def _readable(self, proposal: Mapping[str, str]) -> str:
+        try:
+            _size_in("max_size", proposal["value"] or "0")
+        except UsageError as error:
+            raise TraitError(str(error)) from None
+        return proposal["value"]
+
     @property
     def folder(self) -> Path:
         """The cache folder in force."""
@@ -65,9 +74,10 @@ class LeanMagic(Configurable):
     @property
     def budget(self) -> int:
         """Bytes the folder may hold. Raises UsageError for a size that cannot be read."""
-        text = os.environ.get("LEAN_MAGIC_MAX_SIZE") or self.max_size
-        if text:
-            return parse_size(text)
+        if text := os.environ.get(_MAX_SIZE):
+            return _size_in(_MAX_SIZE, text)
+        if self.max_size:
+            return parse_size(self.max_size)
         try:
             total = shutil.disk_usage(_existing(self.folder)).total
         except OSError:
@@ -78,18 +88,31 @@ class LeanMagic(Configurable):
         """List the settings in force, for `%lean config`."""
         return {
             "cache_dir": self.folder,
-            "max_size": f"{self.budget / 10**9:.1f} GB",
+            "max_size": self._budget_said(),
             "off": self.is_off,
             "quiet": self.quiet,
             "progress_after": f"{self.progress_after} s",
             "price_per_hour": f"${self.price_per_hour}" if self.price_per_hour else "not set",
         }
 
+    def _budget_said(self) -> str:
+        try:
+            return f"{self.budget / 10**9:.1f} GB"
+        except UsageError as error:
+            return str(error)
+
 
 def _existing(folder: Path) -> Path:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
+
+
+def _size_in(place: str, text: str) -> int:
+    try:
+        return parse_size(text)
+    except UsageError as error:
+        raise UsageError(f"{place}: {error}") from None
 
 
 def parse_size(text: str) -> int:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from traitlets import TraitError
 from traitlets.config import Config
 
 from lean_magic.errors import UsageError
@@ -39,6 +40,14 @@ def test_the_default_budget_is_a_share_of_the_disk(tmp_path, monkeypatch):
     monkeypatch.delenv("LEAN_MAGIC_MAX_SIZE", raising=False)
     monkeypatch.setenv("LEAN_MAGIC_CACHE_DIR", str(tmp_path / "not" / "there"))
     assert 0 < LeanMagic().budget <= 50 * 10**9
+
+
+def test_a_budget_that_cannot_be_read(monkeypatch):
+    """A budget is refused where it is set, by its name; one of the environment is told among the settings."""
+    with pytest.raises(TraitError, match="max_size: 'much' is not a size"):
+        LeanMagic(max_size="much")
+    monkeypatch.setenv("LEAN_MAGIC_MAX_SIZE", "much")
+    assert "LEAN_MAGIC_MAX_SIZE: 'much' is not a size" in LeanMagic().as_rows()["max_size"]
 
 
 @pytest.mark.parametrize(

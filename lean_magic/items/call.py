@@ -236,7 +236,10 @@ class Call(Lookup):
     def _after_storing(self, work: Computing) -> list[str]:
         """Keep the folder in order, and see whether the items will be found; gives what the line should say."""
         care.pack(self.home, self.index, work.writer.meta)
-        care.evict(self.runner, self.tally.stored)
+        try:
+            care.evict(self.runner, self.tally.stored)
+        except UsageError as error:  # a setting, which must not fail the call that has run
+            return [str(error)]
         if self.tally.found:
             return []
         try:

@@ -55,8 +55,8 @@ def _budget(place: Place, given: str | None) -> int:
     try:
         return parse_size(given) if given else place.settings.budget
     except UsageError as error:
-        where = "--max-size" if given else "the setting max_size"
-        raise UsageError(f"{place.command} prune: {where}: {error}") from None
+        where = "--max-size: " if given else ""
+        raise UsageError(f"{place.command} prune: {where}{error}") from None
 
 
 def clear(place: Place, request: Request) -> Page:

@@ -25,7 +25,7 @@ def test_prune(notebook, monkeypatch):
     monkeypatch.setenv("LEAN_MAGIC_MAX_SIZE", "10")
     assert notebook.lean("prune").endswith("holds 0 B of 10 B")
     monkeypatch.setenv("LEAN_MAGIC_MAX_SIZE", "many")
-    assert "the setting max_size: 'many' is not a size" in notebook.lean("prune")
+    assert "%lean prune: LEAN_MAGIC_MAX_SIZE: 'many' is not a size" in notebook.lean("prune")
 
 
 def test_clear_asks(notebook):

@@ -596,6 +596,17 @@ def test_config_magic_changes_settings(kernel):
     assert kernel.run("%%cached\nx = 1").status_line == ""
 
 
+def test_budget_that_cannot_be_read(kernel):
+    """A mistake in a setting fails no cell: it runs, and the line names the setting."""
+    kernel.run("import os; os.environ['LEAN_MAGIC_MAX_SIZE'] = 'much'")
+    done = kernel.run("%%cached\nx = 1\nx")
+    assert (done.error, done.stderr, done.value) == ("", "", {"text/plain": "1"})
+    assert done.kind == "bypass"
+    assert "LEAN_MAGIC_MAX_SIZE: 'much' is not a size" in done.reason
+    kernel.run("del os.environ['LEAN_MAGIC_MAX_SIZE']")
+    assert kernel.run("%%cached\nx = 1\nx").kind == "miss"
+
+
 def test_status_line_is_one_line(story):
     """Whatever differs, the line that tells stays one line."""
     before = "import pandas as pd\npd.DataFrame.peek = lambda self: (\n    {})"
