@@ -22,7 +22,7 @@ __all__ = ["check", "check_session", "finds_modules", "first_lookup", "refuse", 
 # Methods that look up names standing in a text: pandas, numexpr, polars, duckdb, statsmodels, patsy.
 _METHODS = {"query", "eval", "evaluate", "format_map", "sql", "execute", "dmatrix", "dmatrices"}
 _FORMULAS = {"ols", "glm", "logit", "probit", "poisson", "gls", "wls", "mixedlm", "from_formula"}
-_BUILTINS = {"eval", "exec", "globals", "locals", "vars", "dir", "compile", "__import__"}
+_BUILTINS = {"eval", "exec", "globals", "locals", "compile", "__import__"}
 _LOOKUPS = _METHODS | _FORMULAS | _BUILTINS
 _HIDDEN = {"eval", "exec", "globals", "locals", "__import__"}
 _ASK_BY_TEXT = {"getattr", "attrgetter", "methodcaller"}
@@ -120,6 +120,8 @@ def first_lookup(nodes: Sequence[ast.stmt]) -> int:
 
 
 def _looks_up(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"dir", "vars"}:
+        return not node.args  # all names; with an argument those of an object
     return getattr(node, "attr", getattr(node, "id", "")) in _LOOKUPS
 
 

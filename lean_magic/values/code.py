@@ -29,6 +29,7 @@ _QUERIES = {"query", "eval"}
 _LOOKUPS = {"eval", "exec", "globals", "locals", "vars", "dir", "compile", "__import__"}
 _BRANCHES = {"FOR_ITER", "SEND", "SETUP_FINALLY", "RERAISE"}
 _NAMES_ONE = {"LOAD_CONST", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF"}
+_SUBSCRIPTS = {"BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR", "COPY"}
 _SKIPPED = {"COPY_FREE_VARS", "CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "NOP", "NOT_TAKEN"}
 
 
@@ -102,8 +103,7 @@ def own_facts(code: types.CodeType) -> CodeFacts:
     found.guarded = bool(code.co_exceptiontable)
     steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
     bound: set[str] = set()
-    # Names of a function's own that stand for modules or what they hold.
-    inner: dict[str, tuple[str, ...]] = {}
+    inner: dict[str, tuple[str, ...]] = {}  # a function's own names for modules or what they hold
     straight = code.co_name != "<module>" and not code.co_exceptiontable
     for index, step in enumerate(steps):
         # In a class body, a name bound before the first jump is the body's own from there on.
@@ -168,6 +168,8 @@ def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
         found.sets.add((name, *chain, attribute))
     inside = name == "builtins" and bool(chain)
     asked, after = chain[0] if inside else name, steps[index + 1 + inside : index + 7]
+    if asked in {"dir", "vars"} and not after[0].opname.startswith("LOAD"):
+        found.loads.setdefault("locals", set()).add(())  # without an argument they list all names
     searched = index and steps[index - 1].opname == "LOAD_CONST" and _is_searched(after)
     if asked in _LOOKUPS and not searched and _opaque(asked, step.opname == "LOAD_NAME", after):
         found.opaque.add(asked)
@@ -208,9 +210,7 @@ def _is_literal(after: list[dis.Instruction]) -> bool:
     """Whether a dict of names is asked for a text that stands there as it is, as in `globals().get("k")`."""
     kinds = [step.opname for step in after]
     if kinds[:1] == ["LOAD_CONST"]:
-        return kinds[1] in {"BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR", "COPY"} or _is_subscript(
-            after[1]
-        )
+        return kinds[1] in _SUBSCRIPTS or _is_subscript(after[1])
     if not after or after[0].argval not in {"get", "pop", "setdefault"} or kinds[1:2] != ["LOAD_CONST"]:
         return False
     return kinds[2:3] == ["CALL"] or (kinds[2].startswith("LOAD_") and kinds[3:4] == ["CALL"])

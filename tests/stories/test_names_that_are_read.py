@@ -458,6 +458,12 @@ SAME_CONTENT = {
     "parameter": ("k = 1", "k = 2", "def f(k): return k\nx = f(3)"),
     "attribute of the same name": ("k = 1", "k = 2", "import math\nx = math.pi.real"),
     "keyword of the same name": ("k = 1", "k = 2", "x = dict(k=3)"),
+    "what an object has": ("k = 1", "k = 2", "x = [name for name in dir('') if not name.startswith('k')]"),
+    "what a module holds": (
+        "import math\nk = 1",
+        "import math\nk = 2",
+        "x = [name for name in vars(math) if name != 'k']",
+    ),
     "text with the name in it": ("k = 1", "k = 2", "x = 'k'"),
     "variable bound on both branches": (
         "k, go = 1, True",
