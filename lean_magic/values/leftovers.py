@@ -62,6 +62,33 @@ def _make_closed_text(kind: Callable[[], Any]) -> Any:
     return file
 
 
+def _closed_database(obj: Any) -> Any:
+    """Take a closed connection to SQLite apart; asking one anything raises what only SQLite's own module names."""
+    sqlite: Any = sys.modules["sqlite3"]
+    try:
+        obj.total_changes  # noqa: B018
+    except sqlite.ProgrammingError:
+        return _make_closed_database, (type(obj),)
+    raise Unstorable("Connection", "is an open database", "close it in the cell")
+
+
+def _make_closed_database(kind: Any) -> Any:
+    database = kind(":memory:")
+    database.close()
+    return database
+
+
+def _closed_mapping(obj: Any) -> Any:
+    """Take a closed memory map apart."""
+    return (_make_closed_mapping, (type(obj),)) if obj.closed else NotImplemented
+
+
+def _make_closed_mapping(kind: Any) -> Any:
+    mapping = kind(-1, 1)
+    mapping.close()
+    return mapping
+
+
 _PACKERS = {"gzip", "bz2", "lzma"}
 
 
@@ -284,6 +311,8 @@ _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ThreadPool": ("multiprocessing.pool", terminated_pool),
     "Task": ("_asyncio", finished_task),
     "Context": ("decimal", reduced_context),
+    "Connection": ("sqlite3", _closed_database),
+    "mmap": ("mmap", _closed_mapping),
 }
 
 
