@@ -47,6 +47,7 @@ _TIMES = {
     "st_mtime_ns",
     "st_ctime",
 }  # ask whether it is other than it was
+_MODES = {"access", "chmod", "st_mode", "S_IMODE", "filemode", "which"}
 _MOST = 20_000  # files of a folder whose sizes are taken down
 _watching: list[Asks] = []
 
@@ -88,6 +89,7 @@ class Asks(Recorder):
 
     def __init__(self) -> None:
         self._answers: dict[str, list[str]] = {}
+        self._modes: dict[str, list[str]] = {}
         self._originals: dict[str, Any] = {}
         self._start = ""
 
@@ -118,6 +120,7 @@ class Asks(Recorder):
         if name not in self._answers:
             with unwatched():
                 self._answers[name] = [] if _is_none_of_it(name.removeprefix(_ITSELF)) else _answer(name)
+                self._modes[name] = _answer(f"{_MODE}{name}")
 
     def end(self, run: Run) -> Record:
         """Give all answers, and the sizes in folders whose entries tell them."""
@@ -127,6 +130,8 @@ class Asks(Recorder):
             told = {name: answer for name, answer in self._answers.items() if answer and name not in unseen}
             if run.words & _SIZES:
                 told |= {name: _answer(name) for name in self._inside(run)}
+            if not run.words.isdisjoint(_MODES):
+                told |= {f"{_MODE}{name}": self._modes[name] for name in told.keys() & self._modes.keys()}
             if not run.words.isdisjoint(_TIMES):
                 told = {name: [*answer, *_content(name, answer)] for name, answer in told.items()}
             return Record(told)
@@ -150,7 +155,8 @@ class Asks(Recorder):
         for name, answer in (observed or {}).items():
             now = _answer(name)
             if now != answer[:2] or (answer[2:] and _content(name, now) != answer[2:]):
-                return f"file {name.removeprefix(_ITSELF)} is there or not, or of another kind or size"
+                path = name.removeprefix(_MODE).removeprefix(_ITSELF)
+                return f"file {path} is there or not, or of another kind, size or mode"
         return ""
 
     def include(self, record: Record) -> None:
@@ -161,6 +167,7 @@ class Asks(Recorder):
 
 
 _ITSELF = "itself "  # before a path where a link is not followed
+_MODE = "mode of "  # before that, where who may do what is asked, too
 
 
 def _is_none_of_it(name: str) -> bool:
@@ -170,11 +177,14 @@ def _is_none_of_it(name: str) -> bool:
 
 def _answer(name: str) -> list[str]:
     """Tell what is at a path: its kind, and its size or target."""
-    path = name.removeprefix(_ITSELF)
+    asked = name.removeprefix(_MODE)
+    path = asked.removeprefix(_ITSELF)
     try:
-        found = os.stat(path, follow_symlinks=path == name)
+        found = os.stat(path, follow_symlinks=path == asked)
     except (OSError, ValueError):
         return ["nothing"]
+    if asked != name:
+        return [oct(found.st_mode)]
     if stat.S_ISLNK(found.st_mode):
         return ["link", os.readlink(path)]
     if stat.S_ISDIR(found.st_mode):
@@ -183,7 +193,7 @@ def _answer(name: str) -> list[str]:
 
 
 def _content(name: str, answer: list[str]) -> list[str]:
-    return [digest_of(name.removeprefix(_ITSELF))] if answer[0] == "file" else []
+    return [digest_of(name.removeprefix(_MODE).removeprefix(_ITSELF))] if answer[0] == "file" else []
 
 
 def _put(name: str, new: Any, old: Any) -> None:
