@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from lean_magic.effects import unseen
@@ -24,7 +24,7 @@ class Listener(Protocol):
     def opened(self, path: str, *, writing: bool, keeping: bool) -> None:
         """Note one file; `keeping` tells that writing does not start from nothing."""
 
-    def changed(self, event: str, paths: Iterable[str]) -> None:
+    def changed(self, event: str, paths: Sequence[str]) -> None:
         """Note paths that are renamed, removed or made, or whose mode or times are set."""
 
     def connected(self, path: str) -> None:

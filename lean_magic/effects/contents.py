@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import xxhash
 
@@ -20,6 +21,7 @@ __all__ = [
     "digest_of",
     "ignored",
     "is_ours",
+    "is_same",
     "listing",
     "package_of",
     "remember",
@@ -115,6 +117,19 @@ def _caches() -> tuple[str, ...]:
 
     homes = (platformdirs.user_cache_path("matplotlib"), platformdirs.user_config_path("matplotlib"))
     return tuple(map(str, homes))
+
+
+def is_same(name: str, known: list[Any] | None, at: int) -> bool:
+    """Whether a file is as it was observed at a time (ns): its digest and `stat_of`, or None for nothing."""
+    stat = stat_of(name)
+    if known is None or stat is None:
+        return known is None and stat is None
+    if known == ["folder"]:
+        return os.path.isdir(name)
+    # An edit within the clock's tick of the digest could leave the times as they are.
+    if list(stat) == known[1:] and at - max(stat[1], stat[3]) > TICK:
+        return True
+    return bool(stat[0] == known[1] and digest_of(name) == known[0])
 
 
 def below(folder: str) -> list[str]:

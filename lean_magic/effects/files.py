@@ -11,16 +11,16 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from lean_magic.effects import unseen
 from lean_magic.effects.audit import install_hook, watching
 from lean_magic.effects.contents import (
-    TICK,
     below,
     digest_of,
     ignored,
+    is_same,
     package_of,
     source_of,
     stat_of,
@@ -52,6 +52,7 @@ class Files(Recorder):
         self._databases: dict[str, tuple[int, ...] | None] = {}
         self._timed: set[str] = set()
         self._folders_made: set[str] = set()
+        self._moved: set[str] = set()  # folders, to where they are now
         self._listings = Listings()
         self._packages: set[str] = set()
         self._unpickled: set[tuple[str, str]] = set()
@@ -98,8 +99,10 @@ class Files(Recorder):
         elif name not in self._read and name not in self._written:
             self._read[name] = stat_of(name)
 
-    def changed(self, event: str, paths: Iterable[str]) -> None:
+    def changed(self, event: str, paths: Sequence[str]) -> None:
         """Note paths that are renamed, removed or made, or whose mode or times are set."""
+        if event == "os.rename" and os.path.isdir(paths[0]):
+            self._move(self._name(paths[0]), self._name(paths[-1]))
         for path in paths:
             name = self._name(path)
             if ignored(name):
@@ -114,6 +117,12 @@ class Files(Recorder):
                 self._timed.add(name)
             self._is_link |= event == "os.link"
             self._write(name, matters=True)
+
+    def _move(self, old: str, new: str) -> None:
+        """Note what lies in a folder that gets another name; what the cell put there itself is no input."""
+        for inner in below(old):
+            self._write(inner, matters=self._was.get(old) != "")
+        self._moved.add(new)
 
     def _write(self, name: str, *, matters: bool) -> None:
         """Note a file that is about to be written, with what it holds until then, if that matters."""
@@ -224,8 +233,10 @@ class Files(Recorder):
         return any(not name.startswith(named) for name in inside)
 
     def _in_new_folders(self) -> set[str]:
-        """Name all that lies in folders that the cell made, whoever put it there."""
-        made = [name for name in self._written if not self._was.get(name) and kind_of(name) == "folder"]
+        """Name all that lies in folders that the cell made or moved, whoever put it there."""
+        new = self._moved | {name for name in self._written if not self._was.get(name)}
+        made = [name for name in new if kind_of(name) == "folder"]
+        self._was |= dict.fromkeys(made, "")
         return {os.path.normpath(inner) for name in made for inner in below(name)}
 
     def _named(self, name: str, *, deep: bool) -> None:
@@ -299,7 +310,7 @@ class Files(Recorder):
         if observed["here"] and observed["here"] != os.getcwd():
             return f"the working folder is another: {observed['here']}"
         for name, known in observed["files"].items():
-            if not _same(name, known, observed["at"]):
+            if not is_same(name, known, observed["at"]):
                 return f"file {name} {'changed' if os.path.exists(name) and known else 'is there or not'}"
         for name, version in observed["packages"].items():
             if package_version(name) != version:
@@ -332,15 +343,3 @@ class Files(Recorder):
 def is_written(name: str) -> bool:
     """Whether the cell that runs now wrote to a path."""
     return any(files.wrote(name) for files in watching)
-
-
-def _same(name: str, known: list[Any] | None, at: int) -> bool:
-    stat = stat_of(name)
-    if known is None or stat is None:
-        return known is None and stat is None
-    if known == ["folder"]:
-        return os.path.isdir(name)
-    # An edit within the clock's tick of the digest could leave the times as they are.
-    if list(stat) == known[1:] and at - max(stat[1], stat[3]) > TICK:
-        return True
-    return bool(stat[0] == known[1] and digest_of(name) == known[0])
