@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lean_magic import display, history
-from lean_magic.effects import Recorders, Run, recorders
+from lean_magic.effects import Record, Recorders, Run, include_in_open, recorders
 from lean_magic.errors import UsageError
 from lean_magic.key import (
     Analysis,
@@ -175,6 +175,13 @@ class Planner:
     def expect_memory(self, run: Run) -> None:
         """Get ready for `note_remembered`, before the cell runs or is replayed."""
         self.remembered.expect(run, self.patches)
+
+    def recall(self) -> None:
+        """Let the cell that runs count what functions observed that may answer it from memory."""
+        for observed in self.remembered.recalled:
+            for kind, seen in observed.items():
+                if seen:
+                    include_in_open(kind, Record(seen, {}, None))
 
     def note_remembered(self, run: Run, observed: Mapping[str, Any]) -> None:
         """Take down that what functions have come to remember is what they would say, while nothing changes."""

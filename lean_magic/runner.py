@@ -185,7 +185,7 @@ class Runner:
     async def _run_and_store(self, plan: Plan, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
         with files.unwatched():
             self._attempt(self.planner.expect_memory, plan.run)
-            begun = self._attempt(plan.recorders.begin, plan.run)
+            begun = self._attempt(plan.recorders.begin, plan.run) or self._attempt(self.planner.recall)
         started = time.perf_counter()
         raised = True
         try:

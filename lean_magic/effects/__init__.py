@@ -12,11 +12,11 @@ from lean_magic.effects.mutation import Mutation
 from lean_magic.effects.names import Names
 from lean_magic.effects.output import Output
 from lean_magic.effects.process import Process
-from lean_magic.effects.recorder import Record, Recorder, Recorders, Run
+from lean_magic.effects.recorder import Record, Recorder, Recorders, Run, include_in_open
 from lean_magic.effects.remembered import Remembering
 from lean_magic.effects.rng import Generators
 
-__all__ = ["Record", "Recorder", "Recorders", "Run", "did_more", "recorders"]
+__all__ = ["Record", "Recorder", "Recorders", "Run", "did_more", "include_in_open", "recorders"]
 
 
 def recorders() -> Recorders:

@@ -52,6 +52,7 @@ class Remembered:
         self._before: dict[int, frozenset[int]] = {}
         self._states: dict[int, str] = {}
         self._good: set[int] = set()
+        self.recalled: list[Mapping[str, Any]] = []  # what answers from memory were observed to come from
 
     def told(self, run: Run, patches: Patches, holds: Callable[[Any], bool]) -> dict[str, str]:
         """Give a text for each function that a cell reaches and that remembers what it might not say now.
@@ -63,6 +64,8 @@ class Remembered:
         full = {name: one for name, one in reached.items() if self._before[id(one)]}
         self._states = {id(one): _state(name, run.namespace, patches) for name, one in full.items()}
         self._good = {id(one) for one in reached.values() if self._is_good(one, holds)}
+        known = [self._known[one] for one in full.values() if id(one) in self._good]
+        self.recalled = [seen for one in known for seen in one.observed]
         counts = "cache_info" in run.words
         texts = {
             name: (_digest(name, one) if id(one) not in self._good else "") + str(one.cache_info()) * counts
