@@ -16,6 +16,7 @@ import functools
 import io
 import itertools
 import logging
+import operator
 import types
 from collections.abc import Callable
 from typing import Any
@@ -288,6 +289,15 @@ def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, st
             setattr(live, name, member)
 
 
+def _take_rest(value: Any) -> int:
+    """Give how much of a range is still to come."""
+    return operator.length_hint(value)
+
+
+def _give_rest(live: Any, count: int) -> None:
+    collections.deque(itertools.islice(live, max(_take_rest(live) - count, 0)), maxlen=0)
+
+
 _FIXED = (
     tuple, frozenset, str, bytes, int, float, complex, functools.partial,
     datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, type(functools.lru_cache(len)),
@@ -310,6 +320,7 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     logging.Handler: (_take_handler, _give_handler),
     type: (_take_class, _give_class),
     itertools.count: (_take_count, _give_count),
+    type(iter(range(0))): (_take_rest, _give_rest),
     **dict.fromkeys(_ITERATORS, (_take_iterator, _give_iterator)),
     **dict.fromkeys(_FIXED, (_take_fixed, _give_fixed)),
 }
