@@ -91,7 +91,7 @@ def make_key(
     parts |= reach.sure
     if not _SOURCES.isdisjoint(reach.facts.attributes | set(reach.facts.loads)):
         parts = {name: _spelled(part) for name, part in parts.items()}
-        parts["text of the code"] = _text(_sources(reach.walk))
+        parts[_SPELLING] = _text(_sources(reach.walk))
     return Key(
         found.digest,
         parts,
@@ -105,6 +105,7 @@ def make_key(
     )
 
 
+_SPELLING = "text of the code"
 # What tells the text of functions, in which comments count, or its lines.
 _SOURCES = {
     "getsource", "getsourcelines", "getcomments", "findsource", "co_firstlineno", "lineno", "f_lineno", "tb_lineno",
@@ -192,11 +193,14 @@ class Difference(NamedTuple):
             return _changed_lines("the cell", self.before, self.now)
         if self.before.lstrip().startswith(("def ", "class ", "async ", "@")) and self.now != self.before:
             return _changed_lines(f"`{self.name}`", self.before, self.now)
+        if self.name == _SPELLING:
+            return "the text of the code, which it tells, changed"
         kind, _, rest = self.name.partition(" ")
         name = self.name if rest and kind in _KINDS else f"`{self.name}`"
         if self.before == self.now:
             return f"{name} has other content ({_brief(self.now) or 'same kind'})"
-        return f"{name}: {_brief(self.before) or 'not there'} → {_brief(self.now) or 'no longer read'}"
+        gone = ("as usual", "as usual") if kind == "setting" else ("not there", "no longer read")
+        return f"{name}: {_brief(self.before) or gone[0]} → {_brief(self.now) or gone[1]}"
 
 
 _KINDS = {"set", "package", "module", "setting", "environment", "file", "generator", "--depends"}

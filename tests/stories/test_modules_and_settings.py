@@ -293,6 +293,15 @@ def test_library_settings_run(loaded_story, before, cell):
     loaded_story.changes(*notebooks, kind, back=False)
 
 
+def test_reason_says_that_a_setting_is_as_usual(story):
+    """A setting that was set and is not any more is told so, and a text of the code without its digests."""
+    cell = "%%cached\nimport inspect\nx = f(), len(inspect.getsource(f))"
+    story.run("%precision 3", "def f(): return 1", cell)
+    assert story.run("def f(): return 1", cell).reason == "setting display.precision: 3 → as usual"
+    reason = story.run("def f(): return  1  # one", cell).reason
+    assert "the text of the code, which it tells, changed" in reason
+
+
 def test_settings_of_an_unused_library_hit(story):
     """A setting of a library that the cell does not use is no reason to run."""
     cell = "%%cached\nx = k + 1"
