@@ -535,6 +535,38 @@ class TestTqdm(AdapterContract):
         bar.close()
 
 
+class TestPlotly(AdapterContract):
+    """Figures of plotly, and parts of them."""
+
+    library = "plotly"
+
+    def samples(self):
+        """Return name → Sample."""
+        import numpy
+        import plotly.graph_objects as go
+
+        def figure(color="red", **more):
+            drawn = go.Figure([go.Scatter(x=numpy.arange(3.0), y=[1, 2, 3], **more), go.Bar(x=["a"], y=[1])])
+            return drawn.update_layout(title="t", paper_bgcolor=color)
+
+        return {
+            "figure": Sample(figure, lambda: figure("blue"), in_place=None),
+            "longer figure": Sample(figure, lambda: figure().add_trace(go.Pie(values=[1, 2])), in_place=None),
+            "alone": Sample(lambda: go.Bar(y=[1]), lambda: go.Bar(y=[2])),
+            "part": Sample(lambda: figure().data[0], lambda: figure(mode="lines").data[0], in_place=None),
+            "axis": Sample(lambda: figure().layout.xaxis, lambda: figure("blue").layout.xaxis, in_place=None),
+        }
+
+    def test_parts_stay_parts(self, tmp_path):
+        """A part of a figure that has a name of its own is that part after, and arrays are arrays."""
+        figure = self.samples()["figure"].make()
+        back, part = through_a_file((figure, figure.data[0]), tmp_path)
+        part.marker.color = "green"
+        assert back.data[0] is part
+        assert back.to_dict()["data"][0]["marker"] == {"color": "green"}
+        assert part.x.dtype == float
+
+
 @pytest.mark.parametrize("library", KNOWN)
 def test_every_adapter_is_under_contract(library):
     """No adapter is left out of this file."""

@@ -30,6 +30,7 @@ KNOWN = {
     "numpy": "numpy_",
     "PIL": "pil_",
     "pandas": "pandas_",
+    "plotly": "plotly_",
     "polars": "polars_",
     "scipy": "scipy_",
     "sklearn": "sklearn_",
