@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import builtins
 import contextlib
 import operator
@@ -58,8 +59,19 @@ def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str
         return type.__new__(kind, name, bases, dict(options))
     with _without_hook(bases):
         if maker is kind:
-            return _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001
-        return maker.__new__(kind, name, bases, dict(options))
+            made = _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001
+        else:
+            made = maker.__new__(kind, name, bases, dict(options))
+    if maker in {type, abc.ABCMeta}:
+        _without_members(made, options)
+    return made
+
+
+def _without_members(cls: type, options: dict[str, Any]) -> None:
+    """Take away what a library's `__init_subclass__` set too early: it comes back in its place in the order."""
+    early = [name for name in vars(cls) if not name.startswith("__") and name not in {*options, *_MADE}]
+    for name in early:
+        type.__delattr__(cls, name)
 
 
 def _in_order(rest: list[Any], cls: type) -> list[Any]:
