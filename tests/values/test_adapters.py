@@ -535,6 +535,49 @@ class TestTqdm(AdapterContract):
         bar.close()
 
 
+class TestNumba(AdapterContract):
+    """Functions that numba compiles."""
+
+    library = "numba"
+
+    def samples(self):
+        """Return name → Sample."""
+        from numba import njit
+
+        def typed(kind):
+            return njit(kind)(lambda a: a + 1)
+
+        return {
+            "function": Sample(lambda: njit(lambda a: a + 1), lambda: njit(lambda a: a + 2), in_place=None),
+            "options": Sample(
+                lambda: njit(fastmath=True)(lambda a: a), lambda: njit(lambda a: a), in_place=None
+            ),
+            "compiled": Sample(lambda: typed("f8(f8)"), lambda: typed("f4(f4)"), in_place=None),
+        }
+
+    def test_after_a_hit_it_reads_the_globals_there_are(self, shell):
+        """A function that comes back from the cache compiles with the globals of the notebook, as any other does."""
+        define = "%%cached\n@njit\ndef f(a): return a * K"
+        shell.run("from numba import njit\nK = 3")
+        assert [shell.run(define).kind for _ in range(2)] == ["miss", "hit"]
+        shell.run("K = 5\nr = f(2), f.py_func(2)")
+        assert shell.ns["r"] == (10, 10)
+
+    def test_globals_that_it_keeps(self, shell):
+        """What is computed with a global's value of before is not stored for that of now."""
+        define, call = "K = {}\n@njit\ndef f(a): return a * K", "%%cached\nr = f(2)"
+        shell.run("from numba import njit")
+        shell.run(define.format(3))
+        assert shell.run(call).kind == "miss"
+        shell.run("K = 5")
+        ran = shell.run(call)
+        assert ran.kind == "bypass"
+        assert "another `K`" in ran.outcome.line
+        shell.run(define.format(5))
+        assert shell.run(call).kind == "miss"
+        assert shell.ns["r"] == 10
+
+
 class TestPlotly(AdapterContract):
     """Figures of plotly, and parts of them."""
 

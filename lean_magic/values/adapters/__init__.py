@@ -27,6 +27,7 @@ KNOWN = {
     "contextlib": "contextlib_",
     "dateutil": "dateutil_",
     "matplotlib": "matplotlib_",
+    "numba": "numba_",
     "numpy": "numpy_",
     "PIL": "pil_",
     "pandas": "pandas_",
