@@ -23,13 +23,14 @@ __all__ = ["Registrations", "registering"]
 _REGISTERS = re.compile(
     r"(un)?register(?!_parametrization)(?!_\w+_(accessor|namespace)$)\w*"
     r"|addLevelName|addfont|(add|clear)_safe_globals|add_(type|constructor|representer|\w*resolver)|install_opener"
-    r"|(en|dis)able_\w+|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
+    r"|(en|dis)able(_\w+)?|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
 )
-_SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able_")
+_SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able")
 # Package → those of its settings, and of what is no setting, that are known and put back, or refused by what they do.
 _KNOWN = {
     "IPython": r".*",
-    "gc": r"set_(threshold|debug)",
+    "gc": r"set_(threshold|debug)|(en|dis)able",
+    "logging": r"disable",
     "matplotlib": r".*",
     "networkx": r"set_(node|edge)_attributes",
     "numpy": r"set_(printoptions|state)|seterr\w*",

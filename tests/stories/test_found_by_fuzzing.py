@@ -470,6 +470,11 @@ HUNG = {
         "print(isinstance(A(), collections.abc.Sized))",
     ),
     "garbage collection": ("import gc", "gc.disable()", "print(gc.isenabled())"),
+    "a feature of a library": (
+        "import faulthandler",
+        "faulthandler.disable()",
+        "print(faulthandler.is_enabled())",
+    ),
     "the time zone": (
         "import os, time",
         "os.environ['TZ'] = 'Asia/Tokyo'\ntime.tzset()",
