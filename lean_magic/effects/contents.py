@@ -93,7 +93,8 @@ def ignored(name: str) -> bool:
         return True  # where joblib passes large arrays to its workers
     compiled = f"{os.sep}__pycache__" in absolute or _made_from(absolute) != absolute
     cached = compiled or absolute.startswith(_caches())
-    return cached or (absolute.startswith(_SYSTEM) and not absolute.startswith("/dev/shm/"))
+    of_system = f"{absolute}{os.sep}".startswith(_SYSTEM)
+    return cached or (of_system and not absolute.startswith("/dev/shm/"))
 
 
 def source_of(name: str) -> str:

@@ -67,7 +67,9 @@ def _put_pyplot(name: str, value: Any) -> None:
     """Load pyplot's backend, as the first figure does, which lets figures be shown as pictures."""
     del name
     if value is True:
-        sys.modules["matplotlib.pyplot"]._get_backend_mod()  # noqa: SLF001
+        import matplotlib.pyplot as plt
+
+        plt._get_backend_mod()  # noqa: SLF001
 
 
 def _pandas_options() -> tuple[Any, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import tokenize
 import types
 from typing import Any, NamedTuple
 
@@ -48,5 +49,11 @@ def source_of(value: Any) -> str:
         return ""
     try:
         return inspect.getsource(value)[:_TEXT]
-    except (OSError, TypeError, IndexError):
+    except (
+        OSError,
+        TypeError,
+        IndexError,
+        SyntaxError,
+        tokenize.TokenError,
+    ):  # its file holds other lines by now
         return ""

@@ -1,6 +1,8 @@
 """Files that a cell reads and writes."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -321,3 +323,11 @@ def test_names_that_no_text_holds(shell, tmp_path, read):
     assert [shell.run(f"%%cached\n{read}").kind for _ in range(2)] == ["miss", "hit"]
     (tmp_path / "table").write_text("x\n2\n")
     assert shell.run(f"%%cached\n{read}").kind == "miss"
+
+
+def test_processes_are_no_files(shell):
+    """Which processes there are is no input, as nothing is that lies below `/proc`."""
+    cell = "%%cached\nimport os\nr = len(os.listdir('/proc')) > 0"
+    shell.run(cell)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE):
+        assert shell.run(cell).kind == "hit"

@@ -175,6 +175,14 @@ def test_a_figure_of_a_hit_is_shown_as_a_picture(story):
     assert "image/png" in second[1].value, second[1].value
 
 
+def test_a_figure_that_a_library_made(story):
+    """In a kernel in which nobody has loaded pyplot, a hit on what a library draws with it is shown as it would be."""
+    second = story.replays(
+        "import pandas as pd", "%%cached\nax = pd.Series([1, 2]).plot()\nax.set_title('a')", "ax.figure"
+    )
+    assert "image/png" in second[2].value, second[2].value
+
+
 def test_figure_of_an_earlier_cell_is_drawn_into(loaded_story):
     """A figure made in one cell, changed in the next ones and shown: each of them hits, and shows the same."""
     second = loaded_story.stays_right(
