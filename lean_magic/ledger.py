@@ -6,10 +6,10 @@ Each line goes out in one write to a file opened for appending, so many kernels 
 from __future__ import annotations
 
 import errno
-import json
 import math
 import os
 from itertools import islice
+from json import dumps, loads
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from lean_magic.errors import StoreError
@@ -71,7 +71,7 @@ class Ledger:
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one record; raises StoreError if it cannot be written or is not JSON."""
         try:
-            line = json.dumps(dict(record), separators=(",", ":"), allow_nan=False)
+            line = dumps(dict(record), separators=(",", ":"), allow_nan=False)
             self._write(line.encode("ascii") + b"\n")
         except (TypeError, ValueError, RecursionError) as error:
             raise StoreError(f"cannot write to the ledger: the record is not JSON ({error})") from error
@@ -144,7 +144,7 @@ def _mended(number: int) -> bytes:
 def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
-            record = json.loads(line)
+            record = loads(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):

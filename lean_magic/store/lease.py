@@ -9,10 +9,10 @@ inherited by processes that the holder forks.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
+from json import dumps, loads
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +98,7 @@ class Leases:
         if path in _held:  # reading and closing the file would drop our own lock on it
             return Holder(os.getpid(), node(), _notebook(), time.time())
         try:
-            return Holder(**json.loads(path.read_text("utf-8")))
+            return Holder(**loads(path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -168,7 +168,7 @@ def _sign(descriptor: int) -> None:
     holder = Holder(os.getpid(), node(), _notebook(), time.time())
     with contextlib.suppress(OSError):  # on a full disk nobody learns who it is
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder._asdict()).encode(), 0)
+        os.pwrite(descriptor, dumps(holder._asdict()).encode(), 0)
 
 
 def _notebook() -> str:

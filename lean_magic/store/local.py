@@ -10,11 +10,11 @@ Nothing is synced to the disk: after a power failure the digests tell what arriv
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -217,7 +217,7 @@ class LocalStore:
             suppress(OSError),
             new_file(sidecar) as file,
         ):  # no room or no right: it is verified again next time
-            file.write(json.dumps(seal).encode())
+            file.write(dumps(seal).encode())
 
     def _sweep(self, family: str) -> None:
         now = time.monotonic()

@@ -6,11 +6,11 @@ second serialisation and no changed bit goes unseen. Members keep their order, s
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from json import dumps, loads  # as they are now: code of the user's may replace them
 from typing import Any, NamedTuple, NoReturn
 
 import xxhash
@@ -68,7 +68,7 @@ class Manifest:
             require_name(name)
         tree = {"format": FORMAT} | {field.name: getattr(self, field.name) for field in fields(self)}
         try:
-            text = json.dumps(_plain(tree), separators=(",", ":"), allow_nan=False)
+            text = dumps(_plain(tree), separators=(",", ":"), allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise Unstorable("manifest", f"holds what is not JSON: {error}") from error
         body = b'",' + text[1:].encode("ascii") + b"\n"
@@ -80,7 +80,7 @@ class Manifest:
         if not data.startswith(_HEAD) or data[len(_HEAD) : _BODY] != _digest(data[_BODY:]):
             raise Damaged("the manifest is not what was written: its check does not fit")
         try:
-            return _manifest(json.loads(data, parse_constant=_refuse))
+            return _manifest(loads(data, parse_constant=_refuse))
         except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
             raise Damaged(f"the manifest is not one of format {FORMAT}: {error}") from error
 
@@ -88,7 +88,7 @@ class Manifest:
 def format_of(data: bytes) -> int | None:
     """Return the format that a manifest claims: another version's entries are told from damaged ones."""
     try:
-        tree = json.loads(data)
+        tree = loads(data)
     except (ValueError, RecursionError):
         return None
     found = tree.get("format") if isinstance(tree, dict) else None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import stat
 from collections.abc import Callable
 from contextlib import contextmanager
+from json import loads
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import xxhash
@@ -133,7 +133,7 @@ def read_seal(path: Path) -> Seal | None:
     """Return the seal kept at `path`; None if there is none, or none that can be read: verify again."""
     try:
         with open_own(path) as file:
-            seal = json.loads(file.read())
+            seal = loads(file.read())
     except (OSError, ValueError, RecursionError):
         return None
     return seal if isinstance(seal, dict) else None
