@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,16 @@ def _extension(walk: Walk, value: Any) -> bytes:
     return combine("extension", walk.digests((type(value), value.dtype)), _elements(walk, value))
 
 
+def _options(walk: Walk, value: Any) -> bytes:
+    """Digest a part of pandas' options by its name: what is set there counts as a setting."""
+    walk.mark(value)
+    return combine("options", walk.digest(object.__getattribute__(value, "prefix")))
+
+
+def _options_at(prefix: str) -> Any:
+    return functools.reduce(getattr, filter(None, prefix.split(".")), pd.options)
+
+
 class _Pandas:
     library = "pandas"
 
@@ -160,11 +171,14 @@ class _Pandas:
             (pd.Interval, _interval),
             (pd.api.extensions.ExtensionDtype, _dtype),
             (pd.offsets.BaseOffset, _offset),
+            (type(pd.options), _options),
         ]
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 
     def reduce(self, value: Any, memory: Any) -> Any:
         del memory
+        if type(value) is type(pd.options):
+            return _options_at, (object.__getattribute__(value, "prefix"),)
         for reduced in (reduced_block, reduced_index):
             form = reduced(value)
             if form is not NotImplemented:
