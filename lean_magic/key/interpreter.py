@@ -80,7 +80,7 @@ def interpreter_settings(reached: CodeFacts) -> dict[str, Any]:
     found["warning filters"] = _filters() or ""
     if words & _LOGGING:
         found["logging levels"] = logging_levels() or ""
-    found |= _interpreter(words)
+    found |= _interpreter(words) | _capacity(words)
     if words & _TIME:
         found["time zone"] = (time.tzname, time.timezone)
     if reached.hashes:
@@ -112,9 +112,6 @@ def _interpreter(words: set[str]) -> dict[str, Any]:
         found["garbage collection"] = gc.isenabled(), gc.get_threshold()
     if "getdefaulttimeout" in words:
         found["socket timeout"] = socket.getdefaulttimeout()
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and "get_num_threads" in words:
-        found["torch.get_num_threads"] = torch.get_num_threads()
     if "getsignal" in words:
         found["signal handlers"] = [str(signal.getsignal(one)) for one in signal.valid_signals()]
     if words & _ARGUMENTS or ("sys" in words and "argv" in words):
@@ -124,6 +121,19 @@ def _interpreter(words: set[str]) -> dict[str, Any]:
         found["sys.path"] = list(sys.path)
     if words & {"getlocale", "localeconv", "setlocale", "strcoll", "strxfrm", "nl_langinfo"}:
         found["whole locale"] = locale.setlocale(locale.LC_ALL)
+    return found
+
+
+def _capacity(words: set[str]) -> dict[str, Any]:
+    """Give what the code asks of what this process may use."""
+    found: dict[str, Any] = {}
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and "get_num_threads" in words:
+        found["torch.get_num_threads"] = torch.get_num_threads()
+    limits: Any = sys.modules.get("resource")
+    if limits is not None and "getrlimit" in words:
+        kinds = sorted(word for word in words if word.startswith("RLIMIT_") and hasattr(limits, word))
+        found["resource limits"] = [(kind, limits.getrlimit(getattr(limits, kind))) for kind in kinds]
     return found
 
 

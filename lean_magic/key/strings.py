@@ -73,10 +73,15 @@ def refuse(reached: CodeFacts) -> None:
     """Refuse code that reaches where nobody can follow. Raises Unresolvable."""
     modules = {imported.module for imported in reached.imports}
     said = set(reached.loads) | reached.attributes
-    if said & _PROGRAMS or "subprocess" in modules or ("os" in said | modules and said & _OS):
+    if said & _PROGRAMS or "subprocess" in modules or _calls_of_os(reached, said) & _OS:
         raise Unresolvable(
             "subprocess", "runs a program whose files nobody sees", "start it in a cell of its own"
         )
+    signals = {"kill", "killpg"} & {chain[0] for chain in reached.loads.get("os", ()) if chain}
+    signals |= said & {"raise_signal"}
+    if signals:
+        why = "sends a signal, and what handles it nobody sees"
+        raise Unresolvable(f"{min(signals)}()", why, "send it in a cell of its own")
     shares = said & _SHARES
     if shares:
         raise Unresolvable(
@@ -105,6 +110,16 @@ def refuse(reached: CodeFacts) -> None:
         or (finds_modules(reached) and "__name__" in said)
     ):
         raise Unresolvable("__main__", "is the whole running session", "name the variables in the code")
+
+
+def _calls_of_os(reached: CodeFacts, said: set[str]) -> set[str]:
+    """Give what code may call of `os`: by that name, or of a module that a function imports for itself."""
+    if "os" not in said | {imported.module for imported in reached.imports}:
+        return set()
+    of_others = {
+        word for name, chains in reached.loads.items() if name != "os" for chain in chains for word in chain
+    }
+    return {chain[0] for chain in reached.loads.get("os", ()) if chain} | (said - of_others)
 
 
 def finds_modules(reached: CodeFacts) -> bool:
