@@ -123,7 +123,8 @@ def _bytearray(walk: Walk, value: bytearray) -> bytes:
 
 def _memoryview(walk: Walk, value: memoryview) -> bytes:
     walk.mark(value)
-    return combine("memoryview", leaf(value.format, str(value.shape).encode()), leaf("", value.tobytes()))
+    about = leaf(value.format, str(value.shape).encode()), leaf("", value.tobytes())
+    return combine("memoryview", *about, *([leaf("read only", b"")] if value.readonly else []))
 
 
 def _enum_member(walk: Walk, value: enum.Enum) -> bytes:

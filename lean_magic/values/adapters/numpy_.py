@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lean_magic.errors import Unstorable
-from lean_magic.values.adapters.numpy_dtypes import dtype_rule
+from lean_magic.values.adapters.numpy_dtypes import dtype_rule, reduced_dtype
 from lean_magic.values.adapters.numpy_elements import digest_of, digests_of_fields, is_solid
 from lean_magic.values.adapters.numpy_generators import GENERATORS, generator_rule, set_state, state_of
 from lean_magic.values.adapters.numpy_views import closed, interval, mapped, reduced_objects, reduced_plain
@@ -174,6 +174,8 @@ class _Numpy:
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         if isinstance(value, GENERATORS):
             return reduced_global(value)
+        if isinstance(value, np.dtype):
+            return reduced_dtype(value)
         if _is_row(value):
             return _row, (np.asarray(value),)
         if type(value) is np.vectorize:
