@@ -92,6 +92,7 @@ class Reach:
             for name in modules.loaded_own():
                 self._named_module(name, "*")
             self._drain()
+            self._read = len(self.walk.codes)  # of all that they hold, hardly anything will run
 
     def _met(self) -> tuple[int, ...]:
         return tuple(map(len, (self.walk.codes, self.walk.words, self.walk.spaces, self.walk.functions)))

@@ -143,3 +143,11 @@ def test_whether_a_name_is_there(cell):
     assert reads(cell)
     assert not hits(cell, "", "y = 1")
     assert hits(cell, "", "z = 1")
+
+
+def test_module_found_by_a_variable(tmp_path, monkeypatch):
+    """A cell that finds a local module by its name is cached, whatever else the project's modules can do."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "lib_found.py").write_text("import subprocess\nK = 1\ndef never(): subprocess.run('ls')\n")
+    setup = "import importlib, lib_found\nname = 'lib_found'\n"
+    assert not hits("importlib.import_module(name).K", setup, f"{setup}lib_found.K = 2")
