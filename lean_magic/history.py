@@ -22,13 +22,14 @@ def nearest(store: LocalStore, ledger: Ledger, key: Key, label: str, cell_id: st
     entries = [entry for entry, _ in zip(store.list(key.family), range(_LOOKED_AT), strict=False)]
     if not entries:
         entries = list(_earlier(store, ledger, label, cell_id))[:1]
-    return max(entries, key=lambda entry: (_shared(entry, key), entry.created), default=None)
+    return max(entries, key=lambda entry: (*_likeness(entry, key), entry.created), default=None)
 
 
-def _shared(entry: Manifest, key: Key) -> int:
-    return sum(
-        part.digest == key.parts[name].digest for name, part in entry.parts.items() if name in key.parts
-    )
+def _likeness(entry: Manifest, key: Key) -> tuple[int, int]:
+    """Say how many parts are equal and, among entries that agree in this, how many have the same name."""
+    common = entry.parts.keys() & key.parts.keys()
+    equal = sum(entry.parts[name].digest == key.parts[name].digest for name in common)
+    return equal, 2 * len(common) - len(entry.parts)
 
 
 def _earlier(store: LocalStore, ledger: Ledger, label: str, cell_id: str) -> Iterator[Manifest]:

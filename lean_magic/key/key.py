@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import linecache
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lean_magic.key import modules
-from lean_magic.key.parts import UNBOUND, Part
+from lean_magic.key.parts import TEXT, UNBOUND, Part
 from lean_magic.key.patches import Patches
 from lean_magic.key.process import Settings
 from lean_magic.key.reach import Reach
@@ -191,16 +192,45 @@ class Difference(NamedTuple):
     def __str__(self) -> str:
         if self.name == "code":
             return _changed_lines("the cell", self.before, self.now)
-        if self.before.lstrip().startswith(("def ", "class ", "async ", "@")) and self.now != self.before:
-            return _changed_lines(f"`{self.name}`", self.before, self.now)
         if self.name == _SPELLING:
             return "the text of the code, which it tells, changed"
         kind, _, rest = self.name.partition(" ")
-        name = self.name if rest and kind in _KINDS else f"`{self.name}`"
-        if self.before == self.now:
-            return f"{name} has other content ({_brief(self.now) or 'same kind'})"
-        gone = ("as usual", "as usual") if kind == "setting" else ("not there", "no longer read")
-        return f"{name}: {_brief(self.before) or gone[0]} → {_brief(self.now) or gone[1]}"
+        is_named = bool(rest) and (kind in _KINDS or _DIGEST.fullmatch(self.now or self.before) is not None)
+        name = self.name if is_named else f"`{self.name}`"
+        return self._of_code(name) or self._of_value(name)
+
+    def _of_code(self, name: str) -> str:
+        """Name the changed line of a function, of a class, or of an object's class; "" for anything else."""
+        old, new = self.before, self.now
+        if _is_code(old) and new != old:
+            return _changed_lines(name, old, new)
+        told, _, code = old.partition("\n")
+        other, _, now = new.partition("\n")
+        if told == other and _is_code(code) and code != now:
+            return _changed_lines(f"{name}: class {told}", code, now)
+        if not _is_code(old):
+            return ""
+        return f"{name} changed" if len(old) >= TEXT else f"{name} has other content ({_ELSEWHERE})"
+
+    def _of_value(self, name: str) -> str:
+        old, new = (_brief(text.partition("\n")[0]) for text in (self.before, self.now))
+        if name == self.name and _DIGEST.fullmatch(self.now or self.before):
+            return f"{name} is another"
+        if old == new and old.startswith("source of "):
+            return f"{name} changed"
+        if old == new:
+            return f"{name} has other content ({new or 'same kind'})"
+        is_setting = self.name.startswith("setting ")
+        gone = ("as usual", "as usual") if is_setting else ("not there", "no longer read")
+        return f"{name}: {old or gone[0]} → {new or gone[1]}"
+
+
+_ELSEWHERE = "in a default, a decorator, a base, or what it closes over"
+_DIGEST = re.compile(r"[0-9a-f]{32}.*", re.DOTALL)
+
+
+def _is_code(text: str) -> bool:
+    return ":" in text and text.lstrip().startswith(("def ", "class ", "async ", "@"))
 
 
 _KINDS = {"set", "package", "module", "setting", "environment", "file", "generator", "--depends"}

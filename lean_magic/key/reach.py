@@ -18,7 +18,7 @@ from typing import Any
 
 from lean_magic.errors import Unresolvable
 from lean_magic.key import modules, strings
-from lean_magic.key.parts import UNBOUND, Part, in_order, label_of
+from lean_magic.key.parts import UNBOUND, Part, in_order, label_of, part_of
 from lean_magic.key.patches import Patches
 from lean_magic.key.process import Settings
 from lean_magic.key.source import Analysis, Read
@@ -206,9 +206,7 @@ class Reach:
             found = self.walk.fingerprint(label, value)
             refs = found.refs
             self._refs[label] = refs
-            parts[label] = Part(
-                found.digest, found.text, value if is_a(value, (types.FunctionType, type)) else None
-            )
+            parts[label] = part_of(found.digest, found.text, value)
         if parts is self.sure:
             self.possible.pop(label, None)
         self._add(sorted(refs, key=in_order), _as_read(todo))

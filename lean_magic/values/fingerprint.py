@@ -251,7 +251,7 @@ class Walk(Marks):
 
     def label(self, space: dict[str, Any]) -> str:
         """Name the globals of a module as they are met: two modules may have one name."""
-        name = label = str(space.get("__name__", "?"))
+        name = label = str(space.get("__name__", "script"))
         count = 0
         while self.spaces.setdefault(label, space) is not space:
             count += 1

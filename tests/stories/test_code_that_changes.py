@@ -539,3 +539,40 @@ def test_reason_names_the_changed_line(story):
     cell = "%%cached\nx = f(1)"
     story.run("def f(a):\n    return a + 1", cell)
     assert story.run("def f(a):\n    return a + 2", cell).reason == "`f` changed: return a + 1 → return a + 2"
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("%%cached\nx = o.go()", "`o`: class C changed: return 1 → return 2"),
+        ("%%cached\nx = C().go()", "`C` changed: return 1 → return 2"),
+    ],
+)
+def test_reason_names_the_changed_line_of_a_class(story, cell, reason):
+    """The line shows what changed in a class, also where the cell uses an object of it."""
+    text = "class C:\n    def go(self):\n        return 1\no = C()"
+    story.run(text, cell)
+    assert story.run(text.replace("return 1", "return 2"), cell).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("before", "cell", "reason"),
+    [
+        (
+            "def d(k):\n    def f():\n        return k\n    return f\nf = d(1)",
+            "x = f()",
+            "`f` has other content",
+        ),
+        (
+            "import functools\nf = functools.cache(lambda k: k)\nf(1)",
+            "x = f(3)",
+            "what f remembers is another",
+        ),
+    ],
+)
+def test_reason_shows_no_digest(story, before, cell, reason):
+    """Of what has no words of its own, the line says that it is another, on one line."""
+    story.run(before, f"%%cached\n{cell}")
+    found = story.run(before.replace("(1)", "(2)"), f"%%cached\n{cell}").reason
+    assert found.startswith(reason)
+    assert "\n" not in found
