@@ -96,7 +96,7 @@ class Files(Recorder):
             return
         if writing:
             self._write(name, matters=keeping or name in self._read)
-        elif name not in self._read and name not in self._written:
+        elif name not in self._read and not self.wrote(name):
             self._read[name] = stat_of(name)
 
     def changed(self, event: str, paths: Sequence[str]) -> None:
@@ -146,8 +146,9 @@ class Files(Recorder):
         )
 
     def wrote(self, name: str) -> bool:
-        """Tell whether the cell has written to a path so far."""
-        return name in self._written
+        """Tell whether the cell has written to a path so far, absolute or not."""
+        absolute = os.path.abspath(name)
+        return not self._written.isdisjoint((name, absolute, absolute.removeprefix(self._start + os.sep)))
 
     def connected(self, path: str) -> None:
         """Note a file that a library opens to read, to write, or both, which shows in the end."""

@@ -331,3 +331,16 @@ def test_processes_are_no_files(shell):
     shell.run(cell)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE):
         assert shell.run(cell).kind == "hit"
+
+
+@pytest.mark.parametrize(
+    ("writes", "reads"), [("os.path.abspath('a.txt')", "'a.txt'"), ("'a.txt'", "os.path.abspath('a.txt')")]
+)
+def test_written_by_one_path_and_read_by_another(shell, tmp_path, monkeypatch, writes, reads):
+    """What a cell writes by its absolute path, and then asks for and reads by another, is no input of the cell."""
+    monkeypatch.chdir(tmp_path)
+    cell = f"%%cached\nimport os\nopen({writes}, 'w').write('1')\nr = os.path.exists({reads}), open({reads}).read()"
+    assert shell.run(cell).kind == "miss"
+    (tmp_path / "a.txt").unlink()
+    assert shell.run(cell).kind == "hit"
+    assert (tmp_path / "a.txt").read_text() == "1"
