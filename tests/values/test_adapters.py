@@ -578,6 +578,26 @@ class TestNumba(AdapterContract):
         assert shell.ns["r"] == 10
 
 
+class TestBokeh(AdapterContract):
+    """Models of Bokeh, none of which can be stored."""
+
+    library = "bokeh"
+
+    def samples(self):
+        """Return name → Sample."""
+        return {}
+
+    def test_models_are_refused(self):
+        """A model says that its number is its process's own; another process could have given it away."""
+        from bokeh.plotting import ColumnDataSource
+
+        model = ColumnDataSource({"x": [1]})
+        with pytest.raises(Unstorable, match="number"):
+            codec.encode({"model": model})
+        with pytest.raises(Unstorable, match="number"):
+            content_of(model)
+
+
 class TestPlotly(AdapterContract):
     """Figures of plotly, and parts of them."""
 

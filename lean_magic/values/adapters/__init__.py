@@ -23,6 +23,7 @@ __all__ = ["KNOWN", "Adapter", "adapters_for", "load_adapters"]
 # Top-level package → the file in this folder that knows its objects.
 KNOWN = {
     "asyncio": "asyncio_",
+    "bokeh": "bokeh_",
     "bs4": "bs4_",
     "contextlib": "contextlib_",
     "dateutil": "dateutil_",
