@@ -136,6 +136,18 @@ def _torch_contexts(torch: Any) -> list[Any]:
     return [torch.is_inference_mode_enabled(), *casts]
 
 
+def _torch_modes(run: Run) -> list[int]:
+    """Give the modes of torch that are entered, but for that of the default device."""
+    del run
+    overrides: Any = sys.modules.get("torch.overrides")
+    if overrides is None:
+        return []
+    known = sys.modules["torch.utils._device"].DeviceContext
+    stack = overrides._get_current_function_mode_stack()  # noqa: SLF001
+    dispatching = sys.modules["torch.utils._python_dispatch"]._get_current_dispatch_mode_stack()  # noqa: SLF001
+    return [id(mode) for mode in (*stack, *dispatching) if not isinstance(mode, known)]
+
+
 def _told(module: str, question: str) -> bool:
     """Ask a module that may not be loaded whether it does anything."""
     return module in sys.modules and getattr(sys.modules[module], question)()
@@ -219,6 +231,7 @@ _LOOKED_AT: tuple[tuple[AbstractSet[str], str, Callable[[Run], Any]], ...] = (
     ({"finalize"}, "weakref.finalize", _finalizers),
     ({"start", "stop", "stopall", "patch"}, "a patch of unittest.mock", _mocks),
     ({"set_debug", "set_exception_handler"}, "a setting of the event loop", _loop),
+    ({"__enter__", "enter_context"}, "a mode of torch", _torch_modes),
     ({"register"}, "an abstract base class of a library", _registrations),
 )
 

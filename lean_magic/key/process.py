@@ -204,6 +204,7 @@ _ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn
 def _torch() -> dict[str, Any]:
     import torch
 
+    _must_not_be_in_a_mode()
     now = {
         "default_dtype": (torch.get_default_dtype(), torch.float32),
         "default_device": (torch.get_default_device(), torch.device("cpu")),
@@ -221,6 +222,18 @@ def _torch() -> dict[str, Any]:
         casts = torch.is_autocast_enabled(kind)
         now[f"autocast {kind}"] = ((casts, torch.get_autocast_dtype(kind) if casts else None), (False, None))
     return {f"torch.{name}": value for name, (value, default) in now.items() if value != default}
+
+
+def _must_not_be_in_a_mode() -> None:
+    """Refuse what runs inside a mode that was entered and not left, which may do anything to each call of torch."""
+    from torch.overrides import _get_current_function_mode_stack as functions
+    from torch.utils._device import DeviceContext
+    from torch.utils._python_dispatch import _get_current_dispatch_mode_stack as dispatches
+
+    for mode in (*functions(), *dispatches()):
+        if not isinstance(mode, DeviceContext):
+            why = f"is in a {type(mode).__name__} that was entered and not left"
+            raise Unfingerprintable("torch", why, "leave it in the cell that enters it")
 
 
 _TORCH_PRINT = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
