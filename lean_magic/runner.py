@@ -31,7 +31,7 @@ from lean_magic.turn import alone, mixed, wait
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
 from lean_magic.values.counting import on_bytes
-from lean_magic.values.in_place import shape_of
+from lean_magic.values.in_place import Anew, shape_of
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
 from lean_magic.values.origin import is_a
@@ -331,7 +331,9 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
         if name not in bound and not hidden(name) and _is_told_apart(name, value, run.reads)
     }
     known = run.walk.by_mark()
-    arrays = [(shape[0], value) for value in known.values() if (shape := shape_of(value)) is not None]
+    changes = records["mutation"].values
+    stayed = (value for mark, value in known.items() if not isinstance(changes.get(mark), Anew))
+    arrays = [(shape[0], value) for value in stayed if (shape := shape_of(value)) is not None]
     dicts = None
     if not run.words.isdisjoint({"vars", "__dict__"}):
         dicts = {id(dict_of(value)): mark for mark, value in known.items() if type(value).__dictoffset__}

@@ -12,7 +12,7 @@ from typing import Any
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
-from lean_magic.values.in_place import Anew, content_of, may_move, put, shape_of
+from lean_magic.values.in_place import Anew, content_of, may_move, owner_of, put, shape_of
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
 from lean_magic.values.origin import is_own
@@ -28,6 +28,7 @@ class Mutation(Recorder):
     def __init__(self) -> None:
         self._shapes: dict[str, Any] = {}
         self._sharing: list[list[str]] = []
+        self._owners: dict[str, Any] = {}
         self._held: dict[str, Inner] = {}
         self._placed: dict[str, str] | None = None
 
@@ -36,19 +37,20 @@ class Mutation(Recorder):
         live, self._held = run.walk.by_mark(), run.walk.held()
         self._shapes = _shapes(live)
         self._sharing = _sharing(live, self._shapes)
+        self._owners = {mark: owner_of(live[mark]) for group in self._sharing[:-1] for mark in group}
         self._placed = _placed(run, self._shapes)
 
     def end(self, run: Run) -> Record:
         """Keep what changed in place. Raises Unstorable naming what cannot be written back."""
         parts, again = changed(run.walk)
-        closed, moved = self._closing(run.walk), self._moved(again)
+        live = run.walk.by_mark()
+        closed, moved = self._closing(run.walk), self._moved(again) | self._elsewhere(live)
         matters = parts or run.in_place or run.words & _LOOKS
         sharing: dict[str, Any] = {"sharing": self._sharing} if matters else {}
         if self._placed is not None:
             sharing["devices"] = self._placed
         if not (parts or closed or moved):
             return Record(sharing, [], {})
-        live = run.walk.by_mark()
         parts |= {mark.rpartition("#")[0] for mark in closed | moved}
         shells = {id(run.namespace.get(name)) for name in _SHELLS}
         self._must_be_known(run, parts, live)
@@ -86,6 +88,13 @@ class Mutation(Recorder):
             mark for mark, shape in tensors if (shape_of(now[mark]) or shape)[0].device != shape[0].device
         }
 
+    def _elsewhere(self, live: Mapping[str, Any]) -> set[str]:
+        """Name the tensors that were given other memory, which may be another one's, as `p.data = q.data` does."""
+        shapes = ((mark, shape, shape_of(live[mark])) for mark, shape in self._shapes.items())
+        return {
+            mark for mark, before, now in shapes if now and before[0] != now[0] and may_move(type(live[mark]))
+        }
+
     def _is_other(self, walk: Walk, again: Walk, mark: str, value: Any) -> bool:
         """Whether an object may have changed; only of arrays is the content known by itself."""
         if mark in self._held:
@@ -95,11 +104,12 @@ class Mutation(Recorder):
     def _content(self, mark: str, value: Any, walk: Walk, again: Walk) -> Any:
         part = mark.rpartition("#")[0]
         before, now = self._shapes.get(mark), shape_of(value)
-        if before and now and _is_anew(value, before, now) and not self._is_shared(mark):
+        is_anew = before and now and _is_anew(value, before, now)
+        if is_anew and not self._is_shared(mark, value):
             return Anew(content_of(value))
-        if (before and before[1:]) != (now and now[1:]):
+        if is_anew or (before and before[1:]) != (now and now[1:]):
             raise Unstorable(
-                part, "changed its shape, dtype or hooks in place", "bind the new array to a new name"
+                part, "changed its memory, shape, dtype or hooks in place", "bind the new array to a new name"
             )
         try:
             return content_of(value)
@@ -108,9 +118,9 @@ class Mutation(Recorder):
                 return _UNTOUCHED  # something else in this part was changed
             raise Unstorable(part, error.why, error.remedy) from error
 
-    def _is_shared(self, mark: str) -> bool:
-        """Whether other arrays lay in the memory of an array before the cell."""
-        return any(mark in group for group in self._sharing[:-1])
+    def _is_shared(self, mark: str, value: Any) -> bool:
+        """Whether an array took others with it that lay in its memory before the cell, as `resize_` does."""
+        return mark in self._owners and self._owners[mark] == owner_of(value)
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare which arrays share memory, which the key does not see."""
@@ -155,9 +165,13 @@ class Mutation(Recorder):
             elif small:
                 undo.callback(put, live[mark], _copied(content_of(live[mark])))
             put(live[mark], content)
-            has_gaps = place.end - place.start != live[mark].nbytes
-            if not isinstance(content, Anew) and not has_gaps:
+            if not isinstance(content, Anew) and _fills(content[0].value, place):
                 written.append(place)
+
+
+def _fills(value: Any, place: Interval) -> bool:
+    """Whether an array that was written back has no gaps."""
+    return value is not None and bool(place.end - place.start == value.nbytes)
 
 
 _KEPT = 1 << 28  # bytes of arrays whose old content is kept while a replay may still fail
@@ -218,9 +232,8 @@ def _placed(run: Run, shapes: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def _is_anew(value: Any, before: Any, now: Any) -> bool:
-    """Whether a tensor has other memory than before, of another shape, dtype or device; hooks are no matter of it."""
-    others = before[0] != now[0] and (before[0].device, *before[1:3]) != (now[0].device, *now[1:3])
-    return bool(others and before[3:] == now[3:]) and may_move(type(value))
+    """Whether a tensor has other memory than before; hooks are no matter of it."""
+    return bool(before[0] != now[0] and before[3:] == now[3:]) and may_move(type(value))
 
 
 def _shapes(live: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.class_rules import members, registered
 from lean_magic.values.containers import OPEN
+from lean_magic.values.memory import Plain
 from lean_magic.values.origin import is_a, is_own
 from lean_magic.values.reduced import (
     dict_of,
@@ -36,7 +37,7 @@ from lean_magic.values.reduced import (
     slots_of,
 )
 
-__all__ = ["Anew", "content_of", "may_move", "put", "shape_of"]
+__all__ = ["Anew", "content_of", "may_move", "owner_of", "put", "shape_of"]
 
 
 def content_of(value: Any) -> Any:
@@ -90,10 +91,11 @@ def _put_slots(live: Any, slots: dict[str, Any], *, whole: bool) -> None:
 
 
 class Anew:
-    """The content of an array that was given other memory in place: of another shape, dtype or device."""
+    """The content of an array that was given other memory in place, which it may share with others."""
 
     def __init__(self, content: Any) -> None:
-        self.content = content
+        data, *more = content
+        self.content = data.value if isinstance(data, Plain) else data, *more
 
 
 def may_move(cls: type) -> bool:
@@ -104,6 +106,12 @@ def may_move(cls: type) -> bool:
 def _never(cls: type) -> bool:
     del cls
     return False
+
+
+def owner_of(value: Any) -> Any:
+    """Give a number of what holds the memory of an array that may be given another; None for others."""
+    asks = (getattr(adapter, "owner", None) for adapter in adapters_for(type(value)) if may_move(type(value)))
+    return next((ask(value) for ask in asks if ask is not None), None)
 
 
 def shape_of(value: Any) -> Any:

@@ -6,13 +6,13 @@ configuration, parameters, buffers, submodules and hooks.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.utils._device  # which torch loads when it is first asked for its default device: at a hit
 
-from lean_magic.errors import Unstorable
 from lean_magic.values.adapters.torch_content import content, digest_of, is_empty, shape_text
 from lean_magic.values.adapters.torch_graph import is_spent, spent
 from lean_magic.values.adapters.torch_modules import (
@@ -31,11 +31,11 @@ from lean_magic.values.adapters.torch_optim import (
     put_optimizer,
     reduced_optimizer,
 )
-from lean_magic.values.adapters.torch_storage import interval, once, reduced
+from lean_magic.values.adapters.torch_storage import interval, once, plain, reduced
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import digest_of_global, reduced_global
 from lean_magic.values.in_place import Anew
-from lean_magic.values.memory import Memory, Plain
+from lean_magic.values.memory import Interval, Memory, Plain
 from lean_magic.values.reduced import attributes
 
 __all__ = ["ADAPTER"]
@@ -43,6 +43,18 @@ __all__ = ["ADAPTER"]
 _GRAPH = "carries a working autograd graph, which has no content to compare"
 
 
+def _unheard(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Let no `__torch_function__` of the user's hear what is asked of tensors."""
+
+    @functools.wraps(step)
+    def quiet(*args: Any) -> Any:
+        with torch._C.DisableTorchFunction():  # noqa: SLF001
+            return step(*args)
+
+    return quiet
+
+
+@_unheard
 def _tensor(walk: Walk, value: torch.Tensor) -> bytes:
     walk.mark(value)
     if value.grad_fn is not None and not is_spent(value.grad_fn):
@@ -91,9 +103,16 @@ def _generator(walk: Walk, value: torch.Generator) -> bytes:
 def _handle(walk: Walk, value: Any) -> bytes:
     """Digest what removes a hook: its number is drawn from a counter of the process."""
     walk.mark(value)
-    hooks = value.hooks_dict_ref()
-    places = {key: place for place, key in enumerate(hooks or ())}
-    return combine("handle", walk.digests((type(value), places.get(value.id, -1))))
+    return combine("handle", walk.digests((type(value), _place(value))))
+
+
+def _place(value: Any) -> int:
+    """Say which of the hooks beside it a handle removes; -1 if it has."""
+    hooks = list(value.hooks_dict_ref() or ())
+    return hooks.index(value.id) if value.id in hooks else _REMOVED
+
+
+_REMOVED = -1
 
 
 def _storage(walk: Walk, value: Any) -> bytes:
@@ -111,10 +130,19 @@ def _reduced_info(value: Any) -> Any:
     return type(value), (getattr(torch, value.dtype),)
 
 
+def _reduced_storage(value: torch.UntypedStorage) -> Any:
+    return _storage_of, (torch.empty(0, dtype=torch.uint8, device=value.device).set_(value),)
+
+
+def _storage_of(value: torch.Tensor) -> torch.UntypedStorage:
+    return value.untyped_storage()
+
+
 _REDUCED: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (torch.optim.Optimizer, reduced_optimizer),
     (torch.nn.Module, reduced_module),
     (torch.Generator, reduced_global),
+    (torch.UntypedStorage, _reduced_storage),
     ((torch.finfo, torch.iinfo), _reduced_info),
 )
 
@@ -136,6 +164,7 @@ class _Torch:
         ]
         return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
 
+    @_unheard
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         for kind, reduce in _REDUCED:
             if isinstance(value, kind):
@@ -147,8 +176,13 @@ class _Torch:
         form, more = reduced(value, memory), _set_on(value)
         return (*form, more, None, None, _set_again) if form is not NotImplemented and any(more) else form
 
+    @_unheard
     def shape(self, value: Any) -> tuple[Any, ...] | None:
-        if not isinstance(value, torch.Tensor) or value.layout is not torch.strided or is_empty(value):
+        if not isinstance(value, torch.Tensor) or value.layout is not torch.strided:
+            return None
+        if torch.nn.parameter.is_lazy(value):
+            return _NOWHERE, (), f"{value.dtype} lazy", []
+        if is_empty(value):
             return None
         hooks = [id(hook) for name in _HOOKS for hook in (getattr(value, name, None) or {}).values()]
         return interval(value), tuple(value.shape), str(value.dtype), hooks
@@ -157,15 +191,17 @@ class _Torch:
         """Whether an object of a class may be given other memory in place."""
         return issubclass(cls, torch.Tensor)
 
+    @_unheard
+    def owner(self, value: torch.Tensor) -> int:
+        """Give a number of the storage of a dense tensor."""
+        return int(value.untyped_storage()._cdata)  # noqa: SLF001
+
+    @_unheard
     def content(self, value: Any) -> Any:
         if isinstance(value, torch.utils.hooks.RemovableHandle):
-            raise Unstorable("a hook", "was removed in place", "remove it in a cell of its own, uncached")
+            return _place(value)
         if isinstance(value, torch.Tensor):
-            if torch.nn.parameter.is_lazy(value):
-                raise Unstorable(
-                    "a lazy parameter", "was changed in place", "call the model once in a cell before"
-                )
-            return Plain(value.detach()), value.grad, value.requires_grad, dict(vars(value))
+            return _tensor_content(value)
         if isinstance(value, torch.Generator):
             return value.get_state()
         if isinstance(value, torch.optim.Optimizer):
@@ -173,6 +209,7 @@ class _Torch:
         is_module = isinstance(value, torch.nn.Module) and not isinstance(value, torch.jit.ScriptModule)
         return held_by_module(value) if is_module else NotImplemented
 
+    @_unheard
     def write_back(self, live: Any, stored: Any) -> bool:
         if isinstance(live, torch.Generator):
             live.set_state(stored)
@@ -180,30 +217,60 @@ class _Torch:
         if isinstance(live, torch.optim.Optimizer):
             put_optimizer(live, stored)
             return True
+        if isinstance(live, torch.utils.hooks.RemovableHandle):
+            if stored == _REMOVED:
+                live.remove()
+            return True
         if isinstance(stored, Held):
             put_module(live, stored)
             return True
-        if not isinstance(live, torch.Tensor):
-            return False
-        data, grad, requires_grad, attributes = stored.content if isinstance(stored, Anew) else stored
-        if isinstance(stored, Anew):
-            live.grad = None  # which fits what was there
-            live.data = data.value
-            _fit(grad, live)
-        elif data.value is not None:  # else another tensor has written what lies there
-            with torch.no_grad():
-                once(live).copy_(once(data.value))
-        live.requires_grad_(requires_grad)
+        if isinstance(live, torch.Tensor):
+            _put_tensor(live, stored)
+            return True
+        return False
+
+
+def _tensor_content(value: torch.Tensor) -> tuple[Any, ...]:
+    lazy = type(value) if torch.nn.parameter.is_lazy(value) else None
+    data = torch.empty(0, dtype=value.dtype) if lazy else plain(value)
+    return Plain(data), value.grad, value.requires_grad, dict(vars(value)), lazy
+
+
+def _put_tensor(live: Any, stored: Any) -> None:
+    """Make a live tensor hold what another has held, where it lies unless that one was given other memory."""
+    data, grad, requires_grad, attributes, *more = stored.content if isinstance(stored, Anew) else stored
+    lazy = next(iter(more), None)
+    if isinstance(stored, Anew):
+        live.grad = None  # which fits what was there
+        data = data.value if isinstance(data, Plain) else data  # as older entries have it
+        if torch.nn.parameter.is_lazy(live) and not lazy:
+            live.materialize(data.shape, data.device, data.dtype)
+        _put_grad(live, grad)
+        live.data = data
+        if lazy:
+            live.__class__ = lazy
+    elif data.value is not None:  # else another tensor has written what lies there
+        with torch.no_grad():
+            once(live).copy_(once(data.value))
+    live.requires_grad_(requires_grad)
+    if live.grad is not grad:
         live.grad = grad
-        vars(live).clear()
-        vars(live).update(attributes)
-        return True
+    vars(live).clear()
+    vars(live).update(attributes)
 
 
-def _fit(grad: torch.Tensor | None, value: torch.Tensor) -> None:
-    """Let a gradient be one of a tensor with other memory; what is in it is written in its own turn."""
-    if grad is not None and (grad.dtype, grad.device, grad.shape) != (value.dtype, value.device, value.shape):
-        grad.data = torch.empty_like(value)
+_NOWHERE = Interval("", 0, 0)  # where a parameter lies that waits for its first input
+
+
+def _put_grad(live: torch.Tensor, grad: torch.Tensor | None) -> None:
+    """Give a tensor a gradient that need not fit its elements: one of others, or one that is written later."""
+    if grad is not None:
+        live.data = live.data if _size(grad) == _size(live) else torch.empty_like(grad)
+        live.grad = grad
+
+
+def _size(value: torch.Tensor) -> tuple[Any, ...]:
+    return value.dtype, value.device, value.shape
 
 
 def _set_on(value: torch.Tensor) -> tuple[Any, ...]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from lean_magic.values.memory import Interval, LayoutChanged, Memory, Span, bytes_at
+from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, Span, bytes_at
 from lean_magic.values.notes import note
 from lean_magic.values.strides import View, moved
 
-__all__ = ["interval", "once", "pipelined", "reduced"]
+__all__ = ["interval", "once", "pipelined", "plain", "reduced"]
 
 
 def interval(value: torch.Tensor) -> Interval:
@@ -32,27 +32,53 @@ def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
     if str(value.layout) == "torch._mkldnn":
         return _to_mkldnn, (value.to_dense(),)
     is_plain = value.layout is torch.strided and not value.is_quantized and not value.is_meta
-    if not is_plain or not (type(value) is torch.Tensor or issubclass(type(value), torch.nn.Parameter)):
+    if not is_plain or not _is_elements(type(value)):
         return NotImplemented
     form = _otherwise(value, memory)
     return form if form is not None else _dense(value, memory)
 
 
+def _is_elements(cls: Any) -> bool:
+    """Whether tensors of a class are their elements and attributes, however the class itself would be pickled."""
+    dispatch = getattr(cls, "__torch_dispatch__", None)
+    return issubclass(cls, torch.nn.Parameter) or dispatch is torch.Tensor.__torch_dispatch__
+
+
 def _otherwise(value: torch.Tensor, memory: Memory | None) -> Any:
     """Take a tensor apart that is more than its elements: of a class of the user's, or seen in another way; or None."""
     about = value.requires_grad, value.grad
-    if type(value) not in (torch.Tensor, torch.nn.Parameter):
-        plain = torch.nn.Parameter(value.detach(), value.requires_grad)
-        plain.grad = value.grad
-        return _of_class, (type(value), plain)  # torch itself would make it a plain parameter
+    if type(value) not in (
+        torch.Tensor,
+        torch.nn.Parameter,
+    ):  # torch itself would write it by its elements alone
+        return _of_class, (type(value), _bare(plain(value), memory), *about)
     if value.is_conj() or value.is_neg():
-        return _seen_otherwise, (_as_it_lies(value), value.is_conj(), value.is_neg(), *about)
+        return _seen_otherwise, (_bare(_as_it_lies(value), memory), value.is_conj(), value.is_neg(), *about)
     if any(size > 1 and not step for size, step in zip(value.shape, value.stride(), strict=True)):
-        return _expanded, (once(value.detach()), tuple(value.shape), *about)
+        return _expanded, (_bare(once(value.detach()), memory), tuple(value.shape), *about)
+    place = interval(value)
+    if place.end - place.start < value.numel() * value.element_size():  # some elements lie at one place
+        whole = value.detach().as_strided(((place.end - place.start) // value.element_size(),), (1,))
+        return _overlapping, (_bare(whole, memory), tuple(value.shape), value.stride(), *about)
     if value.is_inference() and not torch.is_inference_mode_enabled():
         with torch.inference_mode():
             return _inferred, reduced(value, memory)
     return None
+
+
+def plain(value: torch.Tensor) -> torch.Tensor:
+    """Give a tensor on the memory of another, of no class of the user's."""
+    return value.detach().as_subclass(torch.Tensor)
+
+
+def _bare(value: torch.Tensor, memory: Memory | None) -> Any:
+    """Give what a tensor is seen through, to be written by its content where that one is."""
+    return Plain(value) if memory is None else value
+
+
+def _of(bare: Any) -> torch.Tensor:
+    value: torch.Tensor = bare.value if isinstance(bare, Plain) else bare
+    return value
 
 
 def _dense(value: torch.Tensor, memory: Memory | None) -> Any:
@@ -78,27 +104,31 @@ def once(value: torch.Tensor) -> torch.Tensor:
     return value
 
 
-def _expanded(value: torch.Tensor, shape: Any, requires_grad: bool, grad: Any) -> torch.Tensor:
-    return _finished(value.expand(shape), requires_grad, grad, kind=False)
+def _expanded(bare: Any, shape: Any, requires_grad: bool, grad: Any) -> torch.Tensor:
+    return _finished(_of(bare).expand(shape), requires_grad, grad, kind=False)
 
 
-def _of_class(cls: Any, value: torch.Tensor) -> torch.Tensor:
-    made: torch.Tensor = torch.Tensor._make_subclass(cls, value.detach(), value.requires_grad)  # noqa: SLF001
-    made.grad = value.grad
+def _overlapping(bare: Any, shape: Any, stride: Any, requires_grad: bool, grad: Any) -> torch.Tensor:
+    return _finished(_of(bare).as_strided(shape, stride), requires_grad, grad, kind=False)
+
+
+def _of_class(cls: Any, bare: Any, *about: Any) -> torch.Tensor:
+    value = _of(bare)
+    requires_grad, grad = about or (value.requires_grad, value.grad)  # older entries have it by itself
+    made: torch.Tensor = torch.Tensor._make_subclass(cls, value.detach(), requires_grad)  # noqa: SLF001
+    made.grad = grad
     return made
 
 
 def _as_it_lies(value: torch.Tensor) -> torch.Tensor:
     """Give a tensor that is seen through a conjugation or a negation as it lies in memory."""
-    plain = value.detach()
-    plain = torch._neg_view(plain) if plain.is_neg() else plain  # noqa: SLF001  torch has no public name for it
-    return plain.conj() if plain.is_conj() else plain
+    bare = value.detach()
+    bare = torch._neg_view(bare) if bare.is_neg() else bare  # noqa: SLF001  torch has no public name for it
+    return bare.conj() if bare.is_conj() else bare
 
 
-def _seen_otherwise(
-    plain: torch.Tensor, conj: bool, neg: bool, requires_grad: bool, grad: Any
-) -> torch.Tensor:
-    value = plain.conj() if conj else plain
+def _seen_otherwise(bare: Any, conj: bool, neg: bool, requires_grad: bool, grad: Any) -> torch.Tensor:
+    value = _of(bare).conj() if conj else _of(bare)
     value = torch._neg_view(value) if neg else value  # noqa: SLF001
     return _finished(value, requires_grad, grad, kind=False)
 
@@ -213,11 +243,21 @@ def _view_of(
 ) -> torch.Tensor:
     """Make a view of a live tensor; one that lies in memory otherwise than the recorded one did still has its axes."""
     live = _as_tensor(live)
-    if not isinstance(live, torch.Tensor) or str(live.dtype) != f"torch.{dtype}":
-        raise LayoutChanged("a tensor lies in memory in another order than when the entry was made")
-    view = moved(View(shape, stride, offset), live.shape, was, live.stride())
-    value = live.detach().as_strided(shape, view.strides, live.storage_offset() + view.start)
+    if str(live.dtype) != f"torch.{dtype}":
+        value = _of_other_type(live, was, dtype, View(shape, stride, offset))
+    else:
+        view = moved(View(shape, stride, offset), live.shape, was, live.stride())
+        value = live.detach().as_strided(shape, view.strides, live.storage_offset() + view.start)
     return _finished(value, requires_grad, grad, kind)
+
+
+def _of_other_type(live: torch.Tensor, was: Any, dtype: str, view: View) -> torch.Tensor:
+    """See the bytes of a live tensor as elements of another type."""
+    made = torch.empty(0, dtype=getattr(torch, dtype), device=live.device)
+    start, rest = divmod(live.storage_offset() * live.element_size(), made.element_size())
+    if tuple(was) != live.stride() or rest:
+        raise LayoutChanged("a tensor lies in memory in another order than when the entry was made")
+    return made.set_(live.untyped_storage(), start + view.start, view.shape, view.strides)
 
 
 def _as_tensor(owner: Any) -> Any:
