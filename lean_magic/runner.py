@@ -35,7 +35,7 @@ from lean_magic.values.in_place import Anew, shape_of
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
 from lean_magic.values.origin import is_a
-from lean_magic.values.reduced import dict_of
+from lean_magic.values.reduced import kept_dicts
 from lean_magic.values.silence import silence
 from lean_magic.values.sources import Sources, sources_of
 from lean_magic.values.stand_ins import known_places
@@ -334,9 +334,7 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     changes = records["mutation"].values
     stayed = (value for mark, value in known.items() if not isinstance(changes.get(mark), Anew))
     arrays = [(shape[0], value) for value in stayed if (shape := shape_of(value)) is not None]
-    dicts = None
-    if not run.words.isdisjoint({"vars", "__dict__"}):
-        dicts = {id(dict_of(value)): mark for mark, value in known.items() if type(value).__dictoffset__}
+    dicts = None if run.words.isdisjoint({"vars", "__dict__"}) else kept_dicts(known)
     changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
     held = held_by_modules(one for one, _ in plan.found.imports)
     places = {one: place for one, place in held.items() if place not in changed} | known_places()

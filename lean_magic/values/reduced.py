@@ -13,6 +13,7 @@ import functools
 import pickle
 import sys
 import types
+from collections.abc import Mapping
 from typing import Any
 
 from lean_magic.errors import Unfingerprintable
@@ -29,6 +30,7 @@ __all__ = [
     "intercepts",
     "is_left_to_python",
     "is_plain",
+    "kept_dicts",
     "name_leaf",
     "needs_arguments",
     "reduced",
@@ -310,6 +312,12 @@ def held_by(value: Any) -> dict[str, Any]:
         form: Any = functools.partial.__reduce__(value)
         return dict(form[2][3] or {})
     return dict(dict_of(value))
+
+
+def kept_dicts(values: Mapping[str, Any]) -> dict[int, str]:
+    """Give names of objects by the id of the `__dict__` that each keeps; a class makes one for whoever asks."""
+    held = ((name, dict_of(value), value) for name, value in values.items())
+    return {id(one): name for name, one, value in held if type(one) is dict and one is dict_of(value)}
 
 
 def dict_of(value: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from notebook_code import made
 
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values import fingerprint
+from lean_magic.values.reduced import kept_dicts
 
 SLOTS = "class C:\n    __slots__ = ('a', 'b')\n    def __init__(self, a, b): self.a, self.b = a, b"
 PLAIN = "class C:\n    def __init__(self, a, b): self.a, self.b = a, b"
@@ -145,3 +146,10 @@ def test_attributes_that_raise():
         "class C:\n    def __init__(self): self.a = 1\n    @property\n    def b(self): raise RuntimeError"
     )
     assert fingerprint(cls()) == fingerprint(cls())
+
+
+def test_only_a_dict_that_is_kept_is_known_by_its_id():
+    """The view that a class makes of its members is gone after the question, and its id another object's."""
+    cls = made(PLAIN)
+    one = cls(1, 2)
+    assert kept_dicts({"one": one, "cls": cls, "number": 3}) == {id(vars(one)): "one"}
