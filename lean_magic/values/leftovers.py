@@ -22,7 +22,13 @@ from lean_magic.errors import Unstorable
 from lean_magic.values import memo
 from lean_magic.values.global_generators import reduced_global
 from lean_magic.values.naming import importable
-from lean_magic.values.over import finished_task, terminated_pool
+from lean_magic.values.over import (
+    closed_database,
+    closed_mapping,
+    closed_store,
+    finished_task,
+    terminated_pool,
+)
 from lean_magic.values.stand_ins import STAND_INS, reduced_context
 from lean_magic.values.tracebacks import retraced, steps
 
@@ -38,6 +44,8 @@ def closed_file(obj: Any) -> Any:
         return (_make_closed_text, (type(obj),)) if obj.closed else NotImplemented
     if not obj.closed:
         raise Unstorable(type(obj).__name__, "is an open file", "close it in the cell, or use `with`")
+    if type(obj).__name__ == "MemoryMappedFile":  # pyarrow's; a new one is closed
+        return type(obj), ()
     if type(obj).__module__ in _PACKERS:
         writes = getattr(obj, "mode", 1) in {2, "wb"}
         return _make_packed, (type(obj), getattr(obj, "name", None), "wb" if writes else "rb")
@@ -60,33 +68,6 @@ def _make_closed_text(kind: Callable[[], Any]) -> Any:
     file = kind()
     file.close()
     return file
-
-
-def _closed_database(obj: Any) -> Any:
-    """Take a closed connection to SQLite apart; asking one anything raises what only SQLite's own module names."""
-    sqlite: Any = sys.modules["sqlite3"]
-    try:
-        obj.total_changes  # noqa: B018
-    except sqlite.ProgrammingError:
-        return _make_closed_database, (type(obj),)
-    raise Unstorable("Connection", "is an open database", "close it in the cell")
-
-
-def _make_closed_database(kind: Any) -> Any:
-    database = kind(":memory:")
-    database.close()
-    return database
-
-
-def _closed_mapping(obj: Any) -> Any:
-    """Take a closed memory map apart."""
-    return (_make_closed_mapping, (type(obj),)) if obj.closed else NotImplemented
-
-
-def _make_closed_mapping(kind: Any) -> Any:
-    mapping = kind(-1, 1)
-    mapping.close()
-    return mapping
 
 
 _PACKERS = {"gzip", "bz2", "lzma"}
@@ -311,8 +292,9 @@ _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ThreadPool": ("multiprocessing.pool", terminated_pool),
     "Task": ("_asyncio", finished_task),
     "Context": ("decimal", reduced_context),
-    "Connection": ("sqlite3", _closed_database),
-    "mmap": ("mmap", _closed_mapping),
+    "Connection": ("sqlite3", closed_database),
+    "mmap": ("mmap", closed_mapping),
+    "File": ("h5py._hl.files", closed_store),
 }
 
 

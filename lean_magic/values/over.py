@@ -9,7 +9,15 @@ from typing import Any
 
 from lean_magic.errors import Unstorable
 
-__all__ = ["BLANK", "finished_task", "finished_thread", "terminated_pool"]
+__all__ = [
+    "BLANK",
+    "closed_database",
+    "closed_mapping",
+    "closed_store",
+    "finished_task",
+    "finished_thread",
+    "terminated_pool",
+]
 
 
 def finished_thread(obj: threading.Thread) -> Any:
@@ -113,3 +121,43 @@ async def _end(cancelled: bool, error: BaseException | None, result: Any) -> Any
     if error is not None:
         raise error
     return result
+
+
+def closed_database(obj: Any) -> Any:
+    """Take a closed connection to SQLite apart; asking one anything raises what only SQLite's own module names."""
+    sqlite: Any = sys.modules["sqlite3"]
+    try:
+        obj.total_changes  # noqa: B018
+    except sqlite.ProgrammingError:
+        return _make_closed_database, (type(obj),)
+    raise Unstorable("Connection", "is an open database", "close it in the cell")
+
+
+def _make_closed_database(kind: Any) -> Any:
+    database = kind(":memory:")
+    database.close()
+    return database
+
+
+def closed_mapping(obj: Any) -> Any:
+    """Take a closed memory map apart."""
+    return (_make_closed_mapping, (type(obj),)) if obj.closed else NotImplemented
+
+
+def _make_closed_mapping(kind: Any) -> Any:
+    mapping = kind(-1, 1)
+    mapping.close()
+    return mapping
+
+
+def closed_store(obj: Any) -> Any:
+    """Take a closed file of h5py apart, of which not even the name is left. Raises Unstorable for an open one."""
+    if obj:
+        raise Unstorable("File", "is an open file", "close it in the cell, or use `with`")
+    return _make_closed_store, (type(obj),)
+
+
+def _make_closed_store(kind: Any) -> Any:
+    store = kind("closed", "w", driver="core", backing_store=False)  # in memory
+    store.close()
+    return store

@@ -384,6 +384,16 @@ def test_classes_of_the_notebook(again, name):
 # -- what is over, and what cannot be kept ------------------------------------------------------
 
 
+def test_a_closed_store(again, tmp_path):
+    """A closed file of h5py comes back closed."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "store.h5", "w") as file:
+        file["x"] = [1, 2]
+    back = again(file=file)["file"]
+    assert type(back) is h5py.File
+    assert not back
+
+
 def test_a_closed_file(again, tmp_path):
     """A closed file comes back closed, under its name, and the file itself is left alone."""
     path = tmp_path / "a.txt"
