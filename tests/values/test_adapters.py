@@ -424,6 +424,34 @@ class TestToolz(AdapterContract):
         return {"curried": Sample(lambda: curried(2), lambda: curried(3), in_place=None)}
 
 
+def validated(times, mode="after"):
+    """Return a model of pydantic's with a validator and a computed field."""
+    pydantic = pytest.importorskip("pydantic")
+
+    class Model(pydantic.BaseModel):
+        x: int = 1
+
+        @pydantic.field_validator("x", mode=mode)
+        @classmethod
+        def scaled(cls, x):
+            return x * times
+
+        @pydantic.computed_field
+        @property
+        def more(self) -> int:
+            return self.x + times
+
+    return Model
+
+
+def test_models_with_validators():
+    """A model of pydantic's is the same wherever its class lies in memory; its validators count, and when they run."""
+    first = fingerprint(validated(1))
+    kept = [validated(1), validated(1)]
+    assert [fingerprint(model) for model in kept] == [first, first]
+    assert len({first, fingerprint(validated(2)), fingerprint(validated(1, "before"))}) == 3
+
+
 class TestDateutil(AdapterContract):
     """Named zones are one object each."""
 

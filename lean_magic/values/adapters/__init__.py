@@ -34,6 +34,7 @@ KNOWN = {
     "pandas": "pandas_",
     "plotly": "plotly_",
     "polars": "polars_",
+    "pydantic": "pydantic_",
     "scipy": "scipy_",
     "sklearn": "sklearn_",
     "tokenizers": "tokenizers_",
