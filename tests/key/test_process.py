@@ -9,6 +9,8 @@ import warnings
 import pytest
 from cells import compared, hits, is_noticed, key_of
 
+from lean_magic.key.interpreter import _PYTHONS
+
 ARRAY = "import numpy as np\nlibrary = np\na = np.ones(3)\ndel np, library"
 FRAME = "import pandas as pd\na = pd.DataFrame({'a': [1]})\ndel pd"
 TENSOR = "import torch\na = torch.ones(3)\ndel torch"
@@ -158,8 +160,9 @@ def test_settings_of_libraries_not_used():
         assert hits("print(1)", "x = 1", "import numpy\nx = 1\nnumpy.set_printoptions(precision=2)")
 
 
-def test_defaults_are_no_parts():
+def test_defaults_are_no_parts(monkeypatch):
     """A library that is loaded with its defaults gives the parts of one that is not loaded."""
+    monkeypatch.setattr(warnings, "filters", list(_PYTHONS))  # the test run has set some of its own
     assert not [name for name in key_of("print(a)", ARRAY).parts if name.startswith("setting")]
 
 
