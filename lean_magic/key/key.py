@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from lean_magic.key import modules
@@ -92,7 +93,7 @@ def make_key(
     parts |= reach.sure
     if not _SOURCES.isdisjoint(reach.facts.attributes | set(reach.facts.loads)):
         parts = {name: _spelled(part) for name, part in parts.items()}
-        parts[_SPELLING] = _text(_sources(reach.walk))
+        parts[_SPELLING] = _text(_sources(reach))
     return Key(
         found.digest,
         parts,
@@ -107,16 +108,20 @@ def make_key(
 
 
 _SPELLING = "text of the code"
-# What tells the text of functions, in which comments count, or its lines.
+# What tells the text of functions, in which comments count, its lines, or where it is.
 _SOURCES = {
     "getsource", "getsourcelines", "getcomments", "findsource", "co_firstlineno", "lineno", "f_lineno", "tb_lineno",
     "format_exc", "print_exc", "format_exception", "print_exception", "format_tb", "print_tb", "extract_tb",
+    "getfile", "getsourcefile", "getabsfile", "co_filename",
 }  # fmt: skip
 
 
-def _sources(walk: Walk) -> str:
-    """Give the text that the user's functions stand in, with its comments, by which lines are counted."""
-    texts = {"".join(linecache.getlines(code.co_filename)) for code in walk.codes}
+def _sources(reach: Reach) -> str:
+    """Give the text that the user's functions stand in, by whose lines is counted, and the files that it is in."""
+    names = {code.co_filename for code in reach.walk.codes}
+    texts = {"".join(linecache.getlines(name)) for name in names}
+    texts |= {str(path.absolute()) for path in map(Path, names) if path.exists()}
+    texts |= {str(modules.place_of(name)) for name in reach.unloaded}
     return combine("texts", *sorted(leaf("text", text.encode("utf-8", "replace")) for text in texts)).hex()
 
 
@@ -193,7 +198,7 @@ class Difference(NamedTuple):
         if self.name == "code":
             return _changed_lines("the cell", self.before, self.now)
         if self.name == _SPELLING:
-            return "the text of the code, which it tells, changed"
+            return "the text of the code, or its place, which it tells, changed"
         kind, _, rest = self.name.partition(" ")
         is_named = bool(rest) and (kind in _KINDS or _DIGEST.fullmatch(self.now or self.before) is not None)
         name = self.name if is_named else f"`{self.name}`"

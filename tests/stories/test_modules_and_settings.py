@@ -299,7 +299,7 @@ def test_reason_says_that_a_setting_is_as_usual(story):
     story.run("%precision 3", "def f(): return 1", cell)
     assert story.run("def f(): return 1", cell).reason == "setting display.precision: 3 → as usual"
     reason = story.run("def f(): return  1  # one", cell).reason
-    assert "the text of the code, which it tells, changed" in reason
+    assert "the text of the code, or its place, which it tells, changed" in reason
 
 
 def test_settings_of_an_unused_library_hit(story):
@@ -343,6 +343,20 @@ def test_another_folder_hits(story, tmp_path):
     cell = "%%cached\nx = sum(range(10))\nprint(x)"
     story.run(cell)
     assert story.run(cell, folder=other).kind == "hit"
+
+
+def test_another_folder_counts_where_code_tells_it(story, tmp_path):
+    """A cell that asks in which file a function is runs in a copy of the project, whether its module is loaded or not."""
+    folders = tmp_path / "one" / "p", tmp_path / "two" / "p"
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "lib.py").write_text("def f(): return 1")
+    cell = "%%cached\nimport inspect, lib\nx = inspect.getfile(lib.f)"
+    for before in ("1", "import lib"):
+        for folder in (*folders, folders[1]):
+            ran = story.run("import sys, os; sys.path.insert(0, os.getcwd())", before, cell, folder=folder)
+            assert ran.value("x") == str(folder / "lib.py")
+    assert ran.kind == "hit"
 
 
 def test_process_settings_the_cell_changed_are_put_back(loaded_story):
