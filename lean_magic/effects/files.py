@@ -189,6 +189,7 @@ class Files(Recorder):
         found = unseen.written(self._folders) | self._in_new_folders() | self._changed_out_of_sight(run)
         run.unseen.update(found - self._written)
         self._written |= run.unseen
+        self._listings.leave_out({name for name in run.unseen if self._is_new(name)})
         for name in run.unseen & self._read.keys():
             if self._read[name] == stat_of(name):
                 del self._read[name]  # as the cell had written it

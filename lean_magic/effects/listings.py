@@ -24,10 +24,17 @@ class Listings:
     def see(self, name: str, own: Collection[str]) -> list[Any]:
         """List a folder as the cell finds it, if it has not yet; what it has written itself (`own`) is left out."""
         if name not in self.found:
-            mine = sorted(os.path.basename(path) for path in own if (os.path.dirname(path) or ".") == name)
+            mine = sorted(_inside(name, own))
             with unwatched():
                 self.found[name] = [listing(name, mine), mine]
         return self.found[name]
+
+    def leave_out(self, new: Collection[str]) -> None:
+        """Take files that a library wrote unseen, and that were not there before, for the cell's own."""
+        for name, found in self.found.items():
+            own = set(_inside(name, new)).intersection(found[0] or ())
+            if own:
+                found[:2] = [[one for one in found[0] if one not in own], sorted({*found[1], *own})]
 
     def count(self, name: str, own: Collection[str], *, deep: bool) -> None:
         """Count all files of a folder, any of which may have been read unseen."""
@@ -49,6 +56,10 @@ class Listings:
             if counts(name)
         }
         return {"folders": folders, "cleared": cleared}
+
+
+def _inside(folder: str, paths: Collection[str]) -> list[str]:
+    return [os.path.basename(path) for path in paths if (os.path.dirname(path) or ".") == folder]
 
 
 def differ(observed: Mapping[str, Any]) -> str:
