@@ -452,6 +452,25 @@ def test_models_with_validators():
     assert len({first, fingerprint(validated(2)), fingerprint(validated(1, "before"))}) == 3
 
 
+class TestPydantic(AdapterContract):
+    """What decorators say of a model counts by content."""
+
+    library = "pydantic"
+
+    def samples(self):
+        """Return name → Sample."""
+
+        def decorator(name):
+            from pydantic._internal._decorators import Decorator, FieldValidatorDecoratorInfo
+
+            info = FieldValidatorDecoratorInfo((name,), "after", None, None)
+            return Decorator(
+                cls_ref=f"Model:{id(object())}", cls_var_name=name, func=len, shim=None, info=info
+            )
+
+        return {"validator": Sample(lambda: decorator("a"), lambda: decorator("b"), in_place=None)}
+
+
 class TestDateutil(AdapterContract):
     """Named zones are one object each."""
 
