@@ -56,6 +56,7 @@ def hooks(run: Run) -> dict[str, Any]:
     torch: Any = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "is_autocast_enabled"):
         found["a context of torch"] = _torch_contexts(torch)
+    found["the state of accelerate"] = _accelerate()
     helpers = sys.modules.get("matplotlib._pylab_helpers")
     if helpers is not None:
         found["pyplot's open figures"] = list(helpers.Gcf.figs)
@@ -146,6 +147,13 @@ def _torch_modes(run: Run) -> list[int]:
     stack = overrides._get_current_function_mode_stack()  # noqa: SLF001
     dispatching = sys.modules["torch.utils._python_dispatch"]._get_current_dispatch_mode_stack()  # noqa: SLF001
     return [id(mode) for mode in (*stack, *dispatching) if not isinstance(mode, known)]
+
+
+def _accelerate() -> list[bool]:
+    """Tell which states of the process the first `Accelerator`, or trainer of transformers, has made."""
+    state: Any = sys.modules.get("accelerate.state")
+    kinds = (getattr(state, name, None) for name in ("PartialState", "AcceleratorState"))
+    return [bool(getattr(kind, "_shared_state", None)) for kind in kinds]
 
 
 def _told(module: str, question: str) -> bool:

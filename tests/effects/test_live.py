@@ -1,5 +1,8 @@
 """What a cell leaves running."""
 
+import sys
+import types
+
 import pytest
 
 # name → cells: earlier ones, the cached one, one that changes something in between, one that looks.
@@ -30,3 +33,16 @@ def test_a_pool_of_joblib_may_wait_for_more(shells):
     finally:
         shell.run("joblib.externals.loky.get_reusable_executor().shutdown(wait=True)")
     assert kinds == ["miss", "hit"]
+
+
+def test_the_state_of_accelerate_is_made_by_running(shells, monkeypatch):
+    """A cell that sets up what all objects of accelerate share in a process runs in each."""
+    state = types.ModuleType("accelerate.state")
+    state.PartialState, state.AcceleratorState = (type("State", (), {"_shared_state": {}}) for _ in range(2))
+    monkeypatch.setitem(sys.modules, "accelerate.state", state)
+    shell = shells()
+    shell.run(
+        "import sys\nstate = sys.modules['accelerate.state']\ndef begin(): state.PartialState._shared_state['device'] = 'cpu'"
+    )
+    assert shell.run("%%cached\nbegin()").kind == "bypass"
+    assert shell.run("%%cached\nbegin()").kind != "bypass"
