@@ -60,6 +60,9 @@ def _make_ready(value: torch.optim.Optimizer, state: tuple[dict[str, Any], bool]
 
 def _set_state(value: torch.optim.Optimizer, held: dict[str, Any]) -> None:
     """Let the class make itself ready, without the settings that it fills in where older versions had none."""
+    if "defaults" not in held:  # it wraps another one
+        vars(value).update(held)
+        return
     kept = [(settings, list(settings)) for settings in (held["defaults"], *held["param_groups"])]
     value.__setstate__(held)
     for settings, names in kept:
