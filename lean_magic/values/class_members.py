@@ -68,9 +68,13 @@ def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str
 
 
 def _without_members(cls: type, options: dict[str, Any]) -> None:
-    """Take away what a library's `__init_subclass__` set too early: it comes back in its place in the order."""
-    early = [name for name in vars(cls) if not name.startswith("__") and name not in {*options, *_MADE}]
-    for name in early:
+    """Take away what a library's `__init_subclass__` set too early: it comes back in its place in the order.
+
+    What stands for a slot has been made with the class, and does not come back.
+    """
+    found = vars(cls).items()
+    others = (name for name, value in found if not isinstance(value, types.MemberDescriptorType))
+    for name in [name for name in others if not name.startswith("__") and name not in {*options, *_MADE}]:
         type.__delattr__(cls, name)
 
 
