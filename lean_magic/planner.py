@@ -152,7 +152,7 @@ class Planner:
             return Bypass(f"`{said.strip()}` reaches outside Python; put it into a cell of its own")
         key = self._key(cell, found)
         run = self._context(cell, found, key)
-        told = self._told(run)
+        told = self.told(run)
         if told:
             key = self._key(cell, found, told)
             run = self._context(cell, found, key)
@@ -167,7 +167,8 @@ class Planner:
         said = f"`{call}()` hangs something into a library; call it in a cell of its own"
         return Bypass(said) if call else None
 
-    def _told(self, run: Run) -> dict[str, str]:
+    def told(self, run: Run) -> dict[str, str]:
+        """Say what functions remember (lru_cache) that they might not say now: name → text."""
         return self.remembered.told(
             run, self.patches, lambda observed: not recorders().differs(observed, run)
         )

@@ -309,6 +309,8 @@ class Files(Recorder):
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare every file and folder the run read."""
         del run
+        if not observed:
+            return ""
         if observed["here"] and observed["here"] != os.getcwd():
             return f"the working folder is another: {observed['here']}"
         for name, known in observed["files"].items():

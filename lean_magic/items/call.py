@@ -196,13 +196,16 @@ class Call(Lookup):
     def _work(self, *, keep: bool) -> Computing:
         device = self.identity.device
         meta = care.meta(self.map, self.identity)
+        if self.identity.remembers:
+            with self.identity.whole_run() as run:
+                self.runner.planner.expect_memory(run)
         return Computing(
             function=self.map.function,
             options=self.options,
             name=self.identity.name,
             items=self.items,
             keys=self.keys,
-            watch=Watch(self.identity, self.items.values),
+            watch=Watch(self.identity, self.items.values, self.recalled),
             writer=Writer(self.home, meta, "" if device is None else str(device)),
             stored=self.stored,
             tolerance=self.map.tolerance,
@@ -264,6 +267,9 @@ class Call(Lookup):
 
     def _stopped(self, work: Computing, count: int, kind: type[BaseException] | None) -> None:
         """Take back what a doubt falls on; say what was kept when the function raised or was interrupted."""
+        if self.identity.remembers and not work.watch.refused:
+            with self.identity.whole_run() as run:
+                self.runner.planner.note_remembered(run, work.watch.observed)
         if kind is None:
             return
         with files.unwatched(), suppress(StoreError):

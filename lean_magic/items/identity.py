@@ -57,6 +57,7 @@ class Identity:
     device: Any = None
     key: Key | None = None
     plain: Mapping[str, str] = field(default_factory=dict)  # what `plain_now` gave, where there is no key
+    names: Mapping[str, Any] = field(default_factory=dict)  # function and options, as the key knows them
 
     def plain_now(self) -> Mapping[str, str]:
         """Digest the plain values of libraries that the function may read, now that it has run."""
@@ -66,11 +67,35 @@ class Identity:
 
     def to_send(self) -> Identity:
         """Give what a worker needs of it, without the objects that were digested."""
-        return replace(self, plain=self.plain_now(), key=None, device=None)
+        return replace(self, plain=self.plain_now(), key=None, device=None, names={})
 
     def possible_now(self, name: str) -> str:
         """Digest a plain value of a library as it is now; see `key.possible_now`."""
         return "" if self.key is None else possible_now(self.key, name)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it reaches a function under `functools.lru_cache`."""
+        return self.key is not None and bool(self.key.walk.memos)
+
+    @contextlib.contextmanager
+    def whole_run(self) -> Iterator[Run]:
+        """Give the run with all that was met, to ask what functions remember."""
+        assert self.key is not None
+        with _bound(self.names):
+            yield replace(self.run, walk=self.key.walk, namespace=_namespace())
+
+    def remembering(self, told: Mapping[str, str]) -> Identity:
+        """Give this function as one that answers from what others remember, if that counts."""
+        if not told:
+            return self
+        more = {name: Part(leaf("text", text.encode()).hex(), text) for name, text in told.items()}
+        pieces = (leaf(name, part.digest.encode()) for name, part in sorted(more.items()))
+        return replace(
+            self,
+            digest=combine("remembering", self.digest.encode(), *pieces).hex(),
+            parts={**self.parts, **more},
+        )
 
     def is_loaded(self, now: Identity) -> bool:
         """Whether `now` is this function with the local modules loaded that it imports, and nothing else is new.
@@ -143,6 +168,7 @@ def identify(
         looks_at_names(key.facts, key.walk.codes),
         _device(key.walk, options),
         key,
+        names=names,
     )
 
 

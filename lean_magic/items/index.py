@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from lean_magic.effects.environment import Environment
-from lean_magic.effects.files import Files
 from lean_magic.errors import Damaged, NotPrivate
 from lean_magic.items.identity import Identity
+from lean_magic.items.watch import differs
 from lean_magic.store.segments import Segment, Segments
 
 __all__ = ["Index", "Place", "first_of", "group", "index_of"]
@@ -237,8 +236,7 @@ def _stale(observed: dict[str, Any], identity: Identity) -> str:
     for name, digest in observed.get("key", {}).items():
         if identity.possible_now(name) != digest:
             return f"`{name}` has other content"
-    other = Environment().still_holds(observed.get("environment"), identity.run)
-    return other or (Files().still_holds(observed["files"], identity.run) if observed.get("files") else "")
+    return differs(observed, identity.run)
 
 
 # -- groups --------------------------------------------------------------------------------

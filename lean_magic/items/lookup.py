@@ -44,6 +44,7 @@ class Lookup:
         self.runner = runner()
         self.items: Collection = collect(items)
         self._keys: Any = None
+        self.recalled: list[Mapping[str, Any]] = []
 
     def look(self) -> None:
         """Find out who computes, and which items are known. Raises LeanMagicError."""
@@ -53,8 +54,14 @@ class Lookup:
 
     def identify(self) -> Identity:
         """Find out who computes."""
-        function, patches = self.map.function, self.runner.planner.patches
-        return identify(function, self.options, self.map.version, self.map.ignore, patches)
+        function, planner = self.map.function, self.runner.planner
+        found = identify(function, self.options, self.map.version, self.map.ignore, planner.patches)
+        self.recalled = []
+        if found.remembers:
+            with found.whole_run() as run:
+                found = found.remembering(planner.told(run))
+            self.recalled = planner.remembered.recalled
+        return found
 
     def find(self) -> None:
         """Look all items up in what is stored now."""

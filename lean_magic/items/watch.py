@@ -9,25 +9,26 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from lean_magic.effects import files
+from lean_magic.effects.asks import Asks
 from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
-from lean_magic.effects.recorder import Record, Run, include_in_open
+from lean_magic.effects.recorder import Record, Recorder, Run, include_in_open
 from lean_magic.errors import Unstorable
 from lean_magic.items.identity import Identity
 from lean_magic.values.origin import origin
 
-__all__ = ["Watch", "count_as_read"]
+__all__ = ["Watch", "count_as_read", "differs"]
 
 _MOST = 1000  # files that a function may read besides its items
 _seen: dict[
     str, dict[str, Any]
 ] = {}  # of functions that have computed in this process: they keep what they read
-_asked: dict[str, dict[str, Any]] = {}  # variables of the environment that they asked for
+_asked: dict[str, dict[str, dict[str, Any]]] = {}  # what else they asked for, by kind
 
 
 class _Reads(Files):
@@ -64,29 +65,43 @@ class _Variables(Environment):
 _BETWEEN = {"lean_magic", "os", "collections"}  # those of `os.getenv`
 
 
-class Watch:
-    """Watches one function compute. `observed` is JSON; `refused` says why nothing can be stored, or ""."""
+# What else counts as for a cell, and how it is watched.
+_MORE: dict[str, type[Recorder]] = {"environment": _Variables, "asks": Asks}
 
-    def __init__(self, identity: Identity, items: Any) -> None:
+
+class Watch:
+    """Watches one function compute. `observed` is JSON; `refused` says why nothing can be stored, or "".
+
+    `recalled` is what earlier runs observed by whose answers, kept by an `lru_cache`, it may go.
+    """
+
+    def __init__(self, identity: Identity, items: Any, recalled: Sequence[Mapping[str, Any]] = ()) -> None:
         self._identity = identity
         self._items = items  # a list, if there may be paths among them: their content counts already
         self._run = identity.run
         self.refused = ""
+        for seen in recalled:
+            if seen.get("files"):
+                self._take(seen["files"], set())
+            for kind in _MORE:
+                self._note(kind, seen.get(kind) or {})
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
         """Watch one batch."""
-        recorder, variables, run = _Reads(), _Variables(), self._run
-        recorder.begin(run)
-        variables.begin(run)
+        recorder, run = _Reads(), self._run
+        others = {kind: make() for kind, make in _MORE.items()}
+        watching = [recorder, *others.values()]
+        for one in watching:
+            one.begin(run)
         try:
             yield
         finally:
-            variables.cancel(run)
-            recorder.cancel(run)
+            for one in reversed(watching):
+                one.cancel(run)
         with files.unwatched():
-            if asked := variables.end(run).observed:
-                _asked.setdefault(self._identity.digest, {}).update(asked)
+            for kind, other in others.items():
+                self._note(kind, other.end(run).observed)
             if not recorder.saw_nothing or run is self._identity.run:
                 opened = recorder.seen_open
                 try:
@@ -103,8 +118,23 @@ class Watch:
         return {
             "files": _seen.get(self._identity.digest),
             "key": dict(self._identity.plain_now()),
-            "environment": _asked.get(self._identity.digest, {}),
+            **_asked.get(self._identity.digest, {}),
         }
+
+    def _note(self, kind: str, observed: Mapping[str, Any]) -> None:
+        """Add what a batch asked for, but for the files that its items are."""
+        if not observed:
+            return
+        paths, texts = _paths(self._items)
+        own = {name: said for name, said in observed.items() if name.removeprefix("itself ") not in paths}
+        named = sorted(texts & own.keys()) if kind == "asks" else []
+        known = _asked.setdefault(self._identity.digest, {}).setdefault(kind, {})
+        if named:
+            self.refused = _NAMED.format("asks for", named[0])
+        elif len(known) + len(own) > _MOST:
+            self.refused = f"it asks for more than {_MOST:,} files besides its items"
+        else:
+            known.update(own)
 
     def _look_again(self) -> None:
         """See whether what the function read, maybe long ago, is still so: what it gives now is of that."""
@@ -118,10 +148,7 @@ class Watch:
         paths, texts = _paths(self._items) if observed["files"] else (set[str](), set[str]())
         named = texts & observed["files"].keys()
         if named:
-            self.refused = (
-                f"it reads files that its items name as texts, such as {min(named)}; "
-                "give it pathlib.Path objects, which count by what the files hold"
-            )
+            self.refused = _NAMED.format("reads", min(named))
         own = {name: known for name, known in observed["files"].items() if name not in paths}
         before = _seen.get(self._identity.digest) or {part: {} for part in ("files", *_OTHERS)}
         for name in own.keys() & before["files"].keys() - opened:
@@ -142,6 +169,10 @@ class Watch:
             _seen[self._identity.digest] = before if same else merged
 
 
+_NAMED = (
+    "it {} files that its items name as texts, such as {}; "
+    "give it pathlib.Path objects, which count by what the files hold"
+)
 _OTHERS = ("folders", "cleared", "packages")
 
 
@@ -163,5 +194,13 @@ def count_as_read(observed: str) -> None:
     read = json.loads(observed)
     if read.get("files"):
         include_in_open("files", Record(read["files"], {}, None))
-    if read.get("environment"):
-        include_in_open("environment", Record(read["environment"]))
+    for kind in _MORE:
+        if read.get(kind):
+            include_in_open(kind, Record(read[kind]))
+
+
+def differs(observed: Mapping[str, Any], run: Run) -> str:
+    """Give the first reason why something that was observed is not so now, or ""."""
+    more = (make().still_holds(observed.get(kind), run) for kind, make in _MORE.items())
+    why = next(filter(None, more), "")
+    return why or (Files().still_holds(observed["files"], run) if observed.get("files") else "")

@@ -109,8 +109,12 @@ def _wrappers(walk: Walk, namespace: Mapping[str, Any]) -> dict[str, Any]:
 def _state(name: str, namespace: dict[str, Any], patches: Patches) -> str:
     """Digest all that a function reaches; "" if that is not known."""
     try:
-        return make_key(analyse(ast.parse(name).body), namespace, patches=patches).digest
-    except (SyntaxError, LeanMagicError):
+        nodes = ast.parse(name).body
+    except SyntaxError:  # a name of ours
+        nodes = [ast.fix_missing_locations(ast.Expr(ast.Name(name, ast.Load())))]
+    try:
+        return make_key(analyse(nodes), namespace, patches=patches).digest
+    except LeanMagicError:
         return ""
 
 
