@@ -469,7 +469,6 @@ HUNG = {
         "collections.abc.Sized.register(A)",
         "print(isinstance(A(), collections.abc.Sized))",
     ),
-    "garbage collection": ("import gc", "gc.disable()", "print(gc.isenabled())"),
     "a feature of a library": (
         "import faulthandler",
         "faulthandler.disable()",
@@ -479,11 +478,6 @@ HUNG = {
         "import os, time",
         "os.environ['TZ'] = 'Asia/Tokyo'\ntime.tzset()",
         "print(time.tzname)\ndel os.environ['TZ']\ntime.tzset()",
-    ),
-    "logging to the screen": (
-        "import logging, sys",
-        "logging.basicConfig(level=10, stream=sys.stdout, format='%(message)s', force=True)",
-        "logging.info('a')",
     ),
     "a lock that is taken": (
         "import threading\nlock = threading.Lock()",
@@ -504,6 +498,23 @@ def test_what_is_hung_into_the_process(story, notebook):
     before, cell, after = notebook
     ran = story.stays_right(before, f"%%cached\n{cell}", after)
     assert ran.kinds == ["bypass"]
+
+
+SWITCHES = {
+    "garbage collection": ("import gc", "gc.disable()", "print(gc.isenabled())\ngc.enable()"),
+    "logging to the screen": (
+        "import logging, sys",
+        "logging.basicConfig(level=10, stream=sys.stdout, format='%(message)s', force=True)",
+        "logging.info('a')\nprint(logging.root.handlers)",
+    ),
+}
+
+
+@pytest.mark.parametrize("notebook", SWITCHES.values(), ids=SWITCHES)
+def test_switches_of_the_process_are_put_back(story, notebook):
+    """What a cell sets for the whole process, and can be set again, is as after a run."""
+    before, cell, after = notebook
+    story.replays(before, f"%%cached\n{cell}", after)
 
 
 def test_what_a_class_leaves_out_of_its_form_counts(story):
