@@ -47,7 +47,7 @@ KNOWN = {
 }
 
 # What an adapter needs of a library that the library itself loads late.
-_NEEDS = {"numpy": "numpy.random"}
+_NEEDS = {"dateutil": "dateutil.tz", "numpy": "numpy.random"}
 
 
 class Adapter(Protocol):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic._internal._decorators import Decorator
-
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
+from lean_magic.values.origin import module_of
 from lean_magic.values.reduced import attributes
 
 __all__ = ["ADAPTER"]
@@ -24,7 +23,8 @@ class _Pydantic(FingerprintOnly):
     library = "pydantic"
 
     def rule(self, cls: type) -> Rule | None:
-        return _decorator if issubclass(cls, Decorator) else None
+        is_told = cls.__name__ == "Decorator" and module_of(cls) == "pydantic._internal._decorators"
+        return _decorator if is_told else None
 
 
 ADAPTER = _Pydantic()

@@ -47,10 +47,8 @@ def _is_elements(cls: Any) -> bool:
 def _otherwise(value: torch.Tensor, memory: Memory | None) -> Any:
     """Take a tensor apart that is more than its elements: of a class of the user's, or seen in another way; or None."""
     about = value.requires_grad, value.grad
-    if type(value) not in (
-        torch.Tensor,
-        torch.nn.Parameter,
-    ):  # torch itself would write it by its elements alone
+    if type(value) not in (torch.Tensor, torch.nn.Parameter):
+        # torch itself would write it by its elements alone.
         return _of_class, (type(value), _bare(plain(value), memory), *about)
     if value.is_conj() or value.is_neg():
         return _seen_otherwise, (_bare(_as_it_lies(value), memory), value.is_conj(), value.is_neg(), *about)
