@@ -27,7 +27,7 @@ from lean_magic.by_name import beside, reduced
 from lean_magic.options import Options
 from lean_magic.runner import Cell, Runner
 from lean_magic.settings import LeanMagic, parse_duration
-from lean_magic.turn import alone
+from lean_magic.turn import alone, is_deep
 from lean_magic.without_shell import WithoutShell
 
 __all__ = ["CachedFunction", "cached", "runner"]
@@ -91,6 +91,8 @@ class CachedFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, or put back what the same call did. Raises what the function raises."""
+        if is_deep():
+            return self.__wrapped__(*args, **kwargs)
         call = _Call(self.__wrapped__, _named(self.__wrapped__, args, kwargs), args, kwargs)
         if inspect.iscoroutinefunction(self.__wrapped__):
             return self._awaited(call)

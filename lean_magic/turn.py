@@ -14,8 +14,9 @@ from lean_magic.history import Notice
 from lean_magic.store import Lease, Leases
 from lean_magic.words import duration
 
-__all__ = ["alone", "mixed", "wait"]
+__all__ = ["alone", "is_deep", "mixed", "wait"]
 
+_DEEP = 16  # recordings inside each other; each takes frames of Python's, of which there are a thousand
 _PAUSE = 0.1  # seconds between two looks at a lease
 
 
@@ -62,6 +63,11 @@ def alone(*, of_call: bool = False) -> Iterator[bool]:
     finally:
         if recording in _running:
             _running.remove(recording)
+
+
+def is_deep() -> bool:
+    """Whether so many recordings go on inside each other that a function which calls itself had better just run."""
+    return len(_around.get()) >= _DEEP
 
 
 def mixed() -> bool:

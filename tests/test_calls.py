@@ -125,6 +125,15 @@ def test_recursion(shell, outcome):
     assert shell.ns["x"] == shell.ns["y"] == 55
 
 
+def test_deep_recursion(shell, outcome):
+    """A function that calls itself hundreds of times deep does so under the decorator, too."""
+    define(shell, "@lean_magic.cached\ndef deep(n):\n    return n and 1 + deep(n - 1)")
+    assert shell.run("x = deep(200)").error is None
+    assert shell.ns["x"] == 200
+    shell.run("x = deep(200)")
+    assert outcome() == "hit"
+
+
 def test_coroutine_function(shell, outcome):
     """A cached coroutine function is awaited, run or replayed."""
     define(

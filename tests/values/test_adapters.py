@@ -424,6 +424,35 @@ class TestToolz(AdapterContract):
         return {"curried": Sample(lambda: curried(2), lambda: curried(3), in_place=None)}
 
 
+def graph(*more, looked=False):
+    """Return a small graph, whose views somebody may have looked at."""
+    networkx = pytest.importorskip("networkx")
+    made = networkx.path_graph(3)
+    made.add_edges_from(more)
+    if looked:
+        len(made.nodes), len(made.edges), len(made.adj), len(made.degree)
+    return made
+
+
+class TestNetworkx(AdapterContract):
+    """A graph counts by its nodes, edges and attributes, whether somebody has looked at it or not."""
+
+    library = "networkx"
+
+    def samples(self):
+        """Return name → Sample."""
+        return {
+            "graph": Sample(graph, lambda: graph((0, 3)), in_place=None),
+            "looked at": Sample(
+                lambda: graph(looked=True), lambda: graph((0, 2), looked=True), in_place=None
+            ),
+        }
+
+    def test_views(self):
+        """Views that a graph keeps of itself are no content."""
+        assert fingerprint(graph()) == fingerprint(graph(looked=True))
+
+
 def validated(times, mode="after"):
     """Return a model of pydantic's with a validator and a computed field."""
     pydantic = pytest.importorskip("pydantic")

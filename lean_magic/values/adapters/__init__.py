@@ -28,6 +28,7 @@ KNOWN = {
     "contextlib": "contextlib_",
     "dateutil": "dateutil_",
     "matplotlib": "matplotlib_",
+    "networkx": "networkx_",
     "numba": "numba_",
     "numpy": "numpy_",
     "PIL": "pil_",
