@@ -45,7 +45,10 @@ class _Bar:
         if now < self._show_at or now - self._last < 0.1:
             return
         self._last = now
-        if self._bar is None and not self._text:
+        is_shown = self._bar is not None or self._text
+        if not is_shown and done in (0, total):  # what was waited for is over, or has been something else
+            return
+        if not is_shown:
             self._bar = _tqdm(self._label, total, self._unit)
             self._text = self._bar is None
         if self._bar is not None:

@@ -13,6 +13,14 @@ def test_short_work_shows_nothing(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("done", [0, 468])
+def test_work_that_began_late_shows_nothing(capsys, done):
+    """What took its time before there was anything to do, as loading a library does, shows no bar at the end of it."""
+    with progress("storing", after=0) as show:
+        show(done, 468)
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("total", [1000, None])
 def test_long_work_shows_a_bar(capsys, total):
     """Longer work shows what it does, and how much of it is done."""
