@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from lean_magic import history
-from lean_magic.effects import Record, did_more, files
+from lean_magic.effects import Record, did_more, files, others_run
 from lean_magic.effects.names import hidden
 from lean_magic.effects.process import searching
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
@@ -47,9 +47,7 @@ __all__ = ["Cell", "Plan", "Runner"]
 _SWALLOWS = frozenset(
     {"submit", "Thread", "gather", "create_task", "ensure_future", "run_in_executor", "apply_async"}
 )
-_MIXED = (
-    "another thread or task was in a cached call meanwhile, and what each of them did cannot be told apart"
-)
+_MIXED = "another thread or task of yours ran meanwhile, and what each of them did cannot be told apart"
 _LOOK_EVERY = 20  # stores between two looks at the size of the folder
 
 
@@ -217,7 +215,7 @@ class Runner:
             self.planner.note_remembered(plan.run, {name: one.observed for name, one in records.items()})
         if cell.options.readonly:
             return Bypass("--readonly: looked up, not stored")
-        if mixed() and did_more(records, plan.found.assigned):
+        if (mixed() or others_run()) and did_more(records, plan.found.assigned):
             return Bypass(_MIXED)
         if registers := self.planner.registers(plan.key):
             return registers  # with a library that the cell has imported

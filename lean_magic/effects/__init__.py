@@ -6,7 +6,7 @@ from lean_magic.effects.asks import Asks
 from lean_magic.effects.attributes import Attributes
 from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
-from lean_magic.effects.live import Live
+from lean_magic.effects.live import Live, others_run
 from lean_magic.effects.loading import Loading
 from lean_magic.effects.mutation import Mutation
 from lean_magic.effects.names import Names
@@ -16,7 +16,7 @@ from lean_magic.effects.recorder import Record, Recorder, Recorders, Run, includ
 from lean_magic.effects.remembered import Remembering
 from lean_magic.effects.rng import Generators
 
-__all__ = ["Record", "Recorder", "Recorders", "Run", "did_more", "include_in_open", "recorders"]
+__all__ = ["Record", "Recorder", "Recorders", "Run", "did_more", "include_in_open", "others_run", "recorders"]
 
 
 def recorders() -> Recorders:

@@ -12,7 +12,7 @@ from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values.origin import origin
 
-__all__ = ["Live"]
+__all__ = ["Live", "others_run"]
 
 
 class Live(Recorder):
@@ -51,6 +51,18 @@ class Live(Recorder):
             PUT[name](value)
 
 
+def others_run() -> bool:
+    """Whether a thread of the user's own runs beside this one, which may change and show anything at any moment."""
+    others = (one for one in threading.enumerate() if one is not threading.current_thread())
+    return any(origin(_home(one)).own for one in others)
+
+
+def _home(left: Any) -> str:
+    """Name the module whose code a thread or process runs."""
+    target = getattr(left, "_target", None)
+    return str(getattr(target, "__module__", None) or type(left).__module__)
+
+
 def _running() -> set[Any]:
     found: set[Any] = {thread for thread in threading.enumerate() if thread.is_alive()}
     # Who has not loaded these has started nothing with them.
@@ -69,12 +81,11 @@ def _harmless(left: Any) -> bool:
     tasks: Any = sys.modules.get("asyncio.tasks")
     if tasks is not None and isinstance(left, tasks.Task):
         return False
-    target = getattr(left, "_target", None)
-    home = getattr(target, "__module__", None) or type(left).__module__
-    if origin(str(home)).own:
+    home = _home(left)
+    if origin(home).own:
         return False
     is_daemon = isinstance(left, threading.Thread) and left.daemon and home != "threading"
-    return is_daemon or str(home).startswith(("joblib", "loky"))
+    return is_daemon or home.startswith(("joblib", "loky"))
 
 
 def _name(left: Any) -> str:
