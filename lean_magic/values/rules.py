@@ -56,7 +56,9 @@ def _find(cls: type) -> Rule:
         return over_rules.file_rule
     known = (rule for kinds, rule in _BY_BASE if issubclass(cls, kinds))
     told = (adapter.rule(cls) for adapter in adapters_for(cls))
-    return next((rule for rule in (*known, *told) if rule is not None), reduced)
+    # Classes are known by their metaclass, unless a library says more of those that it makes.
+    found = (*told, *known) if issubclass(cls, type) else (*known, *told)
+    return next((rule for rule in found if rule is not None), reduced)
 
 
 def _tagged(tag: str, write: Callable[[Any], bytes]) -> Rule:

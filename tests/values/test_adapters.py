@@ -2,6 +2,9 @@
 
 import contextlib
 import io
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -451,6 +454,43 @@ class TestNetworkx(AdapterContract):
     def test_views(self):
         """Views that a graph keeps of itself are no content."""
         assert fingerprint(graph()) == fingerprint(graph(looked=True))
+
+
+class TestSympy(AdapterContract):
+    """An undefined function counts by its name and what was said of it."""
+
+    library = "sympy"
+
+    def samples(self):
+        """Return name → Sample."""
+
+        def function(*args, **said):
+            return pytest.importorskip("sympy").Function(*args, **said)
+
+        return {
+            "function": Sample(lambda: function("f"), lambda: function("g"), in_place=None),
+            "real": Sample(
+                lambda: function("f", real=True), lambda: function("f", positive=True), in_place=None
+            ),
+        }
+
+    def test_two_objects_stay_two(self):
+        """SymPy remembers the functions that it has made."""
+        sample = self.samples()["function"]
+        assert sample.make() is sample.make()
+
+    def test_hash_seed(self):
+        """In what order things are deduced of a function is no content."""
+        source = "import sympy\nfrom lean_magic.values import fingerprint\n"
+        source += "f = sympy.Function('f', real=True)\nprint(fingerprint(f(sympy.Symbol('x')).diff()))"
+        told = {
+            subprocess.run(
+                [sys.executable, "-c", source],
+                env={**os.environ, "PYTHONHASHSEED": str(seed)}, capture_output=True, text=True, check=True,
+            ).stdout
+            for seed in (1, 2, 3)
+        }  # fmt: skip
+        assert len(told) == 1
 
 
 def validated(times, mode="after"):

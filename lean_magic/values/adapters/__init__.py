@@ -38,6 +38,7 @@ KNOWN = {
     "pydantic": "pydantic_",
     "scipy": "scipy_",
     "sklearn": "sklearn_",
+    "sympy": "sympy_",
     "tokenizers": "tokenizers_",
     "toolz": "toolz_",
     "torch": "torch_",
