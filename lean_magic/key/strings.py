@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import signal
 import types
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -79,8 +80,8 @@ def refuse(reached: CodeFacts) -> None:
         )
     signals = {"kill", "killpg"} & {chain[0] for chain in reached.loads.get("os", ()) if chain}
     signals |= said & {"raise_signal"}
-    if signals:
-        why = "sends a signal, and what handles it nobody sees"
+    if signals and _handles_signals():
+        why = "may send a signal that code of yours handles, and what that does nobody sees"
         raise Unresolvable(f"{min(signals)}()", why, "send it in a cell of its own")
     shares = said & _SHARES
     if shares:
@@ -110,6 +111,12 @@ def refuse(reached: CodeFacts) -> None:
         or (finds_modules(reached) and "__name__" in said)
     ):
         raise Unresolvable("__main__", "is the whole running session", "name the variables in the code")
+
+
+def _handles_signals() -> bool:
+    """Whether code of the user's handles a signal."""
+    handlers = map(signal.getsignal, signal.valid_signals())
+    return any(callable(one) and origin(str(getattr(one, "__module__", ""))).own for one in handlers)
 
 
 def _calls_of_os(reached: CodeFacts, said: set[str]) -> set[str]:

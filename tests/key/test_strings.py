@@ -1,9 +1,12 @@
 """Names reached through text."""
 
+import signal
+
 import pytest
 from cells import hits, is_noticed, key_of, reads
 
 from lean_magic.errors import Unresolvable
+from lean_magic.key import modules
 
 FRAME = "import pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})"
 
@@ -148,6 +151,19 @@ def test_whether_a_name_is_there(cell):
 def test_module_found_by_a_variable(tmp_path, monkeypatch):
     """A cell that finds a local module by its name is cached, whatever else the project's modules can do."""
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(modules, "loaded_own", lambda: ["lib_found"])  # and none of the other tests
     (tmp_path / "lib_found.py").write_text("import subprocess\nK = 1\ndef never(): subprocess.run('ls')\n")
     setup = "import importlib, lib_found\nname = 'lib_found'\n"
     assert not hits("importlib.import_module(name).K", setup, f"{setup}lib_found.K = 2")
+
+
+def test_signal_that_nobody_handles():
+    """Code that could stop another process is cached, unless code of the notebook handles signals."""
+    setup = "import os, signal\ndef f(x): return x or os.kill(0, 9)\n"
+    assert hits("f(1)", setup, setup)
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        with pytest.raises(Unresolvable):
+            hits("f(1)", f"{setup}signal.signal(signal.SIGUSR1, lambda *_: None)", setup)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
