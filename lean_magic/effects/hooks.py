@@ -23,6 +23,7 @@ from lean_magic.effects.log_handlers import told
 from lean_magic.effects.printers import printers
 from lean_magic.effects.recorder import Run
 from lean_magic.values.class_rules import registered
+from lean_magic.values.logger_rules import set_up
 from lean_magic.values.origin import origin
 
 __all__ = ["PUT", "hooks"]
@@ -185,13 +186,7 @@ _ON_LOGGERS = {
 def _loggers(run: Run) -> dict[str, Any]:
     """Give what hangs on loggers, but for those that the cell reaches, which are put back, and those of libraries."""
     live = {id(one) for one in run.walk.objects if isinstance(one, logging.Logger)}
-    known = {"": logging.root, **logging.Logger.manager.loggerDict}
-    return {
-        name: (list(one.handlers), list(one.filters), one.propagate, one.disabled)
-        for name, one in known.items()
-        if isinstance(one, logging.Logger) and id(one) not in live and not origin(name or "root").installed
-        if one.handlers or one.filters or not one.propagate or one.disabled
-    }
+    return set_up(lambda name, one: id(one) not in live and not origin(name or "root").installed)
 
 
 def _root(run: Run) -> list[Any]:

@@ -100,7 +100,7 @@ class Process(Recorder):
         warnings.filters.extend(behind)  # type: ignore[attr-defined]
         if record.values["filters"] or behind:
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does
-        forgot, shown = record.values.get("warned", (False, {}))  # which older entries do not tell
+        forgot, shown = record.values["warned"]
         warned.put_back(forgot, shown, undo.callback)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lean_magic.effects.log_handlers import plain_handlers, put_handlers
+from lean_magic.values.logger_rules import loggers
 
 __all__ = ["GONE", "KINDS", "Settings"]
 
@@ -217,8 +218,7 @@ def _put_decimal(name: str, value: Any) -> None:
 
 
 def _logging() -> dict[str, Any]:
-    loggers = {"": logging.getLogger(), **logging.Logger.manager.loggerDict}
-    return {name: one.level for name, one in loggers.items() if isinstance(one, logging.Logger)}
+    return {name: one.level for name, one in loggers().items()}
 
 
 def _put_logging(name: str, value: Any) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lean_magic.values.code import CodeFacts
-from lean_magic.values.logger_rules import keepers
+from lean_magic.values.logger_rules import keepers, loggers, set_up
 from lean_magic.values.origin import origin
 
 __all__ = ["interpreter_settings", "logging_settings", "logs", "look_at_filters"]
@@ -45,14 +45,8 @@ def logging_settings() -> dict[str, Any]:
 
 
 def _loggers() -> dict[str, tuple[list[Any], list[Any], bool, bool]]:
-    """Give handlers, filters, whether it propagates and is disabled, of each logger of which any is not as usual."""
-    known = {"": logging.root, **logging.Logger.manager.loggerDict}
-    return {
-        name: (list(one.handlers), list(one.filters), one.propagate, one.disabled)
-        for name, one in known.items()
-        if isinstance(one, logging.Logger) and not _is_of_a_library(one)
-        if one.handlers or one.filters or not one.propagate or one.disabled
-    }
+    """Give what hangs on loggers, but for those of libraries."""
+    return set_up(lambda _, one: not _is_of_a_library(one))
 
 
 def _is_of_a_library(logger: logging.Logger) -> bool:
@@ -217,10 +211,7 @@ def _is_librarys(item: Any) -> bool:
 
 def logging_levels() -> dict[str, int]:
     """Give the levels of all loggers that have one of their own."""
-    loggers = {"": logging.getLogger(), **logging.Logger.manager.loggerDict}
-    levels = {
-        name: one.level for name, one in loggers.items() if isinstance(one, logging.Logger) and one.level
-    }
+    levels = {name: one.level for name, one in loggers().items() if one.level}
     return {name: level for name, level in levels.items() if name or level != logging.WARNING}
 
 

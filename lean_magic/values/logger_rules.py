@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import attributes
 
-__all__ = ["keepers", "logger_rule", "settings_rule"]
+__all__ = ["keepers", "logger_rule", "loggers", "set_up", "settings_rule"]
 
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _SAID = frozenset({"formatter", "filters", "_style"})
@@ -41,13 +42,28 @@ def settings_rule(walk: Walk, value: Any) -> bytes:
     return combine("handler", walk.digest(type(value)), place, attributes(walk, value, frozenset(inner)))
 
 
+def loggers() -> dict[str, logging.Logger]:
+    """Give all loggers by name; that of the root is empty."""
+    known = {"": logging.root, **logging.Logger.manager.loggerDict}
+    return {name: one for name, one in known.items() if isinstance(one, logging.Logger)}
+
+
+def set_up(
+    counts: Callable[[str, logging.Logger], bool],
+) -> dict[str, tuple[list[Any], list[Any], bool, bool]]:
+    """Give handlers, filters, whether it propagates and is disabled, of the loggers that count and are not as usual."""
+    return {
+        name: (list(one.handlers), list(one.filters), one.propagate, one.disabled)
+        for name, one in loggers().items()
+        if counts(name, one) and (one.handlers or one.filters or not one.propagate or one.disabled)
+    }
+
+
 def keepers() -> dict[str, int]:
     """Count what handlers of libraries keep of messages, as those of pytest and unittest do, by logger and class."""
-    known = {"": logging.root, **logging.Logger.manager.loggerDict}
     return {
         f"{type(handler).__qualname__} on logger {name or 'root'}": sum(map(_size, kept))
-        for name, one in known.items()
-        if isinstance(one, logging.Logger)
+        for name, one in loggers().items()
         for handler in one.handlers
         if not is_own(type(handler))
         and (kept := [vars(handler)[word] for word in _KEPT & vars(handler).keys()])

@@ -238,11 +238,9 @@ def _tensor_content(value: torch.Tensor) -> tuple[Any, ...]:
 
 def _put_tensor(live: Any, stored: Any) -> None:
     """Make a live tensor hold what another has held, where it lies unless that one was given other memory."""
-    data, grad, requires_grad, attributes, *more = stored.content if isinstance(stored, Anew) else stored
-    lazy = next(iter(more), None)
+    data, grad, requires_grad, attributes, lazy = stored.content if isinstance(stored, Anew) else stored
     if isinstance(stored, Anew):
         live.grad = None  # which fits what was there
-        data = data.value if isinstance(data, Plain) else data  # as older entries have it
         if torch.nn.parameter.is_lazy(live) and not lazy:
             live.materialize(data.shape, data.device, data.dtype)
         _put_grad(live, grad)
