@@ -31,6 +31,10 @@ class LeanMagicError(Exception):
 class UsageError(LeanMagicError, ValueError):
     """A magic line, an option or a setting that cannot be understood."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Tell IPython to show what it says, not the lines of ours that found it."""
+        return [f"UsageError: {self}"]
+
 
 class _AboutValue(LeanMagicError, TypeError):
     """A value that cannot be handled: `where` it is, `why`, and the `remedy`."""

@@ -74,6 +74,8 @@ class CachedMagics(Magics):
         """Run one statement, or put back all it did: `%cached x = model.encode(texts)`."""
         if not line.strip():
             raise ShellUsageError("%cached needs a statement, as in: %cached x = f(y)")
+        if line.lstrip().startswith("--"):
+            raise ShellUsageError("%cached takes a statement and no options; a cell with %%cached takes them")
         self._nested(f"%%cached\n{line}\n")
 
     def _nested(self, raw: str) -> None:

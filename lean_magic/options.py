@@ -59,7 +59,7 @@ def parse_options(line: str) -> Options:
 def _with_value(options: Options, name: str, value: str) -> Options:
     field = name[2:]
     if field == "ttl":
-        return options._replace(ttl=parse_duration(value))
+        return options._replace(ttl=_duration(name, value))
     if field in {"ignore", "drop"} and not value.isidentifier():
         raise UsageError(f"%%cached: {name} takes the name of a variable, not {value!r}")
     if field in {"depends", "items"}:
@@ -67,6 +67,13 @@ def _with_value(options: Options, name: str, value: str) -> Options:
     if field == "items":
         return options._replace(items=value)
     return _changed(options, name, (*getattr(options, field), value))
+
+
+def _duration(name: str, value: str) -> float:
+    try:
+        return parse_duration(value)
+    except UsageError as error:
+        raise UsageError(f"%%cached: {name}: {error}") from None
 
 
 def _changed(options: Options, name: str, value: Any) -> Options:

@@ -1,8 +1,8 @@
-"""Durations, sizes and ages as people say them; pure."""
+"""Durations, sizes, ages and names of kinds as people say them; pure."""
 
 from __future__ import annotations
 
-__all__ = ["age", "duration", "gib", "size"]
+__all__ = ["age", "duration", "gib", "size", "with_article"]
 
 _GIB, _MIB = 1 << 30, 1 << 20
 
@@ -34,6 +34,11 @@ def gib(count: float) -> str:
     """Say an amount of memory in powers of 1024, as drivers and allocators count it: "38.0 GiB", "512 MiB"."""
     # 1023.6 MiB would round to 1024 MiB
     return f"{count / _MIB:.0f} MiB" if count < _GIB - _MIB / 2 else f"{count / _GIB:.1f} GiB"
+
+
+def with_article(word: str) -> str:
+    """Put the article before a word: "a list", "an int"."""
+    return f"{'an' if word[:1] in 'AEIOaeio' else 'a'} {word}"
 
 
 def age(seconds: float) -> str:

@@ -22,7 +22,7 @@ def test_everything_at_once():
         ("--rfresh", "did you mean --refresh"),
         ("--depend x", "did you mean --depends"),
         ("--ttl", "needs a value"),
-        ("--ttl soon", "is not a duration"),
+        ("--ttl soon", "--ttl: 'soon' is not a duration"),
         ("--ignore a.b", "name of a variable"),
         ("--depends 'a +'", "Python expression"),
         ("one two", "one NAME only"),

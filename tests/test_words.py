@@ -1,8 +1,8 @@
-"""Durations, sizes and ages in words."""
+"""Durations, sizes, ages and names of kinds in words."""
 
 import pytest
 
-from lean_magic.words import age, duration, size
+from lean_magic.words import age, duration, size, with_article
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,11 @@ def test_sizes(count, text):
 def test_ages(seconds, text):
     """An age is said in its largest unit."""
     assert age(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "text"), [("list", "a list"), ("int", "an int"), ("numpy.ndarray", "a numpy.ndarray")]
+)
+def test_articles(word, text):
+    """A kind is named with the article that fits."""
+    assert with_article(word) == text

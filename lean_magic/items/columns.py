@@ -16,6 +16,7 @@ import numpy as np
 
 from lean_magic.errors import Damaged, Unstorable, UsageError
 from lean_magic.items import packed
+from lean_magic.words import with_article
 
 __all__ = ["Batch", "Differs", "as_index", "assemble", "joined", "split"]
 
@@ -158,7 +159,7 @@ def _leaf(result: Any, name: str) -> tuple[dict[str, Any], Column]:
         return {"is": "list"}, _listed(result)
     kind = f"{type(result).__module__}.{type(result).__qualname__}".removeprefix("builtins.")
     raise UsageError(
-        f"cached_map: {name}() gave a {kind}, which has no row for each item; "
+        f"cached_map: {name}() gave {with_article(kind)}, which has no row for each item; "
         "it has to give an array, a tensor or a list, or a tuple or dict of these"
     )
 

@@ -60,6 +60,9 @@ def mapper(function: Callable[..., Any]) -> Callable[..., Any]:
     def mapped(items: Any, /, **options: Any) -> Any:
         asked = options.get("batch_size")
         size = max(asked, _BATCH) if type(asked) is int else _BATCH
-        return CachedMap(function, batch_size=size)(items, **options)
+        try:
+            return CachedMap(function, batch_size=size)(items, **options)
+        except UsageError as error:
+            raise UsageError(f"%%cached --items: {str(error).removeprefix('cached_map: ')}") from None
 
     return mapped

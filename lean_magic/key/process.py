@@ -19,6 +19,7 @@ from lean_magic.key.interpreter import interpreter_settings, logging_settings, l
 from lean_magic.values.code import CodeFacts
 from lean_magic.values.fingerprint import fingerprint, leaf
 from lean_magic.values.origin import is_own, origin, record_of
+from lean_magic.words import with_article
 
 __all__ = ["Settings", "read_ahead", "uses"]
 
@@ -232,7 +233,7 @@ def _must_not_be_in_a_mode() -> None:
 
     for mode in (*functions(), *dispatches()):
         if not isinstance(mode, DeviceContext):
-            why = f"is in a {type(mode).__name__} that was entered and not left"
+            why = f"is in {with_article(type(mode).__name__)} that was entered and not left"
             raise Unfingerprintable("torch", why, "leave it in the cell that enters it")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lean_magic.errors import UsageError
+from lean_magic.words import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +72,7 @@ def parse(words: Sequence[str], command: str = "%lean") -> Request:
     except UsageError as error:
         raise UsageError(f"{command} {verb.name}: {error}") from None
     if verb.needed and not request.operand:
-        raise UsageError(f"{command} {verb.name} needs {_article(verb.operand)}; {command} ls lists them")
+        raise UsageError(f"{command} {verb.name} needs {with_article(verb.operand)}; {command} ls lists them")
     return request
 
 
@@ -118,7 +119,3 @@ def _hint(word: str, names: Iterable[str]) -> str:
     if near:
         return f"did you mean {near}?"
     return f"there is {', '.join(names)}" if names else "it has none"
-
-
-def _article(word: str) -> str:
-    return f"{'an' if word[:1] in 'AEIOU' else 'a'} {word}"

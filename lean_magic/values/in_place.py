@@ -36,6 +36,7 @@ from lean_magic.values.reduced import (
     shapes_itself,
     slots_of,
 )
+from lean_magic.words import with_article
 
 __all__ = ["Anew", "content_of", "may_move", "owner_of", "put", "shape_of"]
 
@@ -56,7 +57,7 @@ def content_of(value: Any) -> Any:
 
 
 def _refused(value: Any) -> Unstorable:
-    why = f"holds a {type(value).__qualname__} that was changed in place"
+    why = f"holds {with_article(type(value).__qualname__)} that was changed in place"
     return Unstorable(type(value).__qualname__, why, "bind a changed copy to a new name")
 
 
@@ -139,7 +140,7 @@ def _told(value: Any) -> Any:
     try:
         return value.__getstate__()
     except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
-        why = f"holds a {type(value).__qualname__} that was changed in place and cannot be taken apart"
+        why = f"holds {with_article(type(value).__qualname__)} that was changed in place and cannot be taken apart"
         raise Unstorable(type(value).__qualname__, why, "bind a changed copy to a new name") from error
 
 

@@ -20,6 +20,7 @@ from lean_magic.errors import Unfingerprintable
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.origin import is_a, is_own, module_of, origin
 from lean_magic.values.singletons import place_of
+from lean_magic.words import with_article
 
 __all__ = [
     "HEAP",
@@ -186,7 +187,7 @@ _FAILURES = (
 
 def _without_content(value: Any) -> Unfingerprintable:
     kind = type(value)
-    why = f"holds a {module_of(kind)}.{kind.__qualname__}, which has no content to compare"
+    why = f"holds {with_article(f'{module_of(kind)}.{kind.__qualname__}')}, which has no content to compare"
     return Unfingerprintable(kind.__qualname__, why, "make it inside the cell")
 
 

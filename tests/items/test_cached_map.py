@@ -326,7 +326,7 @@ def test_one_item_is_no_list(items, said):
     ("function", "said"),
     [
         (lambda texts: texts[:-1], "gave 49 results for 50 items"),
-        (len, "gave a int"),
+        (len, "gave an int"),
         (lambda texts: np.float64(1), "gave a numpy.float64"),
     ],
 )

@@ -120,6 +120,17 @@ def test_items_that_no_call_has(kernel):
         assert kernel.ask("'x' in globals()") is False
 
 
+def test_results_that_do_not_fit_the_items_are_told_in_one_line(kernel):
+    """A call that gives no result for each item is an error of one line, without the lines of ours that found it."""
+    kernel.run("import lean_magic\nxs = [1, 2]")
+    wrong = kernel.run("%%cached --items xs\nn = len(xs)")
+    assert wrong.error.startswith("UsageError: %%cached --items: len() gave an int, which has no row")
+    assert "\n" not in wrong.error
+    wrong = kernel.run("n = lean_magic.cached_map(len)(xs)")
+    assert wrong.error.startswith("UsageError: cached_map: len() gave an int")
+    assert "\n" not in wrong.error
+
+
 def test_an_interrupted_map_keeps_what_it_has(kernels):
     """After the stop button, what was computed is kept, one line says how much, and the next call goes on."""
     import time

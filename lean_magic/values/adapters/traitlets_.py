@@ -9,6 +9,7 @@ import traitlets
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule
+from lean_magic.words import with_article
 
 __all__ = ["ADAPTER"]
 
@@ -20,7 +21,7 @@ def _must_be_unobserved(value: Any) -> None:
     notifiers: Any = vars(value).get("_trait_notifiers", {})
     handlers = (one for kinds in notifiers.values() for known in kinds.values() for one in known)
     if any(not isinstance(one, traitlets.ObserveHandler) for one in handlers):
-        why = f"holds a {type(value).__qualname__} that is observed"
+        why = f"holds {with_article(type(value).__qualname__)} that is observed"
         raise Unstorable(
             type(value).__qualname__, why, "observe and change it in cells of their own, uncached"
         )
