@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from lean_magic.effects import unseen
+from lean_magic.effects import folders, unseen
 from lean_magic.effects.audit import install_hook, watching
 from lean_magic.effects.contents import (
     below,
@@ -69,7 +69,7 @@ class Files(Recorder):
         install_hook()
         with unwatched():
             self._reads, writes = self.follows(run), unseen.may_write(run)
-            self._folders = unseen.folders(run) if writes else {}
+            self._folders = folders.snapshot(unseen.writes_to(run)) if writes else {}
             self._opened = Opened([*places(run)] if self._reads or writes else [])
         watching.append(self)
 
@@ -186,7 +186,7 @@ class Files(Recorder):
             raise Unstorable("os.link", "makes two names of one file", "call it in a cell of its own")
         unseen.must_be_read(run, self._unpickled)
         self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
-        found = unseen.written(self._folders) | self._in_new_folders() | self._changed_out_of_sight(run)
+        found = folders.changed(self._folders) | self._in_new_folders() | self._changed_out_of_sight(run)
         run.unseen.update(found - self._written)
         self._written |= run.unseen
         self._listings.leave_out({name for name in run.unseen if self._is_new(name)})
@@ -248,7 +248,7 @@ class Files(Recorder):
         self._listings.see(name, self._written)
         if deep and not ignored(name):
             self._listings.count(name, self._written, deep=True)
-            for inner in unseen.files_below(name):
+            for inner in folders.files_below(name):
                 if inner not in self._written:
                     self._read.setdefault(inner, stat_of(inner))
 

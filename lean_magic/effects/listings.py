@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from lean_magic.effects import unseen
 from lean_magic.effects.contents import below, listing, unwatched
+from lean_magic.effects.folders import crowd
 
 __all__ = ["Listings", "differ"]
 
@@ -39,7 +39,7 @@ class Listings:
     def count(self, name: str, own: Collection[str], *, deep: bool) -> None:
         """Count all files of a folder, any of which may have been read unseen."""
         listed = self.see(name, own)
-        listed[2:] = [unseen.crowd(name, listed[1], deep=deep)]
+        listed[2:] = [crowd(name, listed[1], deep=deep)]
 
     def told(
         self, counts: Callable[[str], bool], was: Mapping[str, str], own: Collection[str]
@@ -67,9 +67,9 @@ def differ(observed: Mapping[str, Any]) -> str:
     for name, own in observed["cleared"].items():
         if not set(map(os.path.normpath, below(name))) <= set(own):
             return f"folder {name} has other files, which are to be removed"
-    for name, (there, own, *crowd) in observed["folders"].items():
+    for name, (there, own, *others) in observed["folders"].items():
         now = listing(name, own)
         same = not now if there == _MADE else now == there
-        if not same or any(one != unseen.crowd(name, own, deep=one[0]) for one in crowd):
+        if not same or any(one != crowd(name, own, deep=one[0]) for one in others):
             return f"folder {name} has other files"
     return ""

@@ -52,7 +52,7 @@ class Mutation(Recorder):
         if not (parts or closed or moved):
             return Record(sharing, [], {})
         parts |= {mark.rpartition("#")[0] for mark in closed | moved}
-        shells = {id(run.namespace.get(name)) for name in _SHELLS}
+        shells = {id(run.namespace.get(name)) for name in _RECORDS}
         self._must_be_known(run, parts, live)
         marks = [mark for mark in live if mark.rpartition("#")[0] in parts and id(live[mark]) not in shells]
         kept = {
@@ -68,7 +68,7 @@ class Mutation(Recorder):
     def _must_be_known(self, run: Run, parts: set[str], live: Mapping[str, Any]) -> None:
         """Refuse a part that changed though nothing in it can be written to, such as a lock that was taken."""
         known = {mark.rpartition("#")[0] for mark in live}
-        for part in parts - known - set(_SHELLS):
+        for part in parts - known - set(_RECORDS):
             if part in run.namespace and not _refers(run.walk.values[part][0], live):
                 raise Unstorable(part, "was changed in place", "bind a changed copy to a new name")
 
@@ -209,11 +209,9 @@ def _copied(content: Any) -> Any:
 
 _UNTOUCHED = object()
 # The shell's own records, in which every cell leaves its traces by itself.
-_SHELLS = ("In", "Out", "_ih", "_oh", "_dh")
+_RECORDS = ("In", "Out", "_ih", "_oh", "_dh")
 # What code asks of an array that is no content.
 _LOOKS = {"flags", "setflags", "writeable", "base", "_base", "shares_memory", "may_share_memory", "data_ptr"}
-
-
 # Methods that give a model's tensors other memory.
 _MOVES = {"to", "cpu", "cuda", "to_empty", "half", "float", "double", "bfloat16", "type"}
 

@@ -18,7 +18,7 @@ __all__ = ["Names", "hidden"]
 # What IPython itself binds as cells come and go.
 _HIDDEN = re.compile(r"_{1,3}|_i{1,3}|_[iod]h|_i?\d+|In|Out|exit|quit|get_ipython|open|__\w+__")
 
-_SHELLS = frozenset({"_", "__", "___", "In", "Out", "_ih", "_oh", "_dh", "get_ipython"})
+_SHELL_NAMES = frozenset({"_", "__", "___", "In", "Out", "_ih", "_oh", "_dh", "get_ipython"})
 
 
 def hidden(name: str) -> bool:
@@ -77,7 +77,7 @@ class Names(Recorder):
             for name, note in run.namespace.get(_NOTES, {}).items()
             if self._notes.get(name) is not note
         }
-        lost = sorted(_SHELLS.intersection(self._names) - present)
+        lost = sorted(_SHELL_NAMES.intersection(self._names) - present)
         if lost:
             raise Unstorable(lost[0], "is IPython's own name, and is gone", "delete it in a cell of its own")
         self.cancel(run)

@@ -3,13 +3,12 @@
 What such a library may have read is found from the texts that the code holds and
 reaches: those that name a file, a folder or a pattern, and, where a path is put
 together, every file whose ending the code names. What it may have written is found
-by looking at the folders before and after.
+by looking at the folders that the code names, before and after.
 """
 
 from __future__ import annotations
 
 import glob
-import itertools
 import os
 import re
 import sys
@@ -17,24 +16,19 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from lean_magic.effects.contents import stat_of
 from lean_magic.effects.recorder import Run
 from lean_magic.errors import Unstorable
-from lean_magic.values.fingerprint import leaf
 
 __all__ = [
     "asks_to_read",
-    "crowd",
     "database",
-    "files_below",
-    "folders",
     "guessed",
     "may_write",
     "must_be_read",
     "must_be_seen",
     "named",
     "says_kind",
-    "written",
+    "writes_to",
 ]
 
 _LIBRARIES = {
@@ -87,8 +81,6 @@ _CALLS_C = {
 }  # fmt: skip
 _DOTS = {".", "..", "./", "../", "/"}  # in data these are signs; only code that says one means a folder
 _SPACE = re.compile(r"\s")
-_MOST = 2000  # files below a folder that are read; of the others size and times count
-_TOO_MANY = 100_000
 
 
 def named(run: Run) -> Iterator[tuple[str, bool]]:
@@ -186,41 +178,6 @@ def _reads_folders(run: Run) -> bool:
     return bool(run.packages & _LIBRARIES or run.words & through)
 
 
-def files_below(folder: str) -> Iterator[str]:
-    """Give the files below a folder that data may lie in, up to a number; `crowd` stands for the others.
-
-    Hidden ones are left out, as everywhere, and notebooks, which are saved all the time.
-    """
-    yield from itertools.islice(_all_below(folder), _MOST)
-
-
-def crowd(folder: str, own: Collection[str], *, deep: bool) -> list[Any]:
-    """Digest names, sizes and times of files but for the cell's `own`: [deep, digest, or "" if there are none].
-
-    If `deep`, of those below a folder that are too many to be read, else of all that lie in it.
-    Raises Unstorable where even these are too many.
-    """
-    first = _MOST if deep else 0
-    others = [*itertools.islice(_all_below(folder, deep=deep), first, _TOO_MANY)]
-    if len(others) == _TOO_MANY - first:
-        raise Unstorable(
-            folder, f"holds {_TOO_MANY:,} files or more, which may be read unseen", "name a smaller folder"
-        )
-    known = {os.path.normpath(os.path.join(folder, name)) for name in own}
-    told = "\n".join(
-        f"{os.path.relpath(path, folder)} {stat_of(path)}" for path in others if path not in known
-    )
-    return [deep, leaf("crowd", told.encode("utf-8", "surrogateescape")).hex() if told else ""]
-
-
-def _all_below(folder: str, *, deep: bool = True) -> Iterator[str]:
-    for top, inner, names in os.walk(folder):
-        inner[:] = sorted(name for name in inner if deep and not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and not name.endswith(".ipynb"):
-                yield os.path.normpath(os.path.join(top, name))
-
-
 def database(told: Any) -> str:
     """Give the path of what SQLite opens, a path or a URI; "" for a database in memory."""
     text = os.fsdecode(told) if isinstance(told, (str, bytes, os.PathLike)) else ""
@@ -239,32 +196,17 @@ def may_write(run: Run) -> bool:
     return (by_itself and said) or not _WRITES_THROUGH.isdisjoint(run.words)
 
 
+def writes_to(run: Run) -> set[str]:
+    """Give the folders that the code may have a library write a file to."""
+    parents = (os.path.dirname(text) for text in run.strings if os.sep in text and len(text) < 1000)
+    return {*_places(run), *filter(os.path.isdir, parents)}
+
+
 def says_kind(run: Run, path: str) -> bool:
     """Whether code names the ending of a path, in a text or in a verb; what others write meanwhile has its own."""
     verbs = (word.rpartition("_")[2] for word in run.words if word.startswith(_WRITES))
     texts = (text.rpartition(".")[2] for text in run.strings | run.constants)
     return os.path.splitext(path)[1][1:] in {*verbs, *texts}
-
-
-def folders(run: Run) -> dict[str, dict[str, Any]]:
-    """Take down what lies in the folders that the code may write to."""
-    parents = (os.path.dirname(text) for text in run.strings if os.sep in text and len(text) < 1000)
-    return {place: _files(place) for place in {*_places(run), *filter(os.path.isdir, parents)}}
-
-
-def _files(folder: str) -> dict[str, Any]:
-    with os.scandir(folder) as entries:
-        paths = [os.path.normpath(entry.path) for entry in entries if entry.is_file()]
-    return {path: stat_of(path) for path in paths}
-
-
-def written(before: dict[str, dict[str, Any]]) -> set[str]:
-    """Name the files that are there or other than they were."""
-    found: set[str] = set()
-    for folder, files in before.items():
-        now = _files(folder) if os.path.isdir(folder) else {}
-        found |= {path for path in {*files, *now} if files.get(path) != now.get(path)}
-    return found
 
 
 def must_be_read(run: Run, unpickled: Iterable[tuple[str, str]]) -> None:

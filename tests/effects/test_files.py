@@ -264,7 +264,7 @@ def test_words_inside_a_model_name_no_folders(shell, tmp_path):
 
 def test_files_that_are_too_many_to_be_read(shell, tmp_path, monkeypatch):
     """Of a folder with very many files every one counts: those that are not read by their sizes and times."""
-    monkeypatch.setattr("lean_magic.effects.unseen._MOST", 3)
+    monkeypatch.setattr("lean_magic.effects.folders._MOST", 3)
     (tmp_path / "images").mkdir()
     for number in range(9):
         (tmp_path / "images" / f"{number}.bin").write_text("1")
