@@ -7,16 +7,13 @@ the live object hold it, so that everybody who refers to it sees the change.
 from __future__ import annotations
 
 import array
-import collections
 import copyreg
 import datetime
 import decimal
 import enum
 import functools
 import io
-import itertools
 import logging
-import operator
 import types
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +22,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.class_rules import members, registered
 from lean_magic.values.containers import OPEN
+from lean_magic.values.iterators import ITERATORS
 from lean_magic.values.memory import Plain
 from lean_magic.values.origin import is_a, is_own
 from lean_magic.values.reduced import (
@@ -226,29 +224,6 @@ def _give_error(live: BaseException, content: Any) -> None:
     live.__suppress_context__ = suppressed  # setting the cause sets it, too
 
 
-def _take_iterator(value: Any) -> int | None:
-    """Give how far an iterator has come; None at its end."""
-    form = value.__reduce__()
-    return form[2] if len(form) > 2 else None
-
-
-def _give_iterator(live: Any, place: int | None) -> None:
-    if place is None:
-        collections.deque(live, maxlen=0)  # takes the rest
-    else:
-        live.__setstate__(place)
-
-
-def _take_count(value: Any) -> tuple[Any, ...]:
-    return tuple(value.__reduce__()[1])
-
-
-def _give_count(live: Any, content: tuple[Any, ...]) -> None:
-    now, step = (*_take_count(live), 1)[:2]
-    if step:  # there is no way back
-        collections.deque(itertools.islice(live, max(int((content[0] - now) / step), 0)), maxlen=0)
-
-
 def _take_logger(value: logging.Logger) -> Any:
     return value.level, value.propagate, value.disabled, list(value.handlers), list(value.filters)
 
@@ -298,22 +273,10 @@ def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, st
             setattr(live, name, member)
 
 
-def _take_rest(value: Any) -> int:
-    """Give how much of a range is still to come."""
-    return operator.length_hint(value)
-
-
-def _give_rest(live: Any, count: int) -> None:
-    collections.deque(itertools.islice(live, max(_take_rest(live) - count, 0)), maxlen=0)
-
-
 _FIXED = (
     tuple, frozenset, str, bytes, int, float, complex, functools.partial,
     datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, type(functools.lru_cache(len)),
 )  # fmt: skip
-# Of iterators those that can be set to any place in what they go through.
-_GONE_THROUGH: tuple[Any, ...] = ([], (), "a", "\xe9", b"", bytearray())
-_ITERATORS: set[type] = {type(reversed([])), *(type(iter(one)) for one in _GONE_THROUGH)}
 # Kinds whose content holds the attributes.
 _WHOLE = (type, enum.Enum, logging.Logger, logging.Handler)
 _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
@@ -328,8 +291,6 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     logging.Logger: (_take_logger, _give_logger),
     logging.Handler: (_take_handler, _give_handler),
     type: (_take_class, _give_class),
-    itertools.count: (_take_count, _give_count),
-    type(iter(range(0))): (_take_rest, _give_rest),
-    **dict.fromkeys(_ITERATORS, (_take_iterator, _give_iterator)),
+    **ITERATORS,
     **dict.fromkeys(_FIXED, (_take_fixed, _give_fixed)),
 }

@@ -395,6 +395,7 @@ LEFT_OVER = {
     "an exhausted generator": "%%cached\ng = (i for i in range(3))\nx = list(g)\n# %%\nprint(list(g))",
     "a half used iterator": "%%cached\nit = iter([1, 2, 3])\nx = next(it)\n# %%\nprint(list(it))",
     "a half used range, zip, map and enumerate": "%%cached\na, b, c, d = iter(range(3)), zip('ab', 'cd'), map(abs, [1, -2]), enumerate('ab')\nx = [next(i) for i in (a, b, c, d)]\n# %%\nprint(list(a), list(b), list(c), list(d))",
+    "a cycle made before": "from itertools import cycle\nc, d = cycle('ab'), cycle([1, 2, 3])\nx = next(d)\n# %%\n%%cached\nx = list(zip(range(3), c)), next(d)\n# %%\nprint(x, next(c), next(c), next(d), next(d))",
     "a finished pool": "%%cached\nfrom concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(2) as pool:\n    future = pool.submit(abs, -1)\n    x = list(pool.map(abs, [-1, -2]))\n# %%\nprint(x, future.done(), future.result())\ndel pool, future",
     "a csv reader": "%%cached\nimport csv\nwith open('a.txt') as file:\n    rows = list(csv.reader(file))\n# %%\nprint(rows)",
     "an open file": "%%cached\nfile = open('a.txt')\nx = file.readline()\n# %%\nprint(file.read())",
@@ -415,7 +416,7 @@ def test_leftovers(story, notebook):
 
 
 @pytest.mark.parametrize("name", ["a closed file", "a closed text in memory", "an exhausted iterator", "an exhausted generator",
-                                  "a finished pool", "a csv reader", "a half used iterator", "a lock", "a logger",
+                                  "a finished pool", "a csv reader", "a half used iterator", "a cycle made before", "a lock", "a logger",
                                   "a weak reference"])  # fmt: skip
 def test_leftovers_that_are_over_hit(story, name):
     """Closed files, exhausted iterators and the like do not stand in the way of a hit."""
