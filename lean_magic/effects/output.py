@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lean_magic.effects import widgets
+from lean_magic.effects import numbered, widgets
 from lean_magic.effects.asks import without_our_frames
 from lean_magic.effects.caught import Caught, catches_warnings
 from lean_magic.effects.recorder import Record, Recorder, Run
@@ -47,10 +47,11 @@ class Output(Recorder):
         self._muted = 0
         self._failed = False
         self._caught = Caught()
+        self._counted: dict[str, int] = {}
 
     def begin(self, run: Run) -> None:
         """Start listening."""
-        self._caught = Caught()
+        self._caught, self._counted = Caught(), numbered.counted()
         self._listen(warnings, "_showwarnmsg", self._caught.note)
         for stream in ("stdout", "stderr"):
             self._listen_stream(stream)
@@ -77,7 +78,7 @@ class Output(Recorder):
         self._caught.check()
         observed = {"warned": self._caught.warned, "unseen": _missing()}
         seen = {name: value for name, value in observed.items() if value}
-        return Record(seen or None, None, widgets.settled(self._events))
+        return Record(seen or None, numbered.since(self._counted), widgets.settled(self._events))
 
     def cancel(self, run: Run) -> None:
         """Stop listening."""
@@ -100,7 +101,7 @@ class Output(Recorder):
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Show everything again, in order."""
         del undo  # what was shown was shown
-        for kind, *rest in record.values:
+        for kind, *rest in numbered.renumbered(record.values, record.effects or {}):
             _REPLAY[kind](run.shell, *rest)
 
     # -- listening ----------------------------------------------------------------
