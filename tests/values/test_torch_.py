@@ -170,6 +170,16 @@ def test_a_tensor_with_a_history():
         fingerprint(one + torch.ones(2, requires_grad=True).sum())
 
 
+def test_a_gradient_that_only_some_ways_lack():
+    """A loss is spent if every gradient lacks a buffer on some way, and not if one can still be asked for."""
+    one, two = (torch.ones(2, requires_grad=True) for _ in range(2))
+    squared = one.pow(2).sum()
+    squared.backward()
+    assert fingerprint(squared - one.sum()) != fingerprint(squared - 2 * one.sum())
+    with pytest.raises(Unfingerprintable, match="detach"):
+        fingerprint(squared - one.sum() - two.sum())
+
+
 def test_subclasses_of_the_user():
     """A tensor of a class of the user's counts by that class."""
     source = "class C(torch.Tensor):\n    def f(self): return {}"

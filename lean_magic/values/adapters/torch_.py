@@ -14,6 +14,7 @@ import torch
 import torch.utils._device  # which torch loads when it is first asked for its default device: at a hit
 
 from lean_magic.values.adapters.torch_content import content, digest_of, is_empty, shape_text
+from lean_magic.values.adapters.torch_fx import fx_rule, refuse_traced
 from lean_magic.values.adapters.torch_graph import is_spent, spent
 from lean_magic.values.adapters.torch_modules import (
     UNSEEN,
@@ -162,10 +163,11 @@ class _Torch:
             ((torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Size), _named),
             ((torch.finfo, torch.iinfo), _named),
         ]
-        return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
+        return next((rule for kinds, rule in table if issubclass(cls, kinds)), None) or fx_rule(cls)
 
     @_unheard
     def reduce(self, value: Any, memory: Memory | None) -> Any:
+        refuse_traced(value)
         for kind, reduce in _REDUCED:
             if isinstance(value, kind):
                 return reduce(value)

@@ -30,22 +30,34 @@ def spent(value: torch.Tensor) -> Any:
 
 
 def is_spent(node: Any) -> bool:
-    """Whether every way through a graph to what it was computed from meets buffers that were freed."""
-    todo: list[Any] = [node]
+    """Whether some buffers were freed on the ways through a graph to each tensor that it was computed from."""
+    freed: list[Any] = []
+    alive = _leaves([node], freed)
+    if not freed or alive is None:
+        return False
+    # The gradient of a tensor is summed over all ways to it: one that is cut is enough.
+    cut = _leaves([after for one in freed for after, _ in one.next_functions]) if alive else alive
+    return cut is not None and alive <= cut
+
+
+def _leaves(todo: list[Any], freed: list[Any] | None = None) -> set[Any] | None:
+    """Give where a graph ends, not looking behind nodes that were `freed` if these are asked for; None: too large."""
     seen: set[Any] = set()
-    freed = False
+    found: set[Any] = set()
     while todo:
         node = todo.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
-        if _is_freed(node):
-            freed = True
-        elif hasattr(node, "variable") or len(seen) > _LOOKED_AT:
-            return False  # the gradient of this parameter can still be asked for
+        if freed is not None and _is_freed(node):
+            freed.append(node)
+        elif hasattr(node, "variable"):
+            found.add(node)
+        elif len(seen) > _LOOKED_AT:
+            return None
         else:
             todo += [after for after, _ in node.next_functions]
-    return freed
+    return found
 
 
 def _is_freed(node: Any) -> bool:
