@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lean_magic.values.origin import is_own
-from lean_magic.values.reduced import fill_attributes, held_by, is_plain, slots_of
+from lean_magic.values.reduced import fill_attributes, held_by, is_its_own_dict, is_plain, slots_of
 
 __all__ = ["OPEN", "may_forget", "way_of", "with_attributes"]
 
@@ -96,9 +96,15 @@ _FORGETFUL = {collections.Counter, collections.defaultdict}  # they leave out at
 
 
 def way_of(cls: type) -> Callable[[Any], Any] | None:
-    """Say how instances of the user's own class on top of a builtin one are taken apart; None leaves them to pickle."""
-    if not issubclass(cls, _KINDS) or issubclass(cls, enum.Enum) or not is_own(cls):
+    """Say how instances of a class on top of a builtin one are taken apart; None leaves them to pickle.
+
+    Those of a library's class are left to it, but for a dict that is its own `__dict__`: pickle would make them two.
+    """
+    if not issubclass(cls, _KINDS) or issubclass(cls, enum.Enum):
         return None
+    if not is_own(cls):
+        may_be = issubclass(cls, dict) and bool(cls.__dictoffset__) and _is_left_to_python(cls)
+        return _reduced_its_own if may_be else None
     own: list[type] = [cls]
     while is_own(own[-1].__base__):
         own.append(own[-1].__base__)  # type: ignore[arg-type]
@@ -119,18 +125,16 @@ def _reduced_fixed(solid: Any, obj: Any) -> Any:
 def _reduced_open(solid: Any, obj: Any) -> Any:
     take, _ = _ways_of(obj)
     size = (obj.maxlen,) if isinstance(obj, collections.deque) else ()
-    fill = _fill_own if _is_its_own_dict(obj) else _fill
+    fill = _fill_own if is_its_own_dict(obj) else _fill
     return _make_open, (type(obj), solid, *size), (take(obj), (held_by(obj), slots_of(obj))), None, None, fill
+
+
+def _reduced_its_own(obj: Any) -> Any:
+    return _reduced_open(_mapping(obj), obj) if is_its_own_dict(obj) else NotImplemented
 
 
 def _ways_of(obj: Any) -> tuple[Callable[[Any], Any], Callable[[Any, Any], None]]:
     return next(ways for kind, ways in OPEN.items() if isinstance(obj, kind))
-
-
-def _is_its_own_dict(obj: Any) -> bool:
-    """Whether a dict gives its own items as attributes."""
-    has_dict = isinstance(obj, dict) and type(obj).__dictoffset__
-    return bool(has_dict) and object.__getattribute__(obj, "__dict__") is obj
 
 
 def may_forget(cls: type) -> bool:

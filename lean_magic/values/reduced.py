@@ -29,6 +29,7 @@ __all__ = [
     "fill_attributes",
     "held_by",
     "intercepts",
+    "is_its_own_dict",
     "is_left_to_python",
     "is_plain",
     "kept_dicts",
@@ -52,7 +53,8 @@ def reduced(walk: Walk, value: Any) -> bytes:
         solid = set if is_a(value, set) else frozenset
         members = walk.unordered(solid.__iter__(value))
         return combine("set", walk.digest(type(value)), members, attributes(walk, value))
-    if is_own(type(value)) and is_a(value, _OPEN) and not is_own(_shaper(type(value))):
+    is_open = is_own(type(value)) and is_a(value, _OPEN) and not is_own(_shaper(type(value)))
+    if is_open or is_its_own_dict(value):
         return combine("own", walk.digest(type(value)), *_contained(walk, value), attributes(walk, value))
     if shapes_itself(type(value)) or intercepts(type(value)):
         return combine("reduced", walk.digest(type(value)), attributes(walk, value))
@@ -315,6 +317,12 @@ def held_by(value: Any) -> dict[str, Any]:
     return dict(dict_of(value))
 
 
+def is_its_own_dict(value: Any) -> bool:
+    """Whether a dict gives its own items as attributes."""
+    has_dict = is_a(value, dict) and type(value).__dictoffset__
+    return bool(has_dict) and object.__getattribute__(value, "__dict__") is value
+
+
 def kept_dicts(values: Mapping[str, Any]) -> dict[int, str]:
     """Give names of objects by the id of the `__dict__` that each keeps; a class makes one for whoever asks."""
     held = ((name, dict_of(value), value) for name, value in values.items())
@@ -326,6 +334,6 @@ def dict_of(value: Any) -> dict[str, Any]:
     if not type(value).__dictoffset__:
         return {}
     held = object.__getattribute__(value, "__dict__")
-    if held is value:  # a dict that gives its own items as attributes
+    if held is value:  # as `is_its_own_dict` says
         return {}
     return held if isinstance(held, dict) else getattr(value, "__dict__", {})

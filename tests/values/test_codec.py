@@ -290,6 +290,25 @@ def test_closures_share_their_variable(again):
     assert look() == 1
 
 
+def test_a_dict_of_a_library_that_is_its_own_attributes(again, monkeypatch):
+    """A dict of an installed class that gives its items as attributes still does so, and is equal to what it was."""
+
+    class Bunch(dict):
+        def __init__(self, **items):
+            super().__init__(items)
+            self.__dict__ = self
+
+    Bunch.__module__, Bunch.__qualname__ = "joblib", "Bunch"
+    monkeypatch.setattr(joblib, "Bunch", Bunch, raising=False)
+    bunch = Bunch(x=1, y=[2])
+    found = again(value=bunch)["value"]
+    assert vars(found) is found
+    found.z = 3
+    assert list(found) == ["x", "y", "z"]
+    bunch["z"] = 3
+    assert fingerprint(found) == fingerprint(bunch) != fingerprint(Bunch(x=1, y=[2], z=4))
+
+
 def test_functions_live_on_the_live_globals(again):
     """A function of the notebook looks its names up in the notebook as it is now."""
     space = {"__name__": "__main__"}
