@@ -110,9 +110,14 @@ _FORMS = frozenset({"__reduce__", "__reduce_ex__", "__getstate__"})
 
 
 def intercepts(cls: type) -> bool:
-    """Whether code of the user's would run when pickle makes an object and sets its attributes."""
+    """Whether code of the user's would run when pickle makes an object and sets its attributes.
+
+    Or code of a library when pickle asks for empty slots: xarray makes attributes of a dataset whenever it is asked.
+    """
     if issubclass(cls, enum.Enum):  # which makes its members once, by their names
         return False
+    if hasattr(cls, "__getattr__") and copyreg._slotnames(cls) and _is_silent(cls):  # type: ignore[attr-defined]  # noqa: SLF001
+        return is_plain(cls)
     asked = _ASKED | ({"__setattr__"} if copyreg._slotnames(cls) else set())  # type: ignore[attr-defined]  # noqa: SLF001
     return any(is_own(one) and not asked.isdisjoint(vars(one)) for one in cls.__mro__) and is_plain(cls)
 
@@ -128,10 +133,13 @@ def shares_dict(cls: type) -> bool:
 
 def is_left_to_python(cls: type) -> bool:
     """Whether instances are nothing but attributes, and their class does not say how they are pickled."""
-    silent = all(_PICKLING.isdisjoint(vars(one)) for one in cls.__mro__[:-1])
-    return (
-        silent and bool(cls.__dictoffset__) and is_plain(cls) and not issubclass(cls, types.SimpleNamespace)
-    )
+    has_dict = bool(cls.__dictoffset__) and not issubclass(cls, types.SimpleNamespace)
+    return has_dict and _is_silent(cls) and is_plain(cls)
+
+
+def _is_silent(cls: type) -> bool:
+    """Whether no class but `object` says how instances are pickled."""
+    return all(_PICKLING.isdisjoint(vars(one)) for one in cls.__mro__[:-1])
 
 
 def share_attributes(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
@@ -147,8 +155,7 @@ def needs_arguments(cls: Any) -> bool:
         return False
     required = new.__code__.co_argcount - len(new.__defaults__ or ())
     named = new.__code__.co_kwonlyargcount - len(new.__kwdefaults__ or ())
-    asked = (name for one in cls.__mro__[:-1] for name in vars(one))
-    return (required > 1 or named > 0) and _PICKLING.isdisjoint(asked)
+    return (required > 1 or named > 0) and _is_silent(cls)
 
 
 _PICKLING = _FORMS | {"__setstate__", "__getnewargs__", "__getnewargs_ex__"}

@@ -746,6 +746,38 @@ class TestPlotly(AdapterContract):
         assert part.x.dtype == float
 
 
+def dataset(*more, looked=False):
+    """Return a small table of xarray's, which somebody may have looked at."""
+    xarray = pytest.importorskip("xarray")
+    made = xarray.Dataset({"a": ("x", [1, 2, *more])}) * 1
+    if looked:
+        assert (made.attrs, made.encoding, made.a.attrs) == ({}, {}, {})
+    return made
+
+
+class TestXarray(AdapterContract):
+    """A table counts by its arrays, coordinates and attributes, whether somebody has looked at it or not."""
+
+    library = "xarray"
+
+    def samples(self):
+        """Return name → Sample."""
+        return {
+            "table": Sample(dataset, lambda: dataset(3)),
+            "looked at": Sample(lambda: dataset(looked=True), lambda: dataset(3, looked=True)),
+            "attributes": Sample(dataset, lambda: dataset().assign_attrs(unit="m")),
+            "array": Sample(lambda: dataset().a, lambda: dataset(3).a),
+            "variable": Sample(lambda: dataset().a.variable, lambda: dataset(3).a.variable),
+        }
+
+    def test_views(self):
+        """What is made when somebody looks is no content, and comparing and storing are no looks."""
+        made = dataset()
+        assert fingerprint(made) == fingerprint(dataset(looked=True))
+        codec.encode({"made": made})
+        assert vars(type(made))["_attrs"].__get__(made) is None
+
+
 @pytest.mark.parametrize("library", KNOWN)
 def test_every_adapter_is_under_contract(library):
     """No adapter is left out of this file."""

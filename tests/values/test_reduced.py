@@ -3,11 +3,12 @@
 import functools
 import logging
 
+import joblib
 import pytest
 from notebook_code import made
 
 from lean_magic.errors import Unfingerprintable
-from lean_magic.values import fingerprint
+from lean_magic.values import codec, fingerprint
 from lean_magic.values.reduced import kept_dicts
 
 SLOTS = "class C:\n    __slots__ = ('a', 'b')\n    def __init__(self, a, b): self.a, self.b = a, b"
@@ -61,6 +62,26 @@ class C:
 """
     cls = made(source)
     assert fingerprint(cls({"a": 1, "b": 2})) != fingerprint(cls({"b": 2, "a": 1}))
+
+
+def test_empty_slots_are_not_asked_for(monkeypatch):
+    """A library's class that makes something whenever it is asked for what it has not is left as it is."""
+
+    class Table:
+        __slots__ = ("asked", "empty")
+
+        def __getattr__(self, name):
+            self.asked = name
+            raise AttributeError(name)
+
+    Table.__module__, Table.__qualname__ = "joblib", "Table"
+    monkeypatch.setattr(joblib, "Table", Table, raising=False)
+    table = Table()
+    table.asked = None
+    first = fingerprint(table)
+    codec.encode({"table": table})
+    assert table.asked is None
+    assert fingerprint(table) == first
 
 
 def test_keys_that_read_alike():

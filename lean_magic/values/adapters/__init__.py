@@ -46,6 +46,7 @@ KNOWN = {
     "traitlets": "traitlets_",
     "transformers": "transformers_",
     "sentence_transformers": "sentence_transformers_",
+    "xarray": "xarray_",
 }
 
 # What an adapter needs of a library that the library itself loads late.
