@@ -27,9 +27,10 @@ _ALIASES = {letter: letter for letter in "lLqQ" if np.dtype(np.dtype(letter).str
 
 
 def reduced_dtype(value: np.dtype[Any]) -> Any:
-    """Take apart a dtype whose pickle says its size alone."""
+    """Take apart a dtype whose pickle says its size alone, or of which there is one only, and a copy in a pickle."""
     is_alias = value.char in _ALIASES and value.metadata is None and value.isnative
-    return (np.dtype, (value.char,)) if is_alias else NotImplemented
+    is_known = value.metadata is None and np.dtype(value.char) is value
+    return (np.dtype, (value.char,)) if is_alias or is_known else NotImplemented
 
 
 def _metadata(value: np.dtype[Any]) -> tuple[Any, ...]:

@@ -89,12 +89,18 @@ def _labels(walk: Walk, value: pd.Index) -> bytes:
     if isinstance(value, pd.MultiIndex):
         codes = [content(walk, codes) for codes in value.codes]
         levels = [_labels(walk, level) for level in value.levels]
-        return combine("multiindex", kind, walk.digest(tuple(value.names)), *levels, *codes)
+        names = (*value.names, *_own_name(value))
+        return combine("multiindex", kind, walk.digest(names), *levels, *codes)
     if isinstance(value, pd.RangeIndex):
         steps = (value.start, value.stop, value.step)
         return combine("rangeindex", kind, walk.digests((steps, value.name)))
     freq = walk.digest(str(getattr(value, "freqstr", "")))
     return combine("index", kind, walk.digest(value.name), freq, _values(walk, value))
+
+
+def _own_name(value: Any) -> tuple[Any, ...]:
+    """Give the name of an index of several levels itself, which pandas forgets when it pickles."""
+    return () if value.name is None or not isinstance(value, pd.MultiIndex) else (value.name,)
 
 
 def _moment(walk: Walk, value: Any) -> bytes:
@@ -179,7 +185,7 @@ class _Pandas:
         del memory
         if type(value) is type(pd.options):
             return _options_at, (object.__getattribute__(value, "prefix"),)
-        for reduced in (reduced_block, reduced_index):
+        for reduced in (reduced_block, reduced_index, _reduced_named):
             form = reduced(value)
             if form is not NotImplemented:
                 return form
@@ -196,7 +202,8 @@ class _Pandas:
 
     def content(self, value: Any) -> Any:
         if isinstance(value, pd.Index):
-            return list(value.names), getattr(value, "freq", None)  # the labels themselves never change
+            # The labels themselves never change.
+            return list(value.names), getattr(value, "freq", None), value.name
         if not isinstance(value, (pd.DataFrame, pd.Series)):
             return NotImplemented
         shallow: Any = value.copy(deep=False)
@@ -205,7 +212,7 @@ class _Pandas:
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if isinstance(live, pd.Index):
-            live.names, freq = stored
+            live.names, freq, live.name = stored
             if getattr(live, "freq", None) != freq:
                 live.freq = freq
             return True
@@ -218,6 +225,17 @@ class _Pandas:
         changing.flags.allows_duplicate_labels = duplicates
         _set_extra(live, extra)
         return True
+
+
+def _reduced_named(value: Any) -> Any:
+    if not isinstance(value, pd.MultiIndex) or value.name is None:
+        return NotImplemented
+    make, args = value.__reduce__()[:2]
+    return make, args, value.name, None, None, _set_name
+
+
+def _set_name(index: Any, name: Any) -> None:
+    index.name = name
 
 
 def _extra(value: Any) -> dict[str, Any]:
