@@ -36,7 +36,7 @@ def hooks(run: Run) -> dict[str, Any]:
         "sys.settrace": sys.gettrace(),
         "sys.setprofile": sys.getprofile(),
         "threading.excepthook": threading.excepthook,
-        "warnings.catch_warnings": _shown_warnings(),
+        "warnings.catch_warnings": _shown_warnings(run.words),
     }
     said = run.words | run.constants
     if "modules" in said:
@@ -124,11 +124,19 @@ class _Growing(frozenset[Any]):
     __hash__ = frozenset.__hash__
 
 
-def _shown_warnings() -> list[Any]:
-    """Tell what becomes of warnings, which an entered `catch_warnings` changes until it is left."""
+def _shown_warnings(said: AbstractSet[str]) -> list[Any]:
+    """Tell what becomes of warnings, which an entered `catch_warnings` changes until it is left.
+
+    Where code enters nothing by itself, another list of filters is a matter of threads of a library, which enter and
+    leave it as it happens.
+    """
     shows = warnings.showwarning
     theirs = origin(str(getattr(shows, "__module__", ""))).installed  # which libraries do as they are loaded
-    return [id(warnings.filters), warnings._showwarnmsg_impl, None if theirs else shows]  # type: ignore[attr-defined]  # noqa: SLF001
+    filters = id(warnings.filters) if not _ENTERS.isdisjoint(said) else None
+    return [filters, warnings._showwarnmsg_impl, None if theirs else shows]  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+_ENTERS = {"catch_warnings", "__enter__", "enter_context"}
 
 
 def _torch_contexts(torch: Any) -> list[Any]:

@@ -17,6 +17,7 @@ from lean_magic.effects import warned
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.settings import GONE, KINDS
 from lean_magic.errors import Unstorable
+from lean_magic.values.filter_rules import SETS_FILTERS, as_set
 
 __all__ = ["Process", "searching"]
 
@@ -45,7 +46,7 @@ class Process(Recorder):
         self._flags = _flags(run)
         self._context = decimal.getcontext()
         self._before = {kind: settings.get() for kind, settings in KINDS.items()}
-        self._filters = list(warnings.filters)
+        self._filters = list(map(as_set, warnings.filters))
         self._path = list(sys.path)
         now = warned.version()
         self._shown = now, warned.shown(now)
@@ -63,13 +64,12 @@ class Process(Recorder):
         if any(moves := _moves(self._path, sys.path)):
             effects["path"] = moves
         filters = list(warnings.filters)
-        behind = _behind(self._filters, filters)
-        added = _added_filters(self._filters, filters[: len(filters) - len(behind)])
+        added, behind = _new_filters(self._filters, list(map(as_set, filters)), run)
         own = decimal.getcontext()
         values = {
             "settings": changed,
-            "filters": added,
-            "behind": behind,
+            "filters": [item for item in filters if as_set(item) in added],
+            "behind": [item for item in filters if as_set(item) in behind],
             "flags": _flags(run) & ~self._flags,
             "context": None if own is self._context else own,
             "warned": warned.told(self._shown),
@@ -93,10 +93,12 @@ class Process(Recorder):
         undo.callback(_restore, list(sys.path), list(warnings.filters))
         sys.path[:] = _moved(record.effects)
         for item in reversed(record.values["filters"]):
-            if item in warnings.filters:  # a library that was loaded again has set it
-                warnings.filters.remove(item)  # type: ignore[attr-defined]
+            same = [one for one in warnings.filters if as_set(one) == as_set(item)]
+            for one in same:  # a library that was loaded again has set it
+                warnings.filters.remove(one)  # type: ignore[attr-defined]
             warnings.filters.insert(0, item)  # type: ignore[attr-defined]
-        behind = [item for item in record.values["behind"] if item not in warnings.filters]
+        now = list(map(as_set, warnings.filters))
+        behind = [item for item in record.values["behind"] if as_set(item) not in now]
         warnings.filters.extend(behind)  # type: ignore[attr-defined]
         if record.values["filters"] or behind:
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does
@@ -147,6 +149,18 @@ def _moves(before: list[str], after: list[str]) -> list[list[str]]:
         if after[start : start + len(kept)] == kept:
             return [after[:start], after[start + len(kept) :], gone]
     raise Unstorable("sys.path", "was rearranged", "set it in a cell of its own")
+
+
+def _new_filters(before: list[Any], after: list[Any], run: Run) -> tuple[list[Any], list[Any]]:
+    """Give the filters that were put before all others, and those behind. Raises Unstorable for more.
+
+    Threads of a library that each enter and leave `catch_warnings` leave one's copy of the filters behind.
+    """
+    are_same = all(item in before for item in after) and all(item in after for item in before)
+    if are_same and SETS_FILTERS.isdisjoint(run.words):
+        return [], []
+    behind = _behind(before, after)
+    return _added_filters(before, after[: len(after) - len(behind)]), behind
 
 
 def _behind(before: list[Any], after: list[Any]) -> list[Any]:

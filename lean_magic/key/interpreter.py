@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lean_magic.values.code import CodeFacts
+from lean_magic.values.filter_rules import SETS_FILTERS, as_set
 from lean_magic.values.logger_rules import keepers, loggers, set_up
 from lean_magic.values.origin import origin
 
@@ -150,12 +151,9 @@ _LOGGING = {
 
 def _filters() -> list[str]:
     """List the warning filters that the user set, not those of the front end or a library, and lost ones of Python."""
-    own = [
-        item
-        for item in warnings.filters
-        if item in _users or (item not in _libraries and not _is_librarys(item))
-    ]
-    lost = [item for item in _PYTHONS if item not in warnings.filters]
+    now = list(map(as_set, warnings.filters))
+    own = [item for item in now if item in _users or (item not in _libraries and not _is_librarys(item))]
+    lost = [item for item in _PYTHONS if as_set(item) not in now]
     return [*map(str, own), *(f"not {item}" for item in lost)]
 
 
@@ -165,17 +163,14 @@ def look_at_filters(words: Iterable[str], *, earlier: bool = False) -> None:
     With `earlier` that is all code that ran before ours was loaded.
     """
     said = set(words)
-    if earlier and not _SETS_FILTERS.isdisjoint(said):
+    if earlier and not SETS_FILTERS.isdisjoint(said):
         _seen[:] = _libraries[:] = _pythons()
-    new = [item for item in warnings.filters if item not in _seen]
+    new = [item for item in map(as_set, warnings.filters) if item not in _seen]
     _seen.extend(new)
-    if _SETS_FILTERS.isdisjoint(said):
+    if SETS_FILTERS.isdisjoint(said):
         _libraries.extend(new)
     else:
         _users.extend(item for item in new if getattr(item[2], "__name__", "") in said)
-
-
-_SETS_FILTERS = {"filterwarnings", "simplefilter", "resetwarnings", "catch_warnings", "filters"}
 
 
 _QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
@@ -187,7 +182,8 @@ _PYTHONS: list[Any] = [  # the filters that Python starts with
 
 def _pythons() -> list[Any]:
     """List the filters that Python starts with, as far as they are there."""
-    return [item for item in warnings.filters if item in _PYTHONS]
+    known = list(map(as_set, _PYTHONS))
+    return [item for item in map(as_set, warnings.filters) if item in known]
 
 
 def _in_shell() -> bool:
@@ -196,7 +192,7 @@ def _in_shell() -> bool:
 
 
 # In a program nobody has looked at the code that ran before; a front end sets filters of its own.
-_seen: list[Any] = list(warnings.filters) if _in_shell() else _pythons()
+_seen: list[Any] = list(map(as_set, warnings.filters)) if _in_shell() else _pythons()
 _libraries: list[Any] = list(_seen)
 _users: list[Any] = []  # of which the code names the category
 

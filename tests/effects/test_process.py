@@ -1,5 +1,8 @@
 """Settings of the process."""
 
+import re
+import warnings
+
 import pytest
 
 # name → cells: earlier ones, the cached one, one that changes something in between, one that looks.
@@ -117,3 +120,22 @@ def test_looking_at_settings_is_quiet(recwarn):
 
     Process().begin(None)
     assert not [*recwarn]
+
+
+def test_threads_of_a_library_leave_filters_to_chance(shell):
+    """Filters that a library's threads each entered and left are no effect, and change no key: forests hit."""
+    pytest.importorskip("sklearn")
+    shell.run("import warnings\nfrom sklearn.ensemble import RandomForestRegressor as Forest")
+    cells = (
+        "%%cached\nforest = Forest(60, n_jobs=2, random_state=0).fit([[0], [1]], [0, 1])",
+        "%%cached\nfound = forest.predict([[0], [1]])",
+        "%%cached\nwarnings.filterwarnings('ignore', 'said', module='__main__')",
+        "%%cached\nwarnings.warn('said')",
+    )
+    for kind in ("miss", "hit"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            warnings.filters.append(("default", None, DeprecationWarning, "__main__", 0))
+            runs = [shell.run(cell) for cell in cells]
+            assert [(run.kind, run.error) for run in runs] == [(kind, None)] * 4, runs
+            assert warnings.filters[0][:2] == ("ignore", re.compile("said", re.IGNORECASE))
