@@ -120,14 +120,20 @@ class TestPolars(AdapterContract):
 
 
 class TestScipy(AdapterContract):
-    """Sparse matrices."""
+    """Sparse matrices, and k-d trees."""
 
     library = "scipy"
 
     def samples(self):
         """Return name → Sample."""
         import numpy as np
-        from scipy import sparse
+        from scipy import sparse, spatial
+
+        points = np.arange(400.0).reshape(200, 2) % 7
+
+        def tree(kind, **options):
+            one, other = (lambda more=more: kind(points + more, **options) for more in (0, 1))
+            return Sample(one, other, in_place=False)
 
         def kind(make):
             return Sample(lambda: make(np.eye(3)), lambda: make(np.eye(3) * 2))
@@ -141,6 +147,14 @@ class TestScipy(AdapterContract):
                 sparse.lil_matrix,
                 sparse.dia_array,
             )
+        } | {
+            "k-d tree": tree(spatial.KDTree),
+            "tree of C": tree(spatial.cKDTree, leafsize=2, balanced_tree=False),
+            "ways to part": Sample(
+                lambda: spatial.cKDTree(points, leafsize=3),
+                lambda: spatial.cKDTree(points, leafsize=3, compact_nodes=False, balanced_tree=False),
+                in_place=False,
+            ),
         }
 
 
