@@ -178,6 +178,9 @@ def test_a_gradient_that_only_some_ways_lack():
     assert fingerprint(squared - one.sum()) != fingerprint(squared - 2 * one.sum())
     with pytest.raises(Unfingerprintable, match="detach"):
         fingerprint(squared - one.sum() - two.sum())
+    with pytest.raises(Unfingerprintable, match="detach"):
+        fingerprint(one + two)
+    assert fingerprint(squared + one + two) != fingerprint(squared + one - two)
 
 
 def test_subclasses_of_the_user():

@@ -15,7 +15,7 @@ import torch.utils._device  # which torch loads when it is first asked for its d
 
 from lean_magic.values.adapters.torch_content import content, digest_of, is_empty, shape_text
 from lean_magic.values.adapters.torch_fx import fx_rule, refuse_traced
-from lean_magic.values.adapters.torch_graph import is_spent, spent
+from lean_magic.values.adapters.torch_graph import spent, summed
 from lean_magic.values.adapters.torch_modules import (
     UNSEEN,
     Held,
@@ -58,15 +58,23 @@ def _unheard(step: Callable[..., Any]) -> Callable[..., Any]:
 @_unheard
 def _tensor(walk: Walk, value: torch.Tensor) -> bytes:
     walk.mark(value)
-    if value.grad_fn is not None and not is_spent(value.grad_fn):
-        raise walk.fail(value, _GRAPH, "detach() it, or compute it under torch.no_grad()")
-    came_from = type(value.grad_fn).__name__ if value.grad_fn is not None else ""
+    came_from, parts = _came_from(walk, value)
     head = leaf("", f"{shape_text(value)} {value.requires_grad} {came_from}".rstrip().encode())
     grad = walk.digest(value.grad) if value.is_leaf or value.retains_grad else b""
     hooks = [_hooks(walk, value, name) for name in _HOOKS]
     is_bare = type(value) in _BARE and vars(value).keys() <= UNSEEN
     more = _NOTHING if is_bare else attributes(walk, value, UNSEEN)
-    return combine("tensor", walk.digest(type(value)), head, content(walk, value), grad, *hooks, more)
+    return combine("tensor", walk.digest(type(value)), head, content(walk, value), grad, *hooks, more, *parts)
+
+
+def _came_from(walk: Walk, value: torch.Tensor) -> tuple[str, list[bytes]]:
+    """Say what a tensor was computed by, and digest what it was added up of where one can still ask for gradients."""
+    if value.grad_fn is None:
+        return "", []
+    form = walk.keep(summed(value.grad_fn))
+    if form is None:
+        raise walk.fail(value, _GRAPH, "detach() it, or compute it under torch.no_grad()")
+    return form[0], [walk.digest(form[1:])] if isinstance(form[-1], list) else []
 
 
 def _hooks(walk: Walk, value: torch.Tensor, name: str) -> bytes:

@@ -2,7 +2,8 @@
 
 After `loss.backward()` the graph behind `loss` is spent: its buffers are freed and
 a second `backward()` raises. Such a tensor is what its elements are, can be stored,
-and comes back as spent. One whose graph still works is neither compared nor stored.
+and comes back as spent. A sum of such and of parameters comes back as that sum, and one whose graph still works
+otherwise is neither compared nor stored.
 """
 
 from __future__ import annotations
@@ -14,22 +15,57 @@ from torch.autograd.function import BackwardCFunction
 
 from lean_magic.errors import Unstorable
 
-__all__ = ["is_spent", "spent"]
+__all__ = ["spent", "summed"]
 
 _LOOKED_AT = 10_000  # nodes of a graph
+_DEEP = 30  # sums of sums
+_SUMS: dict[str, Any] = {"AddBackward0": torch.add, "SubBackward0": torch.sub, "NegBackward0": torch.neg}
 
 
 def spent(value: torch.Tensor) -> Any:
-    """Take apart a tensor whose graph is spent. Raises Unstorable if the graph still works."""
-    if not is_spent(value.grad_fn):
+    """Take apart a tensor whose graph is spent, as far as is not a sum. Raises Unstorable if more of it works."""
+    form = summed(value.grad_fn)
+    if form is None:
         raise Unstorable(
             "tensor", "carries a working autograd graph", "detach() it, or compute it under torch.no_grad()"
         )
     kept = (value.grad,) if value.retains_grad else ()
-    return _make_spent, (value.detach(), type(value.grad_fn).__name__, *kept)
+    if isinstance(form[2], list):
+        return _make_sum, (value.detach(), form, *kept)
+    return _make_spent, (value.detach(), form[0], *kept)
 
 
-def is_spent(node: Any) -> bool:
+def summed(node: Any) -> Any:
+    """Say what a tensor was computed by, and of what if that is a sum of which not all is spent; None: it still works.
+
+    A bias that is added last can be asked for its gradient also when the rest is spent.
+    """
+    form = _summed(node, 0, 0)
+    return form if _has_spent(form) else None
+
+
+def _summed(node: Any, place: int, deep: int) -> Any:
+    if hasattr(node, "variable"):
+        return node.variable
+    name, about = type(node).__name__, node._input_metadata[place]  # noqa: SLF001
+    if _is_spent(node):
+        return name, tuple(about.shape), about.dtype
+    if name not in _SUMS or deep > _DEEP:
+        return None
+    parts = [
+        ("", tuple(about.shape), about.dtype) if after is None else _summed(after, number, deep + 1)
+        for after, number in node.next_functions
+    ]
+    return None if any(part is None for part in parts) else (name, getattr(node, "_saved_alpha", 1), parts)
+
+
+def _has_spent(form: Any) -> bool:
+    if not isinstance(form, tuple):
+        return False
+    return any(map(_has_spent, form[2])) if isinstance(form[2], list) else form[0] != ""
+
+
+def _is_spent(node: Any) -> bool:
     """Whether some buffers were freed on the ways through a graph to each tensor that it was computed from."""
     freed: list[Any] = []
     alive = _leaves([node], freed)
@@ -74,13 +110,40 @@ def _is_freed(node: Any) -> bool:
 
 def _make_spent(data: torch.Tensor, name: str, *kept: torch.Tensor | None) -> torch.Tensor:
     kind = type(name.removesuffix("0").removesuffix("Backward") or name, (_Spent,), {})
-    kind._backward_cls = type(name, (BackwardCFunction,), {"_forward_cls": kind})  # type: ignore[attr-defined]  # noqa: SLF001
+    as_shown = {
+        "_forward_cls": kind,
+        "__module__": "builtins",
+    }  # which is where torch's own nodes say they are from
+    kind._backward_cls = type(name, (BackwardCFunction,), as_shown)  # type: ignore[attr-defined]  # noqa: SLF001
     with torch.enable_grad():
         anchor = torch.zeros((), requires_grad=True)
         made: torch.Tensor = kind.apply(anchor, data)  # type: ignore[attr-defined]
+    return _kept(made, *kept)
+
+
+def _kept(made: torch.Tensor, *kept: torch.Tensor | None) -> torch.Tensor:
     if kept:
         made.retain_grad()
         made.grad = kept[0]
+    return made
+
+
+def _make_sum(data: torch.Tensor, form: Any, *kept: torch.Tensor | None) -> torch.Tensor:
+    with torch.enable_grad():
+        made = _added(form, data.device)
+    made.data = data
+    return _kept(made, *kept)
+
+
+def _added(form: Any, device: torch.device) -> torch.Tensor:
+    if isinstance(form, torch.Tensor):
+        return form
+    if not isinstance(form[2], list):
+        zeros = torch.zeros(form[1], dtype=form[2], device=device)
+        return _make_spent(zeros, form[0]) if form[0] else zeros
+    name, factor, parts = form
+    summands = [_added(part, device) for part in parts]
+    made: torch.Tensor = _SUMS[name](*summands, **({"alpha": factor} if len(summands) > 1 else {}))
     return made
 
 
