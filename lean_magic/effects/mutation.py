@@ -148,7 +148,7 @@ class Mutation(Recorder):
         """Write the content back: arrays last, the largest of them first, so that views of it need no writing."""
         live = run.walk.by_mark()
         shapes = {mark: shape_of(live[mark]) for mark in record.values}
-        for mark in [mark for mark, shape in shapes.items() if shape is None]:
+        for mark in [mark for mark, shape in shapes.items() if shape is None and not _stays(live[mark])]:
             undo.callback(put, live[mark], content_of(live[mark]))
             put(live[mark], record.values[mark])
         arrays = sorted(
@@ -167,6 +167,11 @@ class Mutation(Recorder):
             put(live[mark], content)
             if not isinstance(content, Anew) and _fills(content[0].value, place):
                 written.append(place)
+
+
+def _stays(value: Any) -> bool:
+    """Whether there is no way back for an object, so that it is changed once all else is there: in `settle`."""
+    return isinstance(value, types.GeneratorType)
 
 
 def _fills(value: Any, place: Interval) -> bool:

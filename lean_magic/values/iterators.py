@@ -5,10 +5,12 @@ from __future__ import annotations
 import collections
 import itertools
 import operator
+import types
 from collections.abc import Callable
 from typing import Any
 
 from lean_magic.errors import Unstorable
+from lean_magic.values.yielding import THROUGH_DICTS, give_generator, give_rest, take_generator, take_rest
 
 __all__ = ["ITERATORS"]
 
@@ -45,13 +47,12 @@ def _give_count(live: Any, content: tuple[Any, ...]) -> None:
         collections.deque(itertools.islice(live, max(int((content[0] - now) / step), 0)), maxlen=0)
 
 
-def _take_rest(value: Any) -> int:
-    """Give how much of a range is still to come."""
-    return operator.length_hint(value)
+def _take_nothing(value: Any) -> None:
+    del value
 
 
-def _give_rest(live: Any, count: int) -> None:
-    collections.deque(itertools.islice(live, max(_take_rest(live) - count, 0)), maxlen=0)
+def _give_nothing(live: Any, content: None) -> None:
+    del live, content
 
 
 def _take_cycle(value: itertools.cycle[Any]) -> tuple[int, bool, int]:
@@ -75,11 +76,15 @@ def _give_cycle(live: itertools.cycle[Any], content: tuple[int, bool, int]) -> N
 # Of iterators those that can be set to any place in what they go through.
 _GONE_THROUGH: tuple[Any, ...] = ([], (), "a", "\xe9", b"", bytearray())
 _ITERATORS: set[type] = {type(reversed([])), *(type(iter(one)) for one in _GONE_THROUGH)}
+_COUNTED: tuple[Any, ...] = (type(iter(range(0))), type(iter(set())), *THROUGH_DICTS)
+_OVER_OTHERS = (zip, map, filter)  # which have come as far as the iterators that they go through
 _BY_NUMBERS = type(iter(type("", (), {"__getitem__": None})()))  # an array's, too
 ITERATORS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     itertools.count: (_take_count, _give_count),
     itertools.cycle: (_take_cycle, _give_cycle),
-    type(iter(range(0))): (_take_rest, _give_rest),
+    types.GeneratorType: (take_generator, give_generator),
+    **dict.fromkeys(_COUNTED, (take_rest, give_rest)),
+    **dict.fromkeys(_OVER_OTHERS, (_take_nothing, _give_nothing)),
     _BY_NUMBERS: (_take_place, _give_iterator),
     **dict.fromkeys(_ITERATORS, (_take_iterator, _give_iterator)),
 }

@@ -23,14 +23,15 @@ from lean_magic.values import memo
 from lean_magic.values.global_generators import reduced_global
 from lean_magic.values.naming import importable
 from lean_magic.values.over import (
-    closed_database,
     closed_mapping,
     closed_store,
     finished_task,
     terminated_pool,
 )
+from lean_magic.values.over_rows import closed_cursor, closed_database, csv_reader, csv_writer
 from lean_magic.values.stand_ins import STAND_INS, reduced_context
 from lean_magic.values.tracebacks import retraced, steps
+from lean_magic.values.yielding import THROUGH_DICTS, generator, through_dict
 
 __all__ = ["REDUCERS", "closed_file", "exception", "late_reducer", "name_of_stream"]
 
@@ -175,18 +176,6 @@ def _reentrant(obj: Any) -> Any:
     return threading.RLock, ()
 
 
-def _generator(obj: Any) -> Any:
-    if obj.gi_frame is not None:
-        raise Unstorable("generator", "is a generator half used", "turn it into a list in the cell")
-    return _make_finished, ()
-
-
-def _make_finished() -> Any:
-    finished: Any = (item for item in list[Any]())
-    next(finished, None)
-    return finished
-
-
 def _pool(obj: Any) -> Any:
     over = getattr(obj, "_shutdown", False) or getattr(obj, "_shutdown_thread", False)
     if not over:
@@ -278,8 +267,10 @@ def _refuse(obj: Any) -> Any:
 def late_reducer(cls: type) -> Callable[[Any], Any] | None:
     """Find how pools and futures are taken apart; None for any other class."""
     place = _LATE.get(cls.__name__)
-    known = place is not None and getattr(sys.modules.get(place[0]), cls.__name__, None) is cls
-    return place[1] if place is not None and known else None
+    if place is None:
+        return None
+    names = cls.__name__, cls.__name__.capitalize()  # csv keeps `reader` as `Reader`
+    return place[1] if cls in [getattr(sys.modules.get(place[0]), name, None) for name in names] else None
 
 
 # Of modules that are not loaded for this: whoever has such an object has.
@@ -293,6 +284,9 @@ _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "Task": ("_asyncio", finished_task),
     "Context": ("decimal", reduced_context),
     "Connection": ("sqlite3", closed_database),
+    "Cursor": ("sqlite3", closed_cursor),
+    "reader": ("_csv", csv_reader),
+    "writer": ("_csv", csv_writer),
     "mmap": ("mmap", closed_mapping),
     "File": ("h5py._hl.files", closed_store),
 }
@@ -312,7 +306,8 @@ REDUCERS: dict[type, Callable[[Any], Any]] = {
     **STAND_INS,
     re.Match: _match,
     random.Random: reduced_global,
-    types.GeneratorType: _generator,
+    types.GeneratorType: generator,
+    **dict.fromkeys(THROUGH_DICTS, through_dict),
     types.CoroutineType: _refuse,
     types.AsyncGeneratorType: _refuse,
     types.FrameType: _refuse,

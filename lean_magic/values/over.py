@@ -11,7 +11,6 @@ from lean_magic.errors import Unstorable
 
 __all__ = [
     "BLANK",
-    "closed_database",
     "closed_mapping",
     "closed_store",
     "finished_task",
@@ -121,22 +120,6 @@ async def _end(cancelled: bool, error: BaseException | None, result: Any) -> Any
     if error is not None:
         raise error
     return result
-
-
-def closed_database(obj: Any) -> Any:
-    """Take a closed connection to SQLite apart; asking one anything raises what only SQLite's own module names."""
-    sqlite: Any = sys.modules["sqlite3"]
-    try:
-        obj.total_changes  # noqa: B018
-    except sqlite.ProgrammingError:
-        return _make_closed_database, (type(obj),)
-    raise Unstorable("Connection", "is an open database", "close it in the cell")
-
-
-def _make_closed_database(kind: Any) -> Any:
-    database = kind(":memory:")
-    database.close()
-    return database
 
 
 def closed_mapping(obj: Any) -> Any:

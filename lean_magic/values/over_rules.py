@@ -23,11 +23,9 @@ def constant_rule(walk: Walk, value: Any) -> bytes:
 
 
 def live_rule(walk: Walk, value: Any) -> bytes:
-    """Digest a generator that is finished; refuse one that is not, and frames."""
-    if getattr(value, "gi_frame", value) is None:
-        return combine("finished generator")
+    """Refuse what runs, or waits to: a coroutine, a frame."""
     raise walk.fail(
-        value, f"is a live {type(value).__name__}, whose rest cannot be compared", "pass a list instead"
+        value, f"is a live {type(value).__name__}, which has no content to compare", "pass what it gives"
     )
 
 

@@ -36,6 +36,7 @@ from lean_magic.values.global_generators import digest_of_global
 from lean_magic.values.plain import each, note_path, ordered, whole
 from lean_magic.values.reduced import attributes, reduced, set_on_member
 from lean_magic.values.stand_ins import SCANS
+from lean_magic.values.yielding import generator_rule
 
 __all__ = ["rule_for"]
 
@@ -284,7 +285,7 @@ _RULES: dict[type, Rule] = {
     staticmethod: code_rules.wrapped_rule,
     classmethod: code_rules.wrapped_rule,
     json.scanner.make_scanner: _scanner,
-    types.GeneratorType: over_rules.live_rule,
+    types.GeneratorType: generator_rule,
     types.CoroutineType: over_rules.live_rule,
     types.AsyncGeneratorType: over_rules.live_rule,
     types.FrameType: over_rules.live_rule,

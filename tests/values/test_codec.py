@@ -455,11 +455,18 @@ def held_lock():
     return lock
 
 
+def begun_generator():
+    """Make a generator that has given one of its values."""
+    numbers = (number for number in range(3))
+    next(numbers)
+    return numbers
+
+
 NOWHERE = Path(os.devnull)
 REFUSED = {
     "an open file": NOWHERE.open,
     "an open file inside": lambda: {"deep": [NOWHERE.open()]},
-    "a generator half used": lambda: (number for number in range(3)),
+    "a generator half used": begun_generator,
     "a coroutine": made("async def C(): pass"),
     "a lock": held_lock,
     "a thread's frame": sys._getframe,

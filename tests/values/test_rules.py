@@ -222,12 +222,15 @@ def test_weak_references():
 
 
 def test_a_generator_at_work():
-    """A generator half used has a rest that nobody can compare; a finished one has none."""
+    """A generator half used has a rest that nobody can compare; one not begun is what it was called with."""
     finished = used((i for i in [1]), 2)
     assert fingerprint(finished) == fingerprint(used((i for i in []), 1))
-    for live in ((i for i in [1]), used((i for i in [1, 2]), 1)):
-        with pytest.raises(Unfingerprintable, match="rest"):
-            fingerprint(live)
+    with pytest.raises(Unfingerprintable, match="rest"):
+        fingerprint(used((i for i in [1, 2]), 1))
+    one, same, other, finished = ((i for i in range(last)) for last in (2, 2, 3, 0))
+    assert fingerprint(one) == fingerprint(same)
+    assert fingerprint(one) != fingerprint(other)
+    assert fingerprint(one) != fingerprint(used(finished, 1))
 
 
 @pytest.mark.parametrize(
