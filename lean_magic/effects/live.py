@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import time
 from typing import Any
 
 from lean_magic.effects.hooks import PUT, hooks
@@ -13,6 +14,17 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.origin import origin
 
 __all__ = ["Live", "others_run"]
+
+
+_HUNG = "was set, entered or registered for the whole kernel", "do it in an uncached cell"
+_TOLD = {
+    "pyplot's open figures": (
+        "are others than before",
+        "plt.show() them in the cell, or plt.close() them; in an uncached cell they may stay open",
+    ),
+    "a context of torch": ("was entered and not left", "enter it by `with`"),
+    "warnings.catch_warnings": ("was entered and not left", "enter it by `with`"),
+}
 
 
 class Live(Recorder):
@@ -34,11 +46,13 @@ class Live(Recorder):
         changed = {name: now for name, now in hooks(run).items() if now != self._hooks.get(name, now)}
         for name in changed:
             if name not in PUT:
-                raise Unstorable(name, "was hung into the process", "set it in a cell of its own")
+                raise Unstorable(name, *_TOLD.get(name, _HUNG))
         for left in _running() - self._before:
             if not _harmless(left):
                 raise Unstorable(
-                    _name(left), "was left running", "finish it in the cell, or start it in an uncached one"
+                    _name(left),
+                    "was left running",
+                    "wait for its end in the cell, or start it in an uncached one",
                 )
         return Record(None, sorted(changed), changed)
 
@@ -84,8 +98,27 @@ def _harmless(left: Any) -> bool:
     home = _home(left)
     if origin(home).own:
         return False
+    if _waits(left):
+        return True
     is_daemon = isinstance(left, threading.Thread) and left.daemon and home != "threading"
     return is_daemon or home.startswith(("joblib", "loky"))
+
+
+def _waits(left: Any) -> bool:
+    """Whether it is a thread of the event loop's own pool with nothing to do: a loop looks up hosts in such."""
+    events: Any = sys.modules.get("asyncio.events")
+    loop = events._get_running_loop() if events is not None else None  # noqa: SLF001  else there may be none
+    pool = getattr(loop, "_default_executor", None)
+    if pool is None or left not in pool._threads:  # noqa: SLF001  there is no public way to ask
+        return False
+    for _ in range(_TRIES):  # what it did is done a moment before it says so
+        if pool._work_queue.empty() and pool._idle_semaphore._value >= len(pool._threads):  # noqa: SLF001
+            return True
+        time.sleep(0.001)
+    return False
+
+
+_TRIES = 50
 
 
 def _name(left: Any) -> str:

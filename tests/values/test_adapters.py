@@ -14,7 +14,7 @@ from adapter_contract import AdapterContract, Sample, through_a_file
 from lean_magic.errors import Unstorable
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.adapters import KNOWN
-from lean_magic.values.in_place import content_of
+from lean_magic.values.in_place import content_of, put
 
 
 class TestNumpy(AdapterContract):
@@ -792,7 +792,85 @@ class TestXarray(AdapterContract):
         assert vars(type(made))["_attrs"].__get__(made) is None
 
 
+class TestHttp(AdapterContract):
+    """Clients of services count by how they are set up, not by having been used; none is stored."""
+
+    library = "http"
+
+    def samples(self):
+        """Return name → Sample."""
+        from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+        def jar(domain):
+            return CookieJar(DefaultCookiePolicy(allowed_domains=[domain]))
+
+        return {"cookies": Sample(lambda: jar("a"), lambda: jar("b"), in_place=None)}
+
+    def test_a_client_of_httpx(self):
+        """What is set on a client counts and can be put back; its connections do neither."""
+        httpx = pytest.importorskip("httpx")
+
+        def answer(request):
+            return httpx.Response(200, json={}, headers={"set-cookie": "a=1; Max-Age=0"})
+
+        def client(**options):
+            return httpx.Client(transport=httpx.MockTransport(answer), **options)
+
+        used, live = client(base_url="http://a"), client(base_url="http://a")
+        used.get("/")
+        assert fingerprint(used) == fingerprint(live) != fingerprint(client(base_url="http://b"))
+        used.headers["X"] = "1"
+        put(live, content_of(used))
+        assert fingerprint(live) == fingerprint(used)
+        with pytest.raises(Unstorable, match="a client of a service"):
+            codec.encode({"names": {"client": used}})
+        used.close()
+        assert fingerprint(live) != fingerprint(used)
+        with pytest.raises(Unstorable, match="set or closed"):
+            content_of(used)
+
+    def test_what_it_connects_by(self):
+        """Real clients are compared, too, by the settings of what they connect by."""
+        httpx = pytest.importorskip("httpx")
+        assert (
+            fingerprint(httpx.Client())
+            == fingerprint(httpx.Client())
+            != fingerprint(httpx.Client(verify=False))
+        )
+
+    def test_a_client_of_an_sdk(self):
+        """What an SDK makes when it is first asked for is no content."""
+        openai = pytest.importorskip("openai")
+        one, two = openai.OpenAI(api_key="k"), openai.OpenAI(api_key="k")
+        assert one.chat.completions is not None
+        assert fingerprint(one) == fingerprint(two) != fingerprint(openai.OpenAI(api_key="other"))
+
+
+class TestPatsy(AdapterContract):
+    """Models that were made by a formula come back with it."""
+
+    library = "patsy"
+
+    def samples(self):
+        """Return name → Sample."""
+        smf = pytest.importorskip("statsmodels.formula.api")
+        pandas = pytest.importorskip("pandas")
+        table = pandas.DataFrame({"x": [1.0, 2, 4, 5], "y": [2.0, 3, 5, 7]})
+
+        def fitted(formula):
+            return smf.ols(formula, table).fit()
+
+        return {"fit": Sample(lambda: fitted("y ~ x"), lambda: fitted("y ~ x - 1"), in_place=None)}
+
+    def test_it_predicts(self, tmp_path):
+        """A fit that comes back predicts by its formula, and the one that was stored is as it was."""
+        fit = self.samples()["fit"].make()
+        back = through_a_file(fit, tmp_path)
+        new = {"x": [3.0]}
+        assert back.predict(new).tolist() == fit.predict(new).tolist()
+
+
 @pytest.mark.parametrize("library", KNOWN)
 def test_every_adapter_is_under_contract(library):
     """No adapter is left out of this file."""
-    assert library in {contract.library for contract in AdapterContract.__subclasses__()}
+    assert KNOWN[library] in {KNOWN[contract.library] for contract in AdapterContract.__subclasses__()}

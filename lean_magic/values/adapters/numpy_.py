@@ -215,9 +215,7 @@ def _taken_apart(value: Any, memory: Memory | None) -> Any:
         if form is not NotImplemented:
             return form
     if isinstance(value, np.memmap) and value.mode in {"r+", "w+"} and getattr(value, "_mmap", None):
-        raise Unstorable(
-            "array", "is a file mapped to be written to", "map it in a cell of its own, uncached"
-        )
+        raise Unstorable("array", "is a file mapped to be written to", "map it in an uncached cell")
     if isinstance(value, np.memmap) and value.mode == "c":
         held = {name: vars(value)[name] for name in ("filename", "offset", "mode")}
         return _as_subclass, (type(value), value.view(np.ndarray)), held, None, None, _set_held

@@ -22,9 +22,7 @@ def _must_be_unobserved(value: Any) -> None:
     handlers = (one for kinds in notifiers.values() for known in kinds.values() for one in known)
     if any(not isinstance(one, traitlets.ObserveHandler) for one in handlers):
         why = f"holds {with_article(type(value).__qualname__)} that is observed"
-        raise Unstorable(
-            type(value).__qualname__, why, "observe and change it in cells of their own, uncached"
-        )
+        raise Unstorable(type(value).__qualname__, why, "observe and change it in uncached cells")
 
 
 class _Traitlets(FingerprintOnly):
