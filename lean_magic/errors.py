@@ -24,6 +24,9 @@ __all__ = [
 ]
 
 
+_PLAIN = ("a ", "an ", "the ", "pyplot's ", "module ")  # words, not what code says
+
+
 class LeanMagicError(Exception):
     """The one class to catch for everything in this package."""
 
@@ -40,7 +43,8 @@ class _AboutValue(LeanMagicError, TypeError):
     """A value that cannot be handled: `where` it is, `why`, and the `remedy`."""
 
     def __init__(self, where: str, why: str, remedy: str = "") -> None:
-        super().__init__(f"`{where}` {why}" + (f"; {remedy}" if remedy else ""))
+        named = where if where.startswith(_PLAIN) else f"`{where}`"
+        super().__init__(f"{named} {why}" + (f"; {remedy}" if remedy else ""))
         self.where = where
         self.why = why
         self.remedy = remedy

@@ -149,7 +149,7 @@ class Planner:
         unknown = next((call for call in found.shell_calls if not call.known), None)
         if unknown is not None:
             said = f"{unknown.name} {unknown.line}" if unknown.name != "!" else f"!{unknown.line}"
-            return Bypass(f"`{said.strip()}` reaches outside Python; put it into a cell of its own")
+            return Bypass(f"`{said.strip()}` reaches outside Python; put it into an uncached cell")
         key = self._key(cell, found)
         run = self._context(cell, found, key)
         told = self.told(run)
@@ -164,7 +164,7 @@ class Planner:
     def registers(self, key: Key) -> Bypass | None:
         """Say that a cell registers something with a library, which no replay can do again."""
         call = registering(key.facts.loads, self.shell.user_ns)
-        said = f"`{call}()` hangs something into a library; call it in a cell of its own"
+        said = f"`{call}()` hangs something into a library; call it in an uncached cell"
         return Bypass(said) if call else None
 
     def told(self, run: Run) -> dict[str, str]:

@@ -143,7 +143,7 @@ class Asks(Recorder):
                 names = sorted(os.listdir(folder))
                 if len(names) > _MOST:
                     why = f"holds more than {_MOST:,} files, whose sizes may be asked for"
-                    raise Unstorable(folder, why, "list it in a cell of its own")
+                    raise Unstorable(folder, why, "list it in an uncached cell")
                 for name in names:
                     path = os.path.normpath(os.path.join(folder, name))
                     if not is_written(path) and path not in run.written and not _is_none_of_it(path):

@@ -72,7 +72,7 @@ class Attributes(Recorder):
                 observed.append([list(place), fingerprint(value, ".".join(filter(None, place)))])
         if any("@" in module for module, _, _ in changed):
             raise Unstorable(
-                "globals of a function", "were changed", "keep them in a module or in the notebook"
+                "the globals of a function", "were changed", "keep them in a module or in the notebook"
             )
         return Record(observed, sorted(map(list, changed)), changed)
 
@@ -95,7 +95,7 @@ class Attributes(Recorder):
         for label, now in now_there.items():
             before = self._contents.get(label, now)
             if len(before) != len(now) or not all(map(_is_same, before, now)):
-                raise Unstorable(label, "was changed inside a library", "change it in a cell of its own")
+                raise Unstorable(label, "was changed inside a library", "change it in an uncached cell")
 
     def cancel(self, run: Run) -> None:
         """Let the old values go."""
@@ -135,7 +135,7 @@ class _Globals:
 
 def _must_be_found(module: str, new: Mapping[str, Any], before: Mapping[str, Any], run: Run) -> None:
     """Refuse what a module made anew when it was loaded again: it is stored by name, which finds the old one."""
-    remedy = "reload it in a cell of its own, uncached"
+    remedy = "reload it in an uncached cell"
     former = []
     for name, value in new.items():
         is_own = isinstance(value, (types.FunctionType, type)) and value.__module__ == module

@@ -183,7 +183,7 @@ class Files(Recorder):
         self.cancel(run)
         unseen.must_be_seen(run)
         if self._is_link:
-            raise Unstorable("os.link", "makes two names of one file", "call it in a cell of its own")
+            raise Unstorable("os.link", "makes two names of one file", "call it in an uncached cell")
         unseen.must_be_read(run, self._unpickled)
         self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
         found = folders.changed(self._folders) | self._in_new_folders() | self._changed_out_of_sight(run)

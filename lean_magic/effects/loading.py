@@ -59,12 +59,12 @@ class Loading(Recorder):
         self.cancel(run)
         for name in before.keys() - sys.modules.keys():
             if isinstance(before[name], types.ModuleType) and is_local(before[name]):
-                raise Unstorable("sys.modules", f"lost `{name}`", "take modules out in a cell of its own")
+                raise Unstorable("sys.modules", f"lost `{name}`", "take modules out in an uncached cell")
         for name, module in list(sys.modules.items()):
             is_new = name not in before and isinstance(module, types.ModuleType) and is_local(module)
             if is_new and not can_be_imported(name, module):
                 why = "is not what importing that name would load"
-                raise Unstorable(f"module {name}", why, "load it in a cell of its own")
+                raise Unstorable(f"module {name}", why, "load it in an uncached cell")
             if is_new and _digests(module) != self._loaded.get(module.__name__):
                 why = "was changed by the cell that loads it first"
                 raise Unstorable(f"module {name}", why, "import it in a cell before")

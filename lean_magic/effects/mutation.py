@@ -190,7 +190,7 @@ def _must_not_be_keys(changed: list[Any], live: set[int]) -> None:
             holders = (one for one in gc.get_referrers(value) if isinstance(one, (dict, set, frozenset)))
             if any(id(one) not in live and any(key is value for key in one) for one in holders):
                 kind = type(value).__qualname__
-                raise Unstorable(kind, "was changed in place and is a key", "change it in a cell of its own")
+                raise Unstorable(kind, "was changed in place and is a key", "change it in an uncached cell")
 
 
 def _refers(value: Any, live: Mapping[str, Any]) -> bool:

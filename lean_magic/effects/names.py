@@ -79,7 +79,9 @@ class Names(Recorder):
         }
         lost = sorted(_SHELL_NAMES.intersection(self._names) - present)
         if lost:
-            raise Unstorable(lost[0], "is IPython's own name, and is gone", "delete it in a cell of its own")
+            raise Unstorable(
+                lost[0], "is a name of IPython's own, and was deleted", "delete it in an uncached cell"
+            )
         self.cancel(run)
         return Record(observed, told, {**kept, _NOTES: notes} if notes else kept)
 

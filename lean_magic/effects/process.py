@@ -148,7 +148,7 @@ def _moves(before: list[str], after: list[str]) -> list[list[str]]:
     for start in range(len(after) - len(kept) + 1):
         if after[start : start + len(kept)] == kept:
             return [after[:start], after[start + len(kept) :], gone]
-    raise Unstorable("sys.path", "was rearranged", "set it in a cell of its own")
+    raise Unstorable("sys.path", "was rearranged", "set it in an uncached cell")
 
 
 def _new_filters(before: list[Any], after: list[Any], run: Run) -> tuple[list[Any], list[Any]]:
@@ -187,5 +187,5 @@ def _moved_filters(before: list[Any], after: list[Any]) -> list[Any]:
         None,
     )
     if moved is None or len(known) != len(before):
-        raise Unstorable("warnings.filters", "was rearranged", "set warning filters in a cell of its own")
+        raise Unstorable("warnings.filters", "was rearranged", "set warning filters in an uncached cell")
     return after[:moved]

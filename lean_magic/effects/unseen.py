@@ -225,4 +225,4 @@ def must_be_seen(run: Run) -> None:
     said = run.words | run.constants
     through = "cffi" if "cffi" in run.packages and said & {"dlopen", "verify"} else "ctypes"
     if through == "cffi" or not _CALLS_C.isdisjoint(said):
-        raise Unstorable(through, "calls code in C, which nothing observes", "call it in a cell of its own")
+        raise Unstorable(through, "calls code in C, which nothing observes", "call it in an uncached cell")

@@ -36,6 +36,7 @@ def _model(number: str) -> Any:
 def _require_still(widget: Any) -> None:
     name = type(widget).__name__
     if name not in _STILL and type(widget).__mro__[1].__name__ not in _STILL:
-        raise Unstorable(name, "is a live control", "show it in a cell of its own")
+        why = "is a control of ipywidgets, which works only while the kernel that made it lives"
+        raise Unstorable(name, why, "make and show controls in an uncached cell")
     for child in getattr(widget, "children", ()):
         _require_still(child)

@@ -57,7 +57,7 @@ def left_at(
             effects[name] = ["folder", _mode(name)]
         elif now == "other":
             raise Unstorable(
-                name, "is a pipe or device that the cell wrote to", "write to it in a cell of its own"
+                name, "is a pipe or device that the cell wrote to", "write to it in an uncached cell"
             )
         elif not now and was:
             effects[name] = ["gone", was]
@@ -67,7 +67,7 @@ def left_at(
 def _content(name: str) -> bytes:
     if os.path.getsize(name) > _KEPT:
         why = f"is a file of more than {_KEPT >> 20} MB that the cell wrote"
-        raise Unstorable(name, why, "write it in a cell of its own")
+        raise Unstorable(name, why, "write it in an uncached cell")
     return Path(name).read_bytes()
 
 

@@ -51,7 +51,7 @@ _OPEN_END = re.compile(r"@\w*$")
 def check(builtin: str) -> None:
     """Refuse a builtin that talks to the person at the keyboard. Raises Unresolvable."""
     if builtin in _LIVE:
-        raise Unresolvable(f"{builtin}()", "asks the person at the keyboard", "ask in a cell of its own")
+        raise Unresolvable(f"{builtin}()", "asks the person at the keyboard", "ask in an uncached cell")
 
 
 def check_session(name: str, value: Any, namespace: Mapping[str, Any]) -> None:
@@ -76,13 +76,13 @@ def refuse(reached: CodeFacts) -> None:
     said = set(reached.loads) | reached.attributes
     if said & _PROGRAMS or "subprocess" in modules or _calls_of_os(reached, said) & _OS:
         raise Unresolvable(
-            "subprocess", "runs a program whose files nobody sees", "start it in a cell of its own"
+            "subprocess", "runs a program whose files nobody sees", "start it in an uncached cell"
         )
     signals = {"kill", "killpg"} & {chain[0] for chain in reached.loads.get("os", ()) if chain}
     signals |= said & {"raise_signal"}
     if signals and _handles_signals():
         why = "may send a signal that code of yours handles, and what that does nobody sees"
-        raise Unresolvable(f"{min(signals)}()", why, "send it in a cell of its own")
+        raise Unresolvable(f"{min(signals)}()", why, "send it in an uncached cell")
     shares = said & _SHARES
     if shares:
         raise Unresolvable(
@@ -90,7 +90,8 @@ def refuse(reached: CodeFacts) -> None:
         )
     frames = (said | reached.strings) & _FRAMES
     if frames:
-        raise Unresolvable(min(frames), "looks into the caller's variables", "pass them as arguments")
+        what = "looks into the variables of who calls it"
+        raise Unresolvable(min(frames), what, "pass them as arguments, or leave it to an uncached cell")
     everything = said & _EVERYTHING
     if everything:
         what = "finds objects that nothing here names"
@@ -102,7 +103,7 @@ def refuse(reached: CodeFacts) -> None:
         what = "looks for tests in all that the session holds"
         raise Unresolvable(f"{min(tests)}()", what, "leave it to an uncached cell")
     if {"getpass", "getch"} & reached.attributes or () in reached.loads.get("getpass", ()):
-        raise Unresolvable("getpass()", "asks the person at the keyboard", "ask in a cell of its own")
+        raise Unresolvable("getpass()", "asks the person at the keyboard", "ask in an uncached cell")
     loads = said & {"load", "loads", "Unpickler", "read_pickle"}
     if (
         (loads and any("__main__" in text for text in reached.strings))
@@ -158,8 +159,8 @@ def renamed(reached: CodeFacts, functions: Collection[str]) -> set[str]:
         hidden |= _HIDDEN & asked
     if hidden:
         name = min(hidden)
-        why = "goes by another name here, and looks up names that only running can tell"
-        raise Unresolvable(f"{name}()", why, "call it by its own name")
+        why = "is called by another name, or by a library, so nobody can tell which names it looks up"
+        raise Unresolvable(f"{name}()", why, "call it by its own name, or leave this to an uncached cell")
     return (_METHODS | _FORMULAS) & {*functions, *asked}
 
 

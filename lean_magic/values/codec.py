@@ -99,23 +99,40 @@ def encode(values: Mapping[str, Any], live: Live | None = None) -> Graph:
 
 def _culprit(values: Mapping[str, Any], live: Live, error: Exception) -> Unstorable:
     """Find the value that cannot be written, one level down in a mapping of names."""
-    for name, value in _flat(values):
+    for name, value, remedy in _flat(values):
         try:
             live.write(value)
         except Unstorable as own:
-            return Unstorable(name, own.why, own.remedy)
+            return Unstorable(name, own.why, own.remedy or remedy)
         except _FAILURES as own:
-            return Unstorable(name, f"cannot be stored ({_brief(own)})", f"`--drop {name}` leaves it out")
-    return (
-        error
-        if isinstance(error, Unstorable)
-        else Unstorable("the cell", f"cannot be stored ({_brief(error)})")
+            return Unstorable(name, f"cannot be stored ({_brief(own)})", remedy)
+    if isinstance(error, Unstorable):
+        return error
+    return Unstorable(
+        "the cell", f"cannot be stored ({_brief(error)})", "cut it into smaller ones to find out what"
     )
 
 
-def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        yield from value.items() if type(value) is dict else [(name, value)]
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Give each value with the name to be told, and a remedy that fits what it is to the cell."""
+    for group, value in values.items():
+        if type(value) is not dict:
+            yield (
+                _SHOWN if group == "output" else group,
+                value,
+                "end its last line with `;`, or show a copy as text",
+            )
+            continue
+        for name, inner in value.items():
+            if group == "mutation":  # whose names are marks
+                yield name.rpartition("#")[0], inner, "change it in an uncached cell"
+            elif group == "names":
+                yield name, inner, f"`--drop {name}` leaves it out"
+            else:
+                yield str(name), inner, "do this in an uncached cell"
+
+
+_SHOWN = "the result that the cell shows"
 
 
 def _brief(error: Exception) -> str:
@@ -242,6 +259,8 @@ def _read(
         graph: dict[str, Any] = Reader(stream, objects, spaces, **more).load()
     except (*_FAILURES, ImportError, LookupError, NameError, EOFError, OSError) as error:
         raise Unstorable(
-            "the entry", f"cannot be put back here ({type(error).__name__}: {_brief(error)})"
+            "the entry",
+            f"cannot be put back here ({type(error).__name__}: {_brief(error)})",
+            "`--refresh` stores it anew; what can never be read back belongs into an uncached cell",
         ) from error
     return graph

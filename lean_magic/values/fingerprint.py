@@ -29,6 +29,7 @@ from lean_magic.values.origin import module_of, origin
 from lean_magic.values.records import combine, leaf
 
 __all__ = [
+    "INSIDE",
     "Fingerprint",
     "Ref",
     "Rule",
@@ -146,7 +147,7 @@ class Walk(Marks):
             with _deep():
                 digest = self.digest(value)
         except Unfingerprintable as error:
-            raise Unfingerprintable(part, error.why, error.remedy) from error
+            raise Unfingerprintable(part, error.why, _remedy(part, value, error.remedy)) from error
         except RecursionError as error:
             raise Unfingerprintable(part, "is nested too deeply to compare") from error
         self.values[part] = (value, digest.hex())
@@ -270,6 +271,19 @@ class Walk(Marks):
         """Build the error for a value that cannot be compared (the part's name is added above)."""
         del self
         return Unfingerprintable(type(value).__qualname__, why, remedy)
+
+
+def _remedy(part: str, value: Any, remedy: str) -> str:
+    """Say that a variable may be left out, too, where nothing better is known."""
+    is_data = part.isidentifier() and not isinstance(value, (types.FunctionType, type))
+    return (
+        f"{remedy}, or `--ignore {part}` if it makes no difference"
+        if is_data and remedy == INSIDE
+        else remedy
+    )
+
+
+INSIDE = "make it inside the cell"
 
 
 def _hold_no_objects(values: Iterable[Any]) -> bool:

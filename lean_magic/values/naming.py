@@ -43,7 +43,7 @@ def written_by_name(module: types.ModuleType) -> Any:
     is_there = sys.modules.get(module.__name__) is module
     if lives and origin(module.__name__).own and not (is_there and can_be_imported(module.__name__, module)):
         why = "was loaded by hand, not by an import"
-        raise Unstorable(f"module {module.__name__}", why, "load it in a cell of its own, before")
+        raise Unstorable(f"module {module.__name__}", why, "load it in an uncached cell, before")
     return NotImplemented
 
 

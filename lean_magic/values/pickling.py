@@ -29,6 +29,7 @@ from lean_magic.values.adapters import Adapter, adapters_for
 from lean_magic.values.class_members import reduced_class
 from lean_magic.values.code import facts
 from lean_magic.values.containers import may_forget, way_of, with_attributes
+from lean_magic.values.known_live import live_reducer
 from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.naming import importable, written_by_name
@@ -251,7 +252,7 @@ def _ways_for(cls: type, shares: bool) -> Iterator[_Way]:
     """
     if shares and is_left_to_python(cls):
         yield functools.partial(_ignoring, _with_its_dict)
-    for reduce in filter(None, (_way(cls), late_reducer(cls))):
+    for reduce in filter(None, (live_reducer(cls), _way(cls), late_reducer(cls))):
         yield functools.partial(_ignoring, reduce)
     for adapter in adapters_for(cls):
         yield functools.partial(_adapted, adapter)

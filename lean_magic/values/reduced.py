@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lean_magic.errors import Unfingerprintable
-from lean_magic.values.fingerprint import Walk, combine, leaf
+from lean_magic.values.fingerprint import INSIDE, Walk, combine, leaf
 from lean_magic.values.origin import is_a, is_own, module_of, origin
 from lean_magic.values.singletons import place_of
 from lean_magic.words import with_article
@@ -197,7 +197,7 @@ _FAILURES = (
 def _without_content(value: Any) -> Unfingerprintable:
     kind = type(value)
     why = f"holds {with_article(f'{module_of(kind)}.{kind.__qualname__}')}, which has no content to compare"
-    return Unfingerprintable(kind.__qualname__, why, "make it inside the cell")
+    return Unfingerprintable(kind.__qualname__, why, INSIDE)
 
 
 def set_on_member(value: enum.Enum) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from lean_magic.values.adapters import adapters_for
 from lean_magic.values.class_rules import class_rule
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
 from lean_magic.values.global_generators import digest_of_global
+from lean_magic.values.known_live import live_rule
 from lean_magic.values.plain import each, note_path, ordered, whole
 from lean_magic.values.reduced import attributes, reduced, set_on_member
 from lean_magic.values.stand_ins import SCANS
@@ -55,6 +56,9 @@ def rule_for(cls: type) -> Rule:
 def _find(cls: type) -> Rule:
     if issubclass(cls, io.IOBase) and not issubclass(cls, (io.StringIO, io.BytesIO)):
         return over_rules.file_rule
+    live = live_rule(cls)
+    if live is not None:
+        return live
     known = (rule for kinds, rule in _BY_BASE if issubclass(cls, kinds))
     told = (adapter.rule(cls) for adapter in adapters_for(cls))
     # Classes are known by their metaclass, unless a library says more of those that it makes.

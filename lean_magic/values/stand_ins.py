@@ -42,9 +42,7 @@ def _mapping_proxy(obj: types.MappingProxyType[Any, Any]) -> Any:
 def _weak(obj: weakref.ref[Any]) -> Any:
     """Take a weak reference apart. Raises Unstorable for one that calls code of the user's when its object goes."""
     if obj.__callback__ is not None and is_own(obj.__callback__):
-        raise Unstorable(
-            "weakref", "calls back when its object goes", "make it in a cell of its own, uncached"
-        )
+        raise Unstorable("weakref", "calls back when its object goes", "make it in an uncached cell")
     return weakref.ref, (obj(),)
 
 
