@@ -108,3 +108,22 @@ def test_expressions_follow_functions():
     expression = pl.col("a").map_elements(made(source), return_dtype=pl.Int64)
     found = walk.fingerprint("e", expression)
     assert "k" in {ref.name for ref in found.refs}
+
+
+def test_asking_a_namespace_is_no_change():
+    """A frame whose registered namespace was used has its fingerprint still; what is kept there is content."""
+
+    @pl.api.register_dataframe_namespace("lean_rows")
+    class Rows:
+        def __init__(self, frame):
+            self._frame = frame
+
+    try:
+        frame = pl.DataFrame({"a": [1, 2]})
+        before = fingerprint(frame)
+        rows = frame.lean_rows
+        assert fingerprint(frame) == before
+        rows.kept = 1
+        assert fingerprint(frame) != before
+    finally:
+        del pl.DataFrame.lean_rows

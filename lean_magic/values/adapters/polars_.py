@@ -14,7 +14,7 @@ import polars as pl
 
 from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
-from lean_magic.values.reduced import attributes
+from lean_magic.values.reduced import attributes, held_by
 
 __all__ = ["ADAPTER"]
 
@@ -33,7 +33,15 @@ def _series(walk: Walk, value: pl.Series) -> bytes:
 
 def _more(walk: Walk, value: Any) -> bytes:
     """Digest what somebody set on a frame or series."""
-    return attributes(walk, value, frozenset({"_df", "_s", "_accessors"}))
+    asked = {name for name, held in held_by(value).items() if _is_namespace(value, name, held)}
+    return attributes(walk, value, frozenset({"_df", "_s", "_accessors"} | asked))
+
+
+def _is_namespace(value: Any, name: str, held: Any) -> bool:
+    """Whether polars keeps here what it made of a registered class when it was asked for: a view of the whole."""
+    return getattr(type(value), name, None) is type(held) and all(
+        one is value for one in held_by(held).values()
+    )
 
 
 def _column(walk: Walk, value: pl.Series) -> bytes:
