@@ -118,7 +118,7 @@ def _fields(obj: BaseException) -> dict[str, Any]:
     names = [
         name
         for base in type(obj).__mro__
-        if base is not BaseException
+        if base not in (BaseException, BaseExceptionGroup)  # a group makes its own of its arguments, for good
         for name, member in vars(base).items()
         if isinstance(member, kinds) and not name.startswith("__")
     ]
