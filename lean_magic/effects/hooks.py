@@ -173,6 +173,10 @@ def _told(module: str, question: str) -> bool:
 # What registers functions that show objects.
 _PRINTERS = {
     "init_printing",
+    "init_vprinting",
+    "mechanics_printing",
+    "init_session",
+    "notebook_extension",
     "for_type",
     "for_type_by_name",
     "extension",

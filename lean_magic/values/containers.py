@@ -10,6 +10,7 @@ import collections
 import enum
 import functools
 import random
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -96,15 +97,11 @@ _FORGETFUL = {collections.Counter, collections.defaultdict}  # they leave out at
 
 
 def way_of(cls: type) -> Callable[[Any], Any] | None:
-    """Say how instances of a class on top of a builtin one are taken apart; None leaves them to pickle.
-
-    Those of a library's class are left to it, but for a dict that is its own `__dict__`: pickle would make them two.
-    """
+    """Say how instances of a class on top of a builtin one are taken apart; None leaves them to pickle."""
     if not issubclass(cls, _KINDS) or issubclass(cls, enum.Enum):
         return None
     if not is_own(cls):
-        may_be = issubclass(cls, dict) and bool(cls.__dictoffset__) and _is_left_to_python(cls)
-        return _reduced_its_own if may_be else None
+        return _way_of_library(cls)
     own: list[type] = [cls]
     while is_own(own[-1].__base__):
         own.append(own[-1].__base__)  # type: ignore[arg-type]
@@ -115,6 +112,18 @@ def way_of(cls: type) -> Callable[[Any], Any] | None:
     if plain and solid not in _FORGETFUL:
         return None
     return functools.partial(_reduced_fixed if solid in _FIXED else _reduced_open, solid)
+
+
+def _way_of_library(cls: type) -> Callable[[Any], Any] | None:
+    """Take over where pickle goes wrong.
+
+    It makes two of a dict that is its own `__dict__`, and hands a `__new__` that asks for parts the whole.
+    """
+    if issubclass(cls, dict):
+        return _reduced_its_own if cls.__dictoffset__ and _is_left_to_python(cls) else None
+    solid = next((kind for kind in _FIXED if issubclass(cls, kind)), None)
+    asks = isinstance(cls.__new__, types.FunctionType) and _shaper(cls) is solid
+    return functools.partial(_reduced_fixed, solid) if asks else None
 
 
 def _reduced_fixed(solid: Any, obj: Any) -> Any:
@@ -156,8 +165,12 @@ def with_attributes(obj: Any) -> Any:
 
 def _is_left_to_python(cls: type) -> bool:
     """Whether nobody but Python has said how instances are pickled; named tuples say it for each class anew."""
-    first = next(one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one)))
+    first = _shaper(cls)
     return first.__module__ in {"builtins", "collections", "random"} or "_fields" in vars(first)
+
+
+def _shaper(cls: type) -> type:
+    return next(one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one)))
 
 
 def _make_fixed(cls: Any, kind: Any, content: Any) -> Any:

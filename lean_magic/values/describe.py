@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from lean_magic.values.origin import is_a
+from lean_magic.values.origin import is_a, module_of
 
 __all__ = ["describe"]
 
@@ -41,7 +41,7 @@ def _container(value: Any) -> str:
 
 def _array(value: Any) -> str:
     """Shape and dtype of anything array-like from the known libraries, else ""."""
-    package = type(value).__module__.partition(".")[0]
+    package = module_of(type(value)).partition(".")[0]
     if package not in {"numpy", "torch", "pandas", "polars"}:
         return ""
     try:

@@ -148,7 +148,7 @@ class _Painter:
 
     def instance(self, value):
         cls = type(value)
-        if cls.__module__.partition(".")[0] in {"matplotlib", "PIL"}:
+        if str(cls.__module__).partition(".")[0] in {"matplotlib", "PIL"}:
             return [cls.__module__, *self.text(value)]
         bound = self.namespace.get(cls.__name__)
         own = ["of the class that is bound" if bound is cls else f"of another {cls.__name__}"]

@@ -309,6 +309,22 @@ def test_a_dict_of_a_library_that_is_its_own_attributes(again, monkeypatch):
     assert fingerprint(found) == fingerprint(bunch) != fingerprint(Bunch(x=1, y=[2], z=4))
 
 
+def test_a_tuple_of_a_library_that_is_made_of_parts(again, monkeypatch):
+    """A tuple of an installed class that asks for its parts is not handed the whole, as pickle would."""
+
+    class Pair(tuple):  # noqa: SLOT001  libraries have such
+        def __new__(cls, first=None, second=None):
+            return super().__new__(cls, (first, second))
+
+    Pair.__module__, Pair.__qualname__ = "joblib", "Pair"
+    monkeypatch.setattr(joblib, "Pair", Pair, raising=False)
+    pair = Pair(1, [2])
+    pair.note = "of mine"
+    found = again(value=pair)["value"]
+    assert (type(found), found, found.note) == (Pair, pair, "of mine")
+    assert fingerprint(found) == fingerprint(pair)
+
+
 def test_functions_live_on_the_live_globals(again):
     """A function of the notebook looks its names up in the notebook as it is now."""
     space = {"__name__": "__main__"}
