@@ -144,11 +144,12 @@ def below(folder: str) -> list[str]:
 
 
 def package_of(path: str) -> str:
-    """Name the package that a file is installed with, "" if there is none."""
+    """Name the package that a file is installed with, or the distribution that it tells of; "" if there is none."""
     for folder in ("site-packages", "dist-packages"):
         _, found, rest = path.partition(f"{os.sep}{folder}{os.sep}")
         if found:
-            return rest.partition(os.sep)[0].partition(".")[0]
+            top = rest.partition(os.sep)[0]
+            return top.partition("-" if top.endswith((".dist-info", ".egg-info")) else ".")[0]
     return ""
 
 

@@ -1,10 +1,14 @@
 """Files that a cell reads and writes."""
 
+import importlib
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+
+from lean_magic.values import origin
 
 WRITE = "from pathlib import Path\nPath('a.txt').write_text('1')"
 AGAIN = "Path('a.txt').write_text('2')"
@@ -344,3 +348,40 @@ def test_written_by_one_path_and_read_by_another(shell, tmp_path, monkeypatch, w
     (tmp_path / "a.txt").unlink()
     assert shell.run(cell).kind == "hit"
     assert (tmp_path / "a.txt").read_text() == "1"
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Yield a function that installs a distribution of a version, instead of the one before, as in another kernel."""
+    folder = tmp_path / "site-packages"
+    monkeypatch.syspath_prepend(str(folder))
+
+    def forget():
+        for known in (origin._site_folders, origin.path_origin, origin.record_of, origin._installed_version):
+            known.cache_clear()
+        importlib.invalidate_caches()
+
+    def put(version):
+        shutil.rmtree(folder, ignore_errors=True)
+        record = folder / f"some_thing-{version}.dist-info"
+        record.mkdir(parents=True)
+        (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: Some.Thing\nVersion: {version}\n")
+        (record / "entry_points.txt").write_text("[some]\nx = some:x\n")
+        forget()
+
+    yield put
+    forget()
+
+
+@pytest.mark.parametrize(
+    "asks", ["version('Some.Thing')", "distribution('some-thing').version", "entry_points(group='none')"]
+)
+def test_versions_that_are_asked_for(shell, install, asks):
+    """A cell that asks which version of a distribution is installed runs again once another one is."""
+    cell = f"%%cached\nimport importlib.metadata as m\nfound = str(m.{asks})"
+    install("1.0")
+    first = [shell.run(cell).kind for _ in range(2)]
+    install("2.0")
+    again = shell.run(cell)
+    assert (first, again.kind) == (["miss", "hit"], "miss"), again.outcome
+    assert "version" not in asks or shell.ns["found"] == "2.0"
