@@ -150,6 +150,8 @@ def _installed_version(package: str) -> str:
     folder = record_of(package)
     if folder and not _is_replaced():
         return os.path.basename(folder).removesuffix(_RECORD).partition("-")[2]
+    if folder == "" and not _is_replaced() and (found := _providers(package)):
+        return " ".join(f"{name} {version}" for name, version in sorted(found.items()))
     import importlib.metadata  # which brings the parser of mails along
 
     try:
@@ -179,7 +181,9 @@ def record_of(package: str) -> str | None:
     """
     for folder in sys.path:
         with contextlib.suppress(OSError):  # no folder: an archive, or nothing
-            names = _records(folder or ".", os.stat(folder or ".").st_mtime_ns).get(package.lower(), [])
+            names = _records(folder or ".", os.stat(folder or ".").st_mtime_ns).get(
+                _normal(package.lower()), []
+            )
             if names:
                 record = os.path.join(folder, names[0])
                 only = len(names) == 1 and names[0].endswith(_RECORD) and names[0].count("-") == 2
@@ -197,6 +201,44 @@ def _records(folder: str, changed: int) -> dict[str, list[str]]:
             stem = name.rpartition(".")[0].partition("-")[0]
             found.setdefault(_normal(stem.lower()), []).append(name)
     return found
+
+
+def _providers(package: str) -> dict[str, str]:
+    """Give the distributions of other names that provide a package, as scikit-learn does sklearn, and their versions.
+
+    importlib.metadata looks for that, too, but reads all of every distribution there is.
+    """
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            names = _records(folder or ".", os.stat(folder or ".").st_mtime_ns).values()
+            for record in (os.path.join(folder, name) for group in names for name in group):
+                if _provides(record, package):
+                    about = _text(record, "METADATA") or _text(record, "PKG-INFO")
+                    told = [
+                        re.search(rf"^{word}: *(.+?)\s*$", about, re.MULTILINE)
+                        for word in ("Name", "Version")
+                    ]
+                    if all(told):
+                        found.setdefault(*(match[1] for match in told if match))
+    return found
+
+
+def _provides(record: str, package: str) -> bool:
+    """Whether what an installer has left of a distribution lists a package, or a module of that name."""
+    if declared := _text(record, "top_level.txt").split():
+        return package in declared
+    listed = rf"^{re.escape(package)}(?:/|\.py,|\.[^/\n]*\.(?:so|pyd),)"
+    return re.search(listed, _text(record, "RECORD"), re.MULTILINE) is not None
+
+
+def _text(record: str, name: str) -> str:
+    with (
+        contextlib.suppress(OSError),
+        open(os.path.join(record, name), encoding="utf-8", errors="replace") as file,
+    ):
+        return file.read()
+    return ""
 
 
 def _normal(name: str) -> str:

@@ -33,6 +33,17 @@ def test_a_distribution_of_another_name():
     assert origin.package_version("nothing_like_it") == ""
 
 
+def test_distributions_of_other_names_are_those_of_importlib():
+    """Who provides a package is told as importlib.metadata tells, for all packages here that are called otherwise."""
+    provided = importlib.metadata.packages_distributions()
+    others = {
+        name: found for name, found in provided.items() if name.isidentifier() and not origin.record_of(name)
+    }
+    for package, names in others.items():
+        told = sorted(f"{name} {importlib.metadata.version(name)}" for name in set(names))
+        assert origin.package_version(package).partition(" (loaded")[0] == " ".join(told)
+
+
 def test_the_first_on_the_path_counts(tmp_path, monkeypatch):
     """Of two copies the one found first counts; where one folder has two versions, a closer look is taken."""
     for place, version in (("a", "1.0"), ("b", "2.0"), ("c", "3.0"), ("c", "4.0")):
@@ -51,7 +62,7 @@ def test_no_parser_of_mails():
     """Asking for the version and the requirements of an installed package does not import importlib.metadata."""
     source = (
         "import sys\nfrom lean_magic.values import origin\nfrom lean_magic.key.process import _requirements\n"
-        "told = origin.package_version('numpy'), 'numpy' in _requirements('pandas'), _requirements('nobody')\n"
+        "told = origin.package_version('numpy') and origin.package_version('_pytest'), 'numpy' in _requirements('pandas'), _requirements('nobody')\n"
         "print(bool(told[0]), told[1], len(told[2]), 'importlib.metadata' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
