@@ -112,6 +112,18 @@ def test_masked_arrays():
     assert fingerprint(np.ma.array([1, 2], hard_mask=True)) != fingerprint(np.ma.array([1, 2]))
 
 
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint16", "int64", "float16", "U1", "M8[s]", "O", "?"])
+def test_the_usual_filling_of_a_masked_array(kind):
+    """Asking for the filling that nobody chose, which may not fit the dtype, changes no fingerprint; choosing does."""
+    array = np.ma.array(np.zeros(3, kind), mask=[1, 0, 0])
+    before = fingerprint(array)
+    with np.errstate(over="ignore"):
+        _ = array.fill_value
+    assert fingerprint(array) == before
+    array.fill_value = np.ones(1, kind)[0] if kind != "?" else False
+    assert fingerprint(array) != before
+
+
 @pytest.mark.parametrize(
     "dtype",
     [

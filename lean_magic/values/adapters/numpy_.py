@@ -55,9 +55,10 @@ def _masked(walk: Walk, value: Any) -> bytes:
     if isinstance(mask, np.ndarray):
         walk.hold(value, [Inner(mask)])
     fill = value._fill_value  # noqa: SLF001  the public way writes it
-    if fill is None:
-        fill = np.ma.default_fill_value(value.dtype)
-    filling = content(walk, np.asarray(fill, None if value.dtype.names else value.dtype))
+    if fill is None:  # as an array, which is cut down to the dtype where it does not fit: 999999 in bytes
+        fill = np.asarray(np.ma.default_fill_value(value.dtype))
+    with np.errstate(over="ignore"):
+        filling = content(walk, np.asarray(fill, None if value.dtype.names else value.dtype))
     switches = bool(value.hardmask), mask is np.ma.nomask
     return content(walk, np.ma.getmaskarray(value)) + filling + walk.digest(switches)
 
