@@ -7,12 +7,13 @@ of changes, the live one goes on having (`Artist.__getstate__` in matplotlib/art
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 from typing import Any
 
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
-from lean_magic.values.fingerprint import Rule, Walk, combine
+from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.memory import Memory
 from lean_magic.values.origin import origin
 
@@ -115,8 +116,14 @@ def _part(walk: Walk, value: Any) -> bytes:
     if _has_callbacks(value):
         told = {signal: list(calls.values()) for signal, calls in state["callbacks"].items() if calls}
         state["callbacks"] = walk.keep(told)
-    said = [walk.digest(name) + walk.digest(item) for name, item in state.items() if name not in _NOTES]
+    said = [_name(name) + walk.digest(item) for name, item in state.items() if name not in _NOTES]
     return combine("matplotlib", walk.digest(type(value)), *said)
+
+
+@functools.lru_cache(1 << 12)
+def _name(name: str) -> bytes:
+    """Digest the name of an attribute, of which a figure has a few hundred, some of them a thousand times."""
+    return leaf("str", name.encode("utf-8", "surrogatepass"))
 
 
 def _connect(live: Any, stored: dict[str, Any]) -> None:
