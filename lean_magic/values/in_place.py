@@ -41,10 +41,10 @@ __all__ = ["Anew", "content_of", "may_move", "owner_of", "put", "shape_of"]
 
 def content_of(value: Any) -> Any:
     """Give the content of `value`. Raises Unstorable for what cannot be changed back in place."""
-    for kind, (take, _) in _KINDS.items():
-        if is_a(value, kind):
-            is_all = is_a(value, _WHOLE)
-            return take(value), {} if is_all else held_by(value), {} if is_all else slots_of(value)
+    known = _kind_of(type(value))
+    if known is not None:
+        is_all = is_a(value, _WHOLE)
+        return known[0](value), {} if is_all else held_by(value), {} if is_all else slots_of(value)
     for adapter in adapters_for(type(value)):
         content = adapter.content(value)
         if content is not NotImplemented:
@@ -59,15 +59,25 @@ def _refused(value: Any) -> Unstorable:
     return Unstorable(type(value).__qualname__, why, "bind a changed copy to a new name")
 
 
+def _kind_of(cls: type) -> _Ways | None:
+    """Give how the content of a class of Python's own is taken and given, or of one made from it."""
+    if cls not in _known:
+        _known[cls] = next((ways for kind, ways in _KINDS.items() if issubclass(cls, kind)), None)
+    return _known[cls]
+
+
+_known: dict[type, _Ways | None] = {}
+
+
 def put(live: Any, content: Any) -> None:
     """Make `live` hold `content`."""
-    for kind, (_, give) in _KINDS.items():
-        if is_a(live, kind):
-            give(live, content[0])
-            if not is_a(live, _WHOLE):
-                _put_attributes(live, content[1], whole=True)
-                _put_slots(live, content[2], whole=True)
-            return
+    known = _kind_of(type(live))
+    if known is not None:
+        known[1](live, content[0])
+        if not is_a(live, _WHOLE):
+            _put_attributes(live, content[1], whole=True)
+            _put_slots(live, content[2], whole=True)
+        return
     for adapter in adapters_for(type(live)):
         if adapter.write_back(live, content):
             return
@@ -279,7 +289,8 @@ _FIXED = (
 )  # fmt: skip
 # Kinds whose content holds the attributes.
 _WHOLE = (type, enum.Enum, logging.Logger, logging.Handler)
-_KINDS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
+_Ways = tuple[Callable[[Any], Any], Callable[[Any, Any], None]]
+_KINDS: dict[type, _Ways] = {
     enum.Enum: (_take_member, _give_member),
     **OPEN,
     array.array: (lambda value: array.array.__getitem__(value, slice(None)), _give_array),

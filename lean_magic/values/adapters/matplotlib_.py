@@ -13,9 +13,11 @@ import types
 from typing import Any
 
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
-from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.memory import Memory
 from lean_magic.values.origin import origin
+from lean_magic.values.plain import each
+from lean_magic.values.reduced import name_leaf
 
 __all__ = ["ADAPTER"]
 
@@ -26,6 +28,8 @@ _KINDS = (
     ("cbook", "Grouper"),
     ("cbook", "CallbackRegistry"),
 )
+_TRANSFORM, _REGISTRY = _KINDS[:1], _KINDS[-1:]
+_FIGURE = (("figure", "Figure"),)
 _TOLD = (("colorbar", "Colorbar"), ("colorizer", "Colorizer"), ("artist", "Artist"))
 # Addresses, numbers, and whether something will be worked out anew: no content.
 _NOTES = frozenset({"_parents", "_cid_gen", "_pickled_cids", "_invalid", "_stale"})
@@ -33,12 +37,20 @@ _LEFT_OUT = ("canvas", "stale_callback", "_renderer")
 
 
 def _kinds(kinds: tuple[tuple[str, str], ...] = _KINDS) -> tuple[type, ...]:
-    found = (getattr(sys.modules.get(f"matplotlib.{module}"), name, None) for module, name in kinds)
-    return tuple(kind for kind in found if kind is not None)
+    known = _known.get(kinds)
+    if known is None:
+        asked = (getattr(sys.modules.get(f"matplotlib.{module}"), name, None) for module, name in kinds)
+        known = tuple(kind for kind in asked if kind is not None)
+        if len(known) == len(kinds):  # else some are being loaded
+            _known[kinds] = known
+    return known
+
+
+_known: dict[tuple[tuple[str, str], ...], tuple[type, ...]] = {}
 
 
 def _has_callbacks(value: Any) -> bool:
-    return isinstance(value, _kinds(_KINDS[-1:]))
+    return isinstance(value, _kinds(_REGISTRY))
 
 
 def _state(value: Any) -> dict[str, Any]:
@@ -54,7 +66,7 @@ def _state(value: Any) -> dict[str, Any]:
 
 def _resolution(value: Any) -> dict[str, Any]:
     """Give the dots per inch of a figure, in the place of those that it was made with."""
-    figure: Any = value if isinstance(value, _kinds((("figure", "Figure"),))) else None
+    figure: Any = value if isinstance(value, _kinds(_FIGURE)) else None
     if figure is None:
         return {}
     ratio = getattr(figure.canvas, "device_pixel_ratio", 1)
@@ -94,7 +106,7 @@ def _lasts(call: Any) -> bool:
 def _reduced(value: Any) -> Any:
     if _has_callbacks(value):
         return object.__new__, (type(value),), _callbacks(value)
-    if isinstance(value, _kinds(_KINDS[:1])):
+    if isinstance(value, _kinds(_TRANSFORM)):
         form = value.__reduce_ex__(5)
         return *form[:3], None, None, _set_below
     if own := _resolution(value):
@@ -106,7 +118,7 @@ def _reduced(value: Any) -> Any:
 def _set_below(value: Any, state: dict[str, Any]) -> None:
     """Fill a transform, and tell those that it is made of, which may have been there before, that it is to be told."""
     value.__setstate__(state)
-    nodes = (item for item in state.values() if isinstance(item, _kinds(_KINDS[:1])))
+    nodes = (item for item in state.values() if isinstance(item, _kinds(_TRANSFORM)))
     value.set_children(*(node for node in nodes if "_parents" in vars(node)))
 
 
@@ -116,14 +128,16 @@ def _part(walk: Walk, value: Any) -> bytes:
     if _has_callbacks(value):
         told = {signal: list(calls.values()) for signal, calls in state["callbacks"].items() if calls}
         state["callbacks"] = walk.keep(told)
-    said = [_name(name) + walk.digest(item) for name, item in state.items() if name not in _NOTES]
-    return combine("matplotlib", walk.digest(type(value)), *said)
+    said = {name: item for name, item in state.items() if name not in _NOTES}
+    return combine(
+        "matplotlib", walk.digest(type(value)), _names(tuple(said)), each(walk, list(said.values()))
+    )
 
 
-@functools.lru_cache(1 << 12)
-def _name(name: str) -> bytes:
-    """Digest the name of an attribute, of which a figure has a few hundred, some of them a thousand times."""
-    return leaf("str", name.encode("utf-8", "surrogatepass"))
+@functools.lru_cache(1 << 10)
+def _names(names: tuple[str, ...]) -> bytes:
+    """Digest the names of attributes, which the hundreds of parts of a figure have in common."""
+    return combine("names", *map(name_leaf, names))
 
 
 def _connect(live: Any, stored: dict[str, Any]) -> None:

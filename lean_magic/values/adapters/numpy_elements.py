@@ -17,6 +17,7 @@ __all__ = ["blocks", "digest_of", "digests_of_fields", "is_solid"]
 # Of the 16 bytes of x86's long double, 10 hold the number.
 _LONG = 10 if np.finfo(np.longdouble).nmant == 63 else 0
 _WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}  # what numpy copies fastest, bit by bit
+_SMALL = 1 << 14  # bytes up to which a copy is sooner made than blocks are thought about
 _BLOCK = 1 << 20  # bytes that are copied out at a time
 # Where neighbours in memory are far apart in C order, a block is as wide as lines of the cache are long.
 _WIDE_BLOCK = 8 << 20
@@ -33,8 +34,8 @@ def digest_of(array: np.ndarray[Any, Any]) -> bytes:
         return tree(b"")
     if array.dtype.char in "gG" and _LONG:
         return _long(array)
-    if array.flags.c_contiguous:
-        return tree(array.reshape(-1).view(np.uint8))
+    if array.flags.c_contiguous or array.nbytes <= _SMALL:
+        return tree(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
     word = array.dtype.itemsize
     plain = _merged(array.view(_WORDS.get(word, f"V{word}")))
     room = _WIDE_BLOCK if _is_turned(plain) else _BLOCK
