@@ -218,15 +218,21 @@ _DRAIN_TRIES = 500
 
 
 def _flush_figures(shell: Any) -> None:
-    """Show the figures that the inline backend would show right after the cell, drawn first if pyplot would."""
+    """Show the figures that the inline backend would show right after the cell, drawn first if pyplot would.
+
+    The shell itself calls both, so that what cannot be drawn is told as it always is.
+    """
     inline = sys.modules.get("matplotlib_inline.backend_inline")
-    callbacks = list(shell.events.callbacks["post_execute"])
+    callbacks = shell.events.callbacks["post_execute"]
     if inline is None or inline.flush_figures not in callbacks:
         return
-    for callback in callbacks[: callbacks.index(inline.flush_figures)]:
-        if callback.__module__ == "matplotlib.pyplot":  # a layout engine moves the axes with each drawing
-            callback()
-    inline.flush_figures()
+    before = callbacks[: callbacks.index(inline.flush_figures)]
+    draws = [call for call in before if call.__module__ == "matplotlib.pyplot"]  # which moves axes
+    shell.events.callbacks["post_execute"] = [*draws, inline.flush_figures]
+    try:
+        shell.events.trigger("post_execute")
+    finally:
+        shell.events.callbacks["post_execute"] = callbacks
 
 
 def _replay_stream(shell: Any, name: str, text: str) -> None:

@@ -183,6 +183,15 @@ def test_a_figure_that_a_library_made(story):
     assert "image/png" in second[2].value, second[2].value
 
 
+def test_a_figure_that_cannot_be_drawn(loaded_story):
+    """A slip in a formula shows what the shell shows of it, once, and the line says that the cell showed an error."""
+    cell = "fig, ax = plt.subplots(figsize=(1, 1))\nax.set_title(r'$\\frac{$')\nprint(1);"
+    second = loaded_story.stays_right(
+        "%matplotlib inline\nimport matplotlib.pyplot as plt", f"%%cached\n{cell}"
+    )
+    assert "showed an error" in second.reason, second
+
+
 def test_figure_of_an_earlier_cell_is_drawn_into(loaded_story):
     """A figure made in one cell, changed in the next ones and shown: each of them hits, and shows the same."""
     second = loaded_story.stays_right(
