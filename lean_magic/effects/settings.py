@@ -59,6 +59,26 @@ def _put_rc(name: str, value: Any) -> None:
     dict.__setitem__(mpl.rcParams, name, value)
 
 
+def _backend() -> dict[str, Any]:
+    """Name what shows figures, if somebody chose it: what it came to by itself is another matter elsewhere."""
+    settings, usual = _rc(), os.environ.get("MPLBACKEND")
+    name = settings.get("backend")
+    is_chosen = name != usual if usual else not settings.get("backend_fallback")
+    return {"chosen": name if is_chosen else ""} if settings else {}
+
+
+def _put_backend(name: str, value: Any) -> None:
+    del name
+    wanted = value or os.environ.get("MPLBACKEND")
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if not wanted or wanted == _rc().get("backend"):
+        return
+    if pyplot is None:
+        _put_rc("backend", wanted)  # which pyplot asks as it is loaded
+    else:
+        pyplot.switch_backend(wanted)
+
+
 def _pyplot() -> dict[str, Any]:
     module = sys.modules.get("matplotlib.pyplot")
     return {"pyplot loaded": module._backend_mod is not None} if module is not None else {}  # noqa: SLF001
@@ -252,6 +272,7 @@ def _put_process(name: str, value: Any) -> None:
 KINDS = {
     "environment": Settings(_environ, _put_environ),
     "matplotlib": Settings(_rc, _put_rc, _rc_defaults),
+    "backend": Settings(_backend, _put_backend, lambda: {"chosen": ""}),
     "pyplot": Settings(_pyplot, _put_pyplot, lambda: {"pyplot loaded": False}),
     "pandas": Settings(_pandas, _put_pandas, _pandas_defaults),
     "numpy": Settings(_numpy, _put_numpy, _numpy_defaults),

@@ -147,13 +147,27 @@ def _matplotlib() -> dict[str, Any]:
     now = {name: value for name, value in dict.items(mpl.rcParams) if name not in _BACKEND}
     pyplot = sys.modules.get("matplotlib._pylab_helpers")
     open_now = list(pyplot.Gcf.figs) if pyplot is not None else []
-    return ({"matplotlib: open figures": open_now} if open_now else {}) | {
+    about = {"matplotlib: open figures": open_now, "matplotlib: backend": _other_backend()}
+    return {name: value for name, value in about.items() if value} | {
         f"matplotlib.rcParams[{name!r}]": value
         for name, value in now.items()
         if value != mpl.rcParamsDefault.get(name)
     }
 
 
+def _other_backend() -> str:
+    """Name the backend unless it is the usual one, which shows figures below the cell, or none was chosen yet."""
+    import matplotlib as mpl
+
+    name = dict.get(mpl.rcParams, "backend")  # to ask for it in the usual way would choose one
+    return name.lower() if isinstance(name, str) and name.lower() not in _USUAL else ""
+
+
+_USUAL = {
+    "inline",
+    "module://matplotlib_inline.backend_inline",
+    "module://ipykernel.pylab.backend_inline",
+}
 _BACKEND = {"backend", "backend_fallback", "interactive", "toolbar", "webagg.port", "savefig.directory"}
 
 
