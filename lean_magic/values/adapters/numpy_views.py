@@ -52,12 +52,15 @@ def _over(root: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeabl
     return closed(np.ndarray(shape, dtype, root, offset, strides), writeable)
 
 
+# NPY_ARRAY_WARN_ON_WRITE: set on what `broadcast_arrays` gives, which numpy's own pickle takes for closed.
+_WARNS = 1 << 31
 _ROOM = 1.25  # a gappy array keeps its strides, which views of it are made by, while the gaps cost little
 
 
 def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
     """Take apart an array that shares with nobody, in the order of axes that it lies in memory."""
-    if not is_closed(value) and (value.flags.c_contiguous or value.flags.f_contiguous):
+    is_plain = not is_closed(value) and not value.flags.num & _WARNS
+    if is_plain and (value.flags.c_contiguous or value.flags.f_contiguous):
         return NotImplemented
     if place.end - place.start > _ROOM * value.nbytes:
         copied = value.copy(order="K")
