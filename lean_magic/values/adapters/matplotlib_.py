@@ -12,6 +12,7 @@ import sys
 import types
 from typing import Any
 
+from lean_magic.values.adapters import matplotlib_triangles
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.memory import Memory
@@ -129,9 +130,8 @@ def _part(walk: Walk, value: Any) -> bytes:
         told = {signal: list(calls.values()) for signal, calls in state["callbacks"].items() if calls}
         state["callbacks"] = walk.keep(told)
     said = {name: item for name, item in state.items() if name not in _NOTES}
-    return combine(
-        "matplotlib", walk.digest(type(value)), _names(tuple(said)), each(walk, list(said.values()))
-    )
+    names = _names(tuple(said))
+    return combine("matplotlib", walk.digest(type(value)), names, each(walk, list(said.values())))
 
 
 @functools.lru_cache(1 << 10)
@@ -158,18 +158,19 @@ class _Matplotlib(FingerprintOnly):
     library = "matplotlib"
 
     def rule(self, cls: type) -> Rule | None:
-        return _part if issubclass(cls, _kinds()) else None
+        return _part if issubclass(cls, _kinds()) else matplotlib_triangles.rule(cls)
 
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         del memory
-        return _reduced(value)
+        form = _reduced(value)
+        return matplotlib_triangles.reduced(value) if form is NotImplemented else form
 
     def content(self, value: Any) -> Any:
-        return _state(value) if isinstance(value, _kinds()) else NotImplemented
+        return _state(value) if isinstance(value, _kinds()) else matplotlib_triangles.content(value)
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if not isinstance(live, _kinds()):
-            return False
+            return matplotlib_triangles.put(live, stored)
         if _has_callbacks(live):
             _connect(live, dict(stored))
             return True
