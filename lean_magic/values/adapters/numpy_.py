@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import inspect
+import itertools
 import marshal
 import sys
 from collections.abc import Iterator
@@ -137,6 +139,13 @@ def _is_row(value: Any) -> bool:
     return isinstance(value, np.void) and value.dtype.names is not None
 
 
+def _of_array(value: Any) -> Any:
+    """Take apart what belongs to an array: a record of it, or a way through it."""
+    if isinstance(value, np.flatiter):
+        return _flat_at, (value.base, value.index)
+    return _row, (np.asarray(value),)
+
+
 def _row(array: Any) -> Any:
     return array[()]
 
@@ -148,6 +157,23 @@ def _vectorized(walk: Walk, value: Any) -> bytes:
 
 
 _MADE = frozenset({"_ufunc"})
+
+
+def _flat(walk: Walk, value: Any) -> bytes:
+    """Digest an array's `flat`, with how far it was gone through."""
+    walk.mark(value)
+    return combine("flat", walk.digest(value.base), walk.digest(value.index))
+
+
+def _flat_at(array: Any, index: int) -> Any:
+    return _gone_to(array.flat, index)
+
+
+def _gone_to(flat: Any, index: int) -> Any:
+    if flat.index > index:
+        flat[:0]  # to look anything up in it lets it begin anew
+    collections.deque(itertools.islice(flat, index - flat.index), maxlen=0)
+    return flat
 
 
 def _dispatched(walk: Walk, value: Any) -> bytes:
@@ -162,6 +188,7 @@ _RULES: tuple[tuple[Any, Rule], ...] = (
     (np.ufunc, _ufunc),
     (type(np.sum), _dispatched),
     (np.vectorize, _vectorized),
+    (np.flatiter, _flat),
     (GENERATORS, generator_rule),
 )
 
@@ -177,8 +204,8 @@ class _Numpy:
             return reduced_global(value)
         if isinstance(value, np.dtype):
             return reduced_dtype(value)
-        if _is_row(value):
-            return _row, (np.asarray(value),)
+        if _is_row(value) or isinstance(value, np.flatiter):
+            return _of_array(value)
         if type(value) is np.vectorize:
             return object.__new__, (np.vectorize,), {**vars(value), "_ufunc": {}}
         polynomials = sys.modules.get("numpy.polynomial._polybase")
@@ -198,11 +225,16 @@ class _Numpy:
             value = np.asarray(value)
         if isinstance(value, np.ndarray):
             return Plain(value.view(np.ndarray)), dict(getattr(value, "__dict__", {})), not is_closed(value)
+        if isinstance(value, np.flatiter):
+            return value.index
         return state_of(value) if isinstance(value, GENERATORS) else NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if isinstance(live, np.ndarray) or _is_row(live):
             _put(np.asarray(live) if _is_row(live) else live, *stored)
+            return True
+        if isinstance(live, np.flatiter):
+            _gone_to(live, stored)
             return True
         if not isinstance(live, GENERATORS):
             return False
