@@ -192,6 +192,18 @@ def test_a_figure_that_cannot_be_drawn(loaded_story):
     assert "showed an error" in second.reason, second
 
 
+def test_parts_of_several_cells_in_one_figure(loaded_story):
+    """What two cells made and a third puts together hits, also where somebody has looked at it in between."""
+    second = loaded_story.stays_right(
+        "%matplotlib inline\nimport matplotlib.pyplot as plt",
+        "%%cached\nfig, ax = plt.subplots(figsize=(1, 1))",
+        "%%cached\nbox = plt.Rectangle((0, 0), 1, 1)",
+        "ax.transData.inverted().transform((1, 1))",
+        "%%cached\nax.add_patch(box); ax.figure",
+    )
+    assert second.kinds == ["hit"] * 3, second
+
+
 def test_figure_of_an_earlier_cell_is_drawn_into(loaded_story):
     """A figure made in one cell, changed in the next ones and shown: each of them hits, and shows the same."""
     second = loaded_story.stays_right(

@@ -16,7 +16,7 @@ from lean_magic.values.adapters import matplotlib_triangles
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.memory import Memory
-from lean_magic.values.origin import origin
+from lean_magic.values.origin import is_own, origin
 from lean_magic.values.plain import each
 from lean_magic.values.reduced import name_leaf
 
@@ -129,9 +129,27 @@ def _part(walk: Walk, value: Any) -> bytes:
     if _has_callbacks(value):
         told = {signal: list(calls.values()) for signal, calls in state["callbacks"].items() if calls}
         state["callbacks"] = walk.keep(told)
-    said = {name: item for name, item in state.items() if name not in _NOTES}
+    notes = _NOTES | _worked_out(value)
+    said = {name: item for name, item in state.items() if name not in notes}
+    if (
+        said.get("_path_effects") == []
+    ):  # the list in `rcParams`, which figures of several cells have in common
+        said["_path_effects"] = ()
     names = _names(tuple(said))
     return combine("matplotlib", walk.digest(type(value)), names, each(walk, list(said.values())))
+
+
+def _worked_out(value: Any) -> frozenset[str]:
+    """Name what a transform keeps of what it was asked for, which what it is made of tells anew."""
+    if not isinstance(value, _kinds(_TRANSFORM)) or is_own(type(value)):
+        return frozenset()
+    return _INVERTED if isinstance(value, _kinds(_GIVEN)) else _INVERTED | _KEPT
+
+
+# Of these transforms points or a matrix are all.
+_GIVEN = (("transforms", "Bbox"), ("transforms", "Affine2D"))
+_INVERTED = frozenset({"_inverted"})
+_KEPT = frozenset({"_points", "_mtx", "_affine", "_transformed_path", "_transformed_points"})
 
 
 @functools.lru_cache(1 << 10)
@@ -154,6 +172,18 @@ def _connect(live: Any, stored: dict[str, Any]) -> None:
         live.connect(signal, call)
 
 
+def _change(live: Any, stored: dict[str, Any]) -> None:
+    """Change a transform, and tell all that are made of it, of which the cell may have known but some."""
+    before = list(vars(live)["_parents"].values())
+    live.__setstate__(stored)
+    after = list(vars(live)["_parents"].values())
+    vars(live)["_parents"].clear()
+    for parent in filter(None, [ref() for ref in (*before, *after)]):
+        parent.set_children(live)
+    vars(live)["_invalid"] = 0  # else it takes them for told
+    live.invalidate()
+
+
 class _Matplotlib(FingerprintOnly):
     library = "matplotlib"
 
@@ -173,6 +203,9 @@ class _Matplotlib(FingerprintOnly):
             return matplotlib_triangles.put(live, stored)
         if _has_callbacks(live):
             _connect(live, dict(stored))
+            return True
+        if isinstance(live, _kinds(_TRANSFORM)):
+            _change(live, dict(stored))
             return True
         kept = {name: vars(live)[name] for name in _LEFT_OUT if name in vars(live)}
         if hasattr(live, "__setstate__"):
