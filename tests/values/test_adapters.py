@@ -1,6 +1,7 @@
 """Every adapter keeps the contract."""
 
 import contextlib
+import functools
 import io
 import os
 import subprocess
@@ -12,7 +13,7 @@ import traitlets
 from adapter_contract import AdapterContract, Sample, through_a_file
 
 from lean_magic.errors import Unstorable
-from lean_magic.values import codec, fingerprint
+from lean_magic.values import Walk, codec, fingerprint
 from lean_magic.values.adapters import KNOWN
 from lean_magic.values.in_place import content_of, put
 
@@ -758,6 +759,44 @@ class TestPlotly(AdapterContract):
         assert back.data[0] is part
         assert back.to_dict()["data"][0]["marker"] == {"color": "green"}
         assert part.x.dtype == float
+
+
+class TestPyarrow(AdapterContract):
+    """Arrays, tables and types of pyarrow, to which nobody can write."""
+
+    library = "pyarrow"
+
+    def samples(self):
+        """Return name → Sample."""
+        import pyarrow as pa
+
+        def table(last=2, **kinds):
+            return pa.table({"a": [1, last], "b": ["x", None]}, **kinds)
+
+        makers = {
+            "table": table,
+            "described": lambda last=2: table(metadata={"unit": str(last)}),
+            "batch": lambda last=2: table(last).to_batches()[0],
+            "column": lambda last=2: table(last).column(0),
+            "array": lambda last=2: pa.array([1, last]),
+            "lists": lambda last=2: pa.array([[1], [last, None]]),
+            "codes": lambda last=2: pa.array(["x", str(last), "x"]).dictionary_encode(),
+            "schema": lambda last=2: table(metadata={"unit": str(last)}).schema,
+            "field": lambda last=2: pa.field(f"a{last}", pa.int8()),
+            "type": lambda last=2: pa.list_(pa.int8(), last),
+        }
+        return {
+            name: Sample(make, functools.partial(make, 3), in_place=False) for name, make in makers.items()
+        }
+
+    def test_a_part_is_what_it_is_alone(self):
+        """A slice is what it shows, and content counts the same wherever a table is held."""
+        import pyarrow as pa
+
+        assert fingerprint(pa.array([0, 1, 2])[1:]) == fingerprint(pa.array([1, 2]))
+        walk, made = Walk(), self.samples()["table"].make()
+        walk.fingerprint("held", [made.schema, made.column(0), made])
+        assert walk.digest_of(made) == fingerprint(made)
 
 
 def dataset(*more, looked=False):

@@ -42,6 +42,7 @@ KNOWN = {
     "pandas": "pandas_",
     "patsy": "patsy_",
     "plotly": "plotly_",
+    "pyarrow": "pyarrow_",
     "polars": "polars_",
     "pydantic": "pydantic_",
     "scipy": "scipy_",
