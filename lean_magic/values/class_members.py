@@ -62,13 +62,13 @@ def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str
             made = _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001
         else:
             made = maker.__new__(kind, name, bases, dict(options))
-    if maker in {type, abc.ABCMeta}:
+    if maker in {type, abc.ABCMeta} or maker.__module__.startswith("pydantic."):
         _without_members(made, options)
     return made
 
 
 def _without_members(cls: type, options: dict[str, Any]) -> None:
-    """Take away what a library's `__init_subclass__` set too early: it comes back in its place in the order.
+    """Take away what a library set too early, in `__init_subclass__` or by its metaclass: it comes back in its place.
 
     What stands for a slot has been made with the class, and does not come back.
     """

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import traitlets
 from adapter_contract import AdapterContract, Sample, through_a_file
+from notebook_code import made
 
 from lean_magic.errors import Unstorable
 from lean_magic.values import Walk, codec, fingerprint
@@ -553,6 +554,34 @@ class TestPydantic(AdapterContract):
             )
 
         return {"validator": Sample(lambda: decorator("a"), lambda: decorator("b"), in_place=None)}
+
+    def again(self, value, folder):
+        """Return what the notebook defined as a later kernel gets it."""
+        with (folder / "payload.joblib").open("wb") as file:
+            layout = codec.dump(codec.encode({"value": value}), file)
+        return codec.load(folder / "payload.joblib", layout, {}, {"__main__": {}})["value"]
+
+    def test_a_model_comes_back_as_it_was(self, tmp_path):
+        """A model with a validator is the same after, so that what uses it need not run."""
+        lines = (
+            "import pydantic\nclass C(pydantic.BaseModel):\n    x: str\n    @pydantic.field_validator('x')\n"
+        )
+        model = made(lines + "    @classmethod\n    def strip(cls, v): return v.strip()")
+        back = self.again(model, tmp_path)
+        assert fingerprint(back) == fingerprint(model)
+        assert back(x=" a ").x == "a"
+
+    def test_a_function_whose_calls_are_checked(self, tmp_path):
+        """A function under `validate_call` checks after as before, and counts by its code and its options."""
+        lines = "import pydantic\n@pydantic.validate_call{}\ndef C(x: int, y: float = 1.5): return x {} y"
+        double = made(lines.format("", "*"))
+        back = self.again(double, tmp_path)
+        assert back("2") == double("2") == 3.0
+        with pytest.raises(ValueError, match="1 validation error"):
+            back("no")
+        told = fingerprint(double)
+        assert fingerprint(back) == told != fingerprint(made(lines.format("", "+")))
+        assert told != fingerprint(made(lines.format("(validate_return=True)", "*")))
 
 
 class TestDateutil(AdapterContract):
