@@ -368,6 +368,18 @@ class TestTraits(AdapterContract):
         with pytest.raises(Unstorable, match="observed"):
             content_of(knob)
 
+    def test_a_widget(self):
+        """A widget counts by what it holds, not by its number; it is neither stored nor changed by a hit."""
+        ipywidgets = pytest.importorskip("ipywidgets")
+        one, two = (ipywidgets.HBox([ipywidgets.IntSlider(value=3)]) for _ in range(2))
+        assert fingerprint(one) == fingerprint(two)
+        two.children[0].value = 4
+        assert fingerprint(one) != fingerprint(two)
+        with pytest.raises(Unstorable, match="an IntSlider of ipywidgets"):
+            codec.encode({"names": {"slider": one.children[0]}})
+        with pytest.raises(Unstorable, match="changed in place"):
+            content_of(one)
+
 
 class TestSoup(AdapterContract):
     """Parsed pages, and tags of them."""
