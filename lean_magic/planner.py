@@ -23,6 +23,7 @@ from lean_magic.key import (
     Patches,
     Remembered,
     analyse,
+    asks_who_holds,
     binding_order,
     difference,
     look_at_filters,
@@ -146,10 +147,8 @@ class Planner:
             found = analyse(cell.nodes, cell.quiet)
         except SyntaxError:
             return None
-        unknown = next((call for call in found.shell_calls if not call.known), None)
-        if unknown is not None:
-            said = f"{unknown.name} {unknown.line}" if unknown.name != "!" else f"!{unknown.line}"
-            return Bypass(f"`{said.strip()}` reaches outside Python; put it into an uncached cell")
+        if refused := self._refused(cell, found):
+            return refused
         key = self._key(cell, found)
         run = self._context(cell, found, key)
         told = self.told(run)
@@ -160,6 +159,15 @@ class Planner:
         if cell.options.refresh:
             plan = replace(plan, reasons=("--refresh",))
         return self.registers(key) or (plan if plan.reasons else self.search(plan, cell))
+
+    def _refused(self, cell: Cell, found: Analysis) -> Bypass | None:
+        """Say why a cell is not even looked at."""
+        unknown = next((call for call in found.shell_calls if not call.known), None)
+        if unknown is not None:
+            said = f"{unknown.name} {unknown.line}" if unknown.name != "!" else f"!{unknown.line}"
+            return Bypass(f"`{said.strip()}` reaches outside Python; put it into an uncached cell")
+        counts = asks_who_holds(cell.nodes, self.shell.user_ns)
+        return Bypass(counts) if counts else None
 
     def registers(self, key: Key) -> Bypass | None:
         """Say that a cell registers something with a library, which no replay can do again."""

@@ -1,6 +1,7 @@
 """What the result of a cell depends on: its code, and the code and data that its names reach."""
 
 from lean_magic.key.bindings import binding_order
+from lean_magic.key.holders import asks_who_holds
 from lean_magic.key.interpreter import look_at_filters
 from lean_magic.key.key import (
     Difference,
@@ -26,6 +27,7 @@ __all__ = [
     "Remembered",
     "after_loading",
     "analyse",
+    "asks_who_holds",
     "binding_order",
     "difference",
     "held_by_modules",

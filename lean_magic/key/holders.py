@@ -1,0 +1,28 @@
+"""Code that asks who else holds an object: what compares it before it changes does, too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["asks_who_holds"]
+
+
+def asks_who_holds(nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> str | None:
+    """Say why a cell cannot be watched that resizes an array of numpy in place, or counts references; else None."""
+    for node in (inner for outer in nodes for inner in ast.walk(outer)):
+        match node:
+            case ast.Call(func=ast.Attribute(ast.Name(name), "resize"), keywords=options):
+                if _is_array(namespace.get(name)) and "refcheck" not in {option.arg for option in options}:
+                    return (
+                        f"`{name}.resize()` refuses while anything else refers to the array, and lean_magic would;"
+                        f" use `np.resize`, or `refcheck=False`"
+                    )
+            case ast.Attribute(attr="getrefcount") | ast.Name("getrefcount"):
+                return "`getrefcount` counts who refers to an object, lean_magic too; call it in an uncached cell"
+    return None
+
+
+def _is_array(value: Any) -> bool:
+    return (type(value).__module__, type(value).__name__) == ("numpy", "ndarray")
