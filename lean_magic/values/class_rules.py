@@ -44,7 +44,8 @@ def class_rule(walk: Walk, value: type) -> bytes:
         if value.__flags__ & IMMUTABLE:
             return named(walk, "built class", value)
     walk.mark(value)
-    bases, found = getattr(value, "__orig_bases__", value.__bases__), members(value)
+    bases, deduced = getattr(value, "__orig_bases__", value.__bases__), _deduced(value)
+    found = [(name, member) for name, member in members(value) if name not in deduced]
     return combine(
         "class",
         walk.digest(value.__qualname__),
@@ -56,6 +57,17 @@ def class_rule(walk: Walk, value: type) -> bytes:
         *([] if value.__name__ == value.__qualname__.rpartition(".")[2] else [walk.digest(value.__name__)]),
         leaf("order", " ".join(_order(value, {name for name, _ in found})).encode("utf-8", "replace")),
     )
+
+
+def _deduced(cls: type) -> set[str]:
+    """Name what SymPy deduces of a class from what its body and its bases say, and puts into it in sets' order."""
+    facts, said = (vars(cls).get(name) for name in ("default_assumptions", "_explicit_class_assumptions"))
+    if not isinstance(facts, dict) or not isinstance(said, dict):
+        return set()
+    return {*_DEDUCED, *(f"is_{fact}" for fact in facts.keys() - said.keys())}
+
+
+_DEDUCED = "default_assumptions", "_explicit_class_assumptions", "_prop_handler"
 
 
 def _said(name: str, member: Any) -> Any:

@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import traitlets
 from adapter_contract import AdapterContract, Sample, through_a_file
-from notebook_code import made
+from notebook_code import in_processes, made
 
 from lean_magic.errors import Unstorable
 from lean_magic.values import Walk, codec, fingerprint
@@ -506,6 +507,16 @@ class TestSympy(AdapterContract):
         """SymPy remembers the functions that it has made."""
         sample = self.samples()["function"]
         assert sample.make() is sample.make()
+
+    def test_classes_of_the_notebook(self, tmp_path):
+        """A function that the user defines counts by what its body says, in any process, also when it comes back."""
+        source = "import sympy\nclass C(sympy.Function):\n    is_positive = {}\n    def _eval_is_integer(self): return {}"
+        define = f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom notebook_code import made\n"
+        (told,) = in_processes(f"{define}one = made({source.format(True, True)!r})", "one", (1, 2, 3))
+        one, *others = (made(source.format(*said)) for said in ((True, True), (True, False), (False, True)))
+        assert told.strip() == fingerprint(one)
+        assert fingerprint(one) not in map(fingerprint, others)
+        assert through_a_file(one, tmp_path)(1).is_integer
 
     def test_hash_seed(self):
         """In what order things are deduced of a function is no content."""
