@@ -62,16 +62,23 @@ def _put_rc(name: str, value: Any) -> None:
 def _backend() -> dict[str, Any]:
     """Name what shows figures, if somebody chose it: what it came to by itself is another matter elsewhere."""
     settings, usual = _rc(), os.environ.get("MPLBACKEND")
-    name = settings.get("backend")
+    name = _in_force(settings)
     is_chosen = name != usual if usual else not settings.get("backend_fallback")
     return {"chosen": name if is_chosen else ""} if settings else {}
+
+
+def _in_force(settings: dict[str, Any]) -> Any:
+    """Give the backend that pyplot has switched to, which a mere setting does not change any more."""
+    is_loaded = "matplotlib.pyplot" in sys.modules
+    switched = dict.get(sys.modules["matplotlib"].rcParamsDefault, "backend") if is_loaded else None
+    return switched if isinstance(switched, str) else settings.get("backend")
 
 
 def _put_backend(name: str, value: Any) -> None:
     del name
     wanted = value or os.environ.get("MPLBACKEND")
     pyplot = sys.modules.get("matplotlib.pyplot")
-    if not wanted or wanted == _rc().get("backend"):
+    if not wanted or wanted == _in_force(_rc()):
         return
     if pyplot is None:
         _put_rc("backend", wanted)  # which pyplot asks as it is loaded
