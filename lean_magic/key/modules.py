@@ -169,14 +169,19 @@ def _spelled(loaded: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"\b(?<!\.)(?:{own})(?:[.:][^\W\d]\w*)+")
 
 
-def asked(reached: CodeFacts, words: Collection[str]) -> dict[str, str]:
-    """Give what code asks about modules by their names, with the answers: whether they are loaded, or can be."""
+def asked(reached: CodeFacts, words: Collection[str], few: Collection[str]) -> dict[str, str]:
+    """Give what code asks about modules by their names, with the answers: whether they are loaded, or can be.
+
+    `words` are the texts of values, `few` the same where each of them may be looked for.
+    """
     found: dict[str, str] = {}
     if not _LOADED.isdisjoint(reached.loads.get("sys", ())):
         names = sorted(name for name in {*reached.strings, *words} if name in sys.modules)
         found |= {f"sys.modules[{name!r}]": "loaded" for name in names}
-    if "find_spec" in reached.attributes | set(reached.loads):
-        names = sorted({text.partition(".")[0] for text in reached.strings if _DOTTED.fullmatch(text)})
+    if not _FINDS.isdisjoint({*reached.attributes, *reached.loads}):
+        names = sorted(
+            {text.partition(".")[0] for text in {*reached.strings, *few} if _DOTTED.fullmatch(text)}
+        )
         found |= {f"finding {name}": "is there" if _is_there(name) else "is not there" for name in names}
     return found
 
@@ -188,6 +193,7 @@ def _is_there(package: str) -> bool:
         return False
 
 
+_FINDS = {"find_spec", "import_module", "__import__"}
 _LOADED = {("modules",), ("modules", "get")}
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
 

@@ -113,7 +113,7 @@ class Reach:
         words = self.walk.words if len(self.walk.words) <= _FEW else set[str]()
         for name, member in modules.spelled_in(self.facts.strings | words):
             self._named_module(name, member)
-        for name, told in modules.asked(self.facts, self.walk.words).items():
+        for name, told in modules.asked(self.facts, self.walk.words, words).items():
             self.sure[name] = Part(leaf("found", told.encode()).hex(), told)
 
     def _named_module(self, name: str, member: str) -> None:

@@ -360,12 +360,14 @@ def install(tmp_path, monkeypatch):
         for known in (origin._site_folders, origin.path_origin, origin.record_of, origin._installed_version):
             known.cache_clear()
         importlib.invalidate_caches()
+        sys.modules.pop("some_thing", None)
 
     def put(version):
         shutil.rmtree(folder, ignore_errors=True)
         record = folder / f"some_thing-{version}.dist-info"
         record.mkdir(parents=True)
         (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: Some.Thing\nVersion: {version}\n")
+        (folder / "some_thing.py").write_text(f"version = {version!r}\n")
         (record / "entry_points.txt").write_text("[some]\nx = some:x\n")
         forget()
 
@@ -385,3 +387,22 @@ def test_versions_that_are_asked_for(shell, install, asks):
     again = shell.run(cell)
     assert (first, again.kind) == (["miss", "hit"], "miss"), again.outcome
     assert "version" not in asks or shell.ns["found"] == "2.0"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "try:\n    import some_thing\n    found = True\nexcept ImportError:\n    found = False",
+        "try:\n    importlib.import_module('some_thing')\n    found = True\nexcept ImportError:\n    found = False",
+        "found = True\nfor name in wanted:\n    try:\n        importlib.import_module(name)\n    except ImportError:\n        found = False",
+        "found = all(importlib.util.find_spec(name) for name in wanted)",
+        "def has(name):\n    try:\n        return bool(importlib.import_module(name))\n    except ImportError:\n        return False\nfound = has('some_thing')",
+    ],
+)  # fmt: skip
+def test_packages_that_were_not_there(shell, install, cell):
+    """A cell that found a package missing runs again once it is installed, by whatever name it was looked for."""
+    shell.run("import importlib.util\nwanted = ['json', 'some_thing']")
+    before = [shell.run(f"%%cached\n{cell}").kind for _ in range(2)]
+    assert (before, shell.ns["found"]) == (["miss", "hit"], False)
+    install("1.0")
+    assert (shell.run(f"%%cached\n{cell}").kind, shell.ns["found"]) == ("miss", True)
