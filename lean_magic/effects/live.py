@@ -6,6 +6,8 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from lean_magic.effects.hooks import PUT, hooks
@@ -105,11 +107,9 @@ def _harmless(left: Any) -> bool:
 
 
 def _waits(left: Any) -> bool:
-    """Whether it is a thread of the event loop's own pool with nothing to do: a loop looks up hosts in such."""
-    events: Any = sys.modules.get("asyncio.events")
-    loop = events._get_running_loop() if events is not None else None  # noqa: SLF001  else there may be none
-    pool = getattr(loop, "_default_executor", None)
-    if pool is None or left not in pool._threads:  # noqa: SLF001  there is no public way to ask
+    """Whether it is a thread with nothing to do of a pool that a library keeps, and makes when it needs one."""
+    pool = next((pool for pool in _pools() if left in pool._threads), None)  # noqa: SLF001  there is no public way to ask
+    if pool is None:
         return False
     for _ in range(_TRIES):  # what it did is done a moment before it says so
         if pool._work_queue.empty() and pool._idle_semaphore._value >= len(pool._threads):  # noqa: SLF001
@@ -119,6 +119,17 @@ def _waits(left: Any) -> bool:
 
 
 _TRIES = 50
+
+
+def _pools() -> Iterator[Any]:
+    """Give the event loop's pool, in which it looks up hosts, and those of dask."""
+    events: Any = sys.modules.get("asyncio.events")
+    loop = events._get_running_loop() if events is not None else None  # noqa: SLF001  else there may be none
+    dask: Any = sys.modules.get("dask.threaded")
+    by_size = [pool for pools in list(dask.pools.values()) for pool in pools.values()] if dask else []
+    for pool in (getattr(loop, "_default_executor", None), getattr(dask, "default_pool", None), *by_size):
+        if isinstance(getattr(pool, "_threads", None), AbstractSet):
+            yield pool
 
 
 def _name(left: Any) -> str:

@@ -951,7 +951,20 @@ class TestPatsy(AdapterContract):
         def fitted(formula):
             return smf.ols(formula, table).fit()
 
-        return {"fit": Sample(lambda: fitted("y ~ x"), lambda: fitted("y ~ x - 1"), in_place=None)}
+        def matrix(formula):
+            return pytest.importorskip("patsy").dmatrix(formula, table)
+
+        return {
+            "fit": Sample(lambda: fitted("y ~ x"), lambda: fitted("y ~ x - 1"), in_place=None),
+            "matrix": Sample(lambda: matrix("x + y"), lambda: matrix("x + I(y ** 2)")),
+        }
+
+    def test_a_matrix_knows_its_columns(self, tmp_path):
+        """A matrix that comes back is one of patsy's, and makes others of other data."""
+        back = through_a_file(self.samples()["matrix"].make(), tmp_path)
+        assert back.design_info.column_names == ["Intercept", "x", "y"]
+        other = sys.modules["patsy"].build_design_matrices([back.design_info], {"x": [3.0], "y": [4.0]})
+        assert other[0].tolist() == [[1.0, 3.0, 4.0]]
 
     def test_it_predicts(self, tmp_path):
         """A fit that comes back predicts by its formula, and the one that was stored is as it was."""

@@ -25,7 +25,7 @@ from lean_magic.values.plain import each
 from lean_magic.values.reduced import attributes
 from lean_magic.values.tree import tree_of
 
-__all__ = ["ADAPTER", "content"]
+__all__ = ["ADAPTER", "content", "viewed"]
 
 
 def _array(walk: Walk, value: np.ndarray[Any, Any]) -> bytes:
@@ -286,6 +286,12 @@ def _of_subclass(value: Any) -> Any:
         return _as_subclass, (type(value), value.view(np.ndarray)), inner | own, None, None, _set_held
     if inspect.getattr_static(value, "__reduce__") is not vars(np.ndarray)["__reduce__"]:
         return NotImplemented
+    return viewed(value)
+
+
+def viewed(value: Any) -> Any:
+    """Take apart an array of a subclass into a plain one, of which it is a view, and attributes."""
+    held = dict(getattr(value, "__dict__", {}))
     return _as_subclass, (type(value), value.view(np.ndarray)), held or None, None, None, _set_held
 
 

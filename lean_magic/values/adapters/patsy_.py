@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import numpy as np
+
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
+from lean_magic.values.adapters.numpy_ import viewed
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.origin import module_of
 from lean_magic.values.reduced import attributes, dict_of, fill_attributes, held_by, is_plain, slots_of
@@ -39,6 +42,8 @@ class _Patsy(FingerprintOnly):
         desc: Any = sys.modules.get("patsy.desc")
         if desc is not None and value is desc.INTERCEPT:
             return getattr, (desc, "INTERCEPT")
+        if isinstance(value, np.ndarray) and module_of(type(value)).startswith("patsy."):
+            return viewed(value)
         if not _is_whole(type(value)):
             return NotImplemented
         return object.__new__, (type(value),), (held_by(value), slots_of(value)), None, None, fill_attributes
