@@ -109,7 +109,7 @@ def test_why_of_what_cannot_be_cached(notebook):
 
 def test_why_of_what_could_not_be_stored(notebook):
     """Of a cell whose outcome could not be stored the last time, `why NAME` says that too."""
-    cell = "%%cached numbers\nx = iter(n for n in [1])"
+    cell = "%%cached numbers\nx = (n for n in [1, 2])\nnext(x)"
     assert "not cached" in notebook.run(cell)
     miss, before = notebook.lean("why numbers").splitlines()
     assert miss == "`numbers` would miss: first run"
