@@ -803,6 +803,12 @@ class TestPlotly(AdapterContract):
             "axis": Sample(lambda: figure().layout.xaxis, lambda: figure("blue").layout.xaxis, in_place=None),
         }
 
+    def test_hash_seed(self):
+        """In what order a figure made its parts is no content, and differs between processes."""
+        table = "{'x': [1, 2], 'y': [3, 4], 'c': ['a', 'b']}"
+        define = f"import plotly.express as px\nfigure = px.scatter({table}, x='x', y='y', color='c', facet_col='c')"
+        assert len(in_processes(define, "figure", (1, 2, 3))) == 1
+
     def test_parts_stay_parts(self, tmp_path):
         """A part of a figure that has a name of its own is that part after, and arrays are arrays."""
         figure = self.samples()["figure"].make()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
@@ -21,7 +22,14 @@ _VALIDATORS = frozenset({
 def _part(walk: Walk, value: Any) -> bytes:
     walk.mark(value)
     walk.use_module(module_of(type(value)))
-    return combine("part of a figure", walk.digest(type(value)), attributes(walk, value, _VALIDATORS))
+    held = held_by(value)
+    parts = [sorted(held.get(name, {}).items(), key=operator.itemgetter(0)) for name in _BY_NAME]
+    rest = attributes(walk, value, _VALIDATORS.union(_BY_NAME))
+    return combine("part of a figure", walk.digest(type(value)), rest, walk.digest(walk.keep(parts)))
+
+
+# Parts by their names, in the order of sets.
+_BY_NAME = "_compound_props", "_compound_array_props"
 
 
 def _is_part(cls: type) -> bool:
