@@ -403,3 +403,21 @@ def test_a_view_is_as_good_as_a_copy():
     """A view and a copy of the same content have one fingerprint; who shares memory is observed besides."""
     base, other = torch.zeros(3), torch.zeros(3)
     assert fingerprint([base, base[:2]]) == fingerprint([other, other[:2].clone()])
+
+
+def test_a_compiled_model():
+    """A model that `torch.compile` stands before counts by its weights and its options, not by having been used."""
+
+    def compiled(**options):
+        torch.manual_seed(0)
+        return torch.compile(torch.nn.Linear(2, 1), **{"backend": "eager", **options})
+
+    used, other = compiled(), compiled()
+    with torch.no_grad():
+        used(torch.ones(2))
+    assert fingerprint(used) == fingerprint(other)
+    assert fingerprint(used) != fingerprint(compiled(fullgraph=True))
+    assert fingerprint(used) != fingerprint(compiled(backend="aot_eager"))
+    with torch.no_grad():
+        other._orig_mod.weight.add_(1)
+    assert fingerprint(used) != fingerprint(other)

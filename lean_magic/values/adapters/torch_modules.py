@@ -18,6 +18,7 @@ from torch.nn.utils import parametrize
 
 from lean_magic.values.containers import OPEN
 from lean_magic.values.fingerprint import Walk, combine, leaf
+from lean_magic.values.origin import module_of
 from lean_magic.values.reduced import name_leaf
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
 def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = frozenset()) -> bytes:
     """Digest a module by all it holds, but for the attributes named in `skip`."""
     walk.mark(value)
-    held, unseen = vars(value), UNSEEN | skip
+    held, unseen = vars(value), _unseen(type(value)) | skip
     # Most of what a module holds are empty dicts for hooks, and a flag or a number.
     shown = [
         name
@@ -46,7 +47,28 @@ def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = fr
     plain = [name for name in names if type(held[name]) in _SCALARS]
     scalars = [piece for name in plain for piece in (name, held[name])]
     rest = [member(walk, held, name) for name in names if type(held[name]) not in _SCALARS]
+    if _is_compiled(type(value)):
+        rest.append(_compiler(walk, value))
     return combine("module", walk.digest(type(value)), leaf("flags", marshal.dumps(scalars, 2)), *rest)
+
+
+def _compiler(walk: Walk, value: torch.nn.Module) -> bytes:
+    """Digest what compiles a module, and with which options; what it has compiled so far is no content."""
+    context = vars(value)["dynamo_ctx"]
+    inner = backend = context.callback
+    while inner is not None:  # wrappers of torch's own
+        backend, inner = inner, getattr(inner, "_torchdynamo_orig_backend", None)
+    told = dict(vars(backend)) if module_of(type(backend)) == "torch" else backend
+    options = getattr(context, "fullgraph", None), getattr(context, "_dynamic", None)
+    return combine("compiler", walk.digests(walk.keep((type(backend), told, options))))
+
+
+def _is_compiled(cls: type) -> bool:
+    return cls.__name__ == "OptimizedModule" and module_of(cls) == "torch._dynamo.eval_frame"
+
+
+def _unseen(cls: type) -> frozenset[str]:
+    return UNSEEN | _COMPILED if _is_compiled(cls) else UNSEEN
 
 
 _SCALARS = frozenset({bool, int, float, type(None)})
@@ -62,8 +84,13 @@ def _may_be_empty(name: str) -> bool:
 
 
 # Set by torch itself, and by libraries on it, when a module is compiled, called or loaded.
-UNSEEN = frozenset(
-    {"_compiled_call_impl", "_is_full_backward_hook", "_is_hf_initialized", "_is_fsdp_managed_module"}
+UNSEEN = frozenset({
+    "_compiled_call_impl", "_is_full_backward_hook", "_is_hf_initialized", "_is_fsdp_managed_module",
+    "_dynamo_static_input_type",
+})  # fmt: skip
+# What `torch.compile` hangs on a module that stands for another.
+_COMPILED = frozenset(
+    {"dynamo_ctx", "forward", "get_compiler_config", "_torchdynamo_orig_callable", "_torchdynamo_wrapper_id"}
 )
 _TABLES = frozenset({"_parameters", "_buffers", "_modules"})
 _OPTIONS = ("_with_kwargs", "_always_called")
@@ -97,7 +124,8 @@ class Held(NamedTuple):
 
 def held_by_module(value: torch.nn.Module) -> Held:
     """Give all that a module holds, but what torch notes on it as it is compiled."""
-    state = {name: item for name, item in vars(value).items() if name != "_compiled_call_impl"}
+    left_out = {"_compiled_call_impl", *(_COMPILED if _is_compiled(type(value)) else ())}
+    state = {name: item for name, item in vars(value).items() if name not in left_out}
     cls: Any = type(value).__base__ if _is_own_class(type(value)) else type(value)
     return Held(cls, state)
 
@@ -117,7 +145,8 @@ def put_module(live: torch.nn.Module, held: Held) -> None:
 def _put_state(live: torch.nn.Module, state: dict[str, Any]) -> None:
     present = vars(live)
     numbers = _numbers(present, state)
-    for name in [name for name in present if name not in state and name not in UNSEEN]:
+    unseen = _unseen(type(live))
+    for name in [name for name in present if name not in state and name not in unseen]:
         del present[name]
     for name, new in state.items():
         old, kept = present.get(name), new
