@@ -95,7 +95,7 @@ def _rule(cls: type) -> Rule | None:
 
 
 _JARS = frozenset({"CookieJar", "DefaultCookiePolicy"})
-_SDKS = frozenset({"openai", "anthropic", "groq", "together", "cerebras"})
+_SDKS = frozenset({"openai", "anthropic"})
 
 
 class _Clients:
