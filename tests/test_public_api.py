@@ -22,6 +22,7 @@ ADAPTERS = {
     "torch_device": "torch", "torch_graph": "torch", "torch_optim": "torch", "torch_storage": "torch", "transformers_": "transformers",
     "sentence_transformers_": "sentence_transformers", "toolz_": "toolz", "dateutil_": "dateutil",
     "torch_modules": "torch", "pil_files": "PIL", "tqdm_": "tqdm", "pydantic_": "pydantic", "numba_": "numba",
+    "pyarrow_": "pyarrow",
 }  # fmt: skip
 
 
