@@ -1,5 +1,7 @@
 """What the measured cells and calls compute: the same functions on both sides."""
 
+import dataclasses
+
 SIZE = 400_000_000  # bytes of the large array
 
 
@@ -99,13 +101,26 @@ COLLECTIONS = (
     "list of 1e6 ints",
     "dict of 1e5 arrays",
     "object column of 1e6 strings",
+    "list of 1e5 dataclass records",
 )
+
+
+@dataclasses.dataclass
+class Record:
+    """What lists of records hold."""
+
+    number: int
+    text: str
+    score: float
+    tags: list[str]
 
 
 def collections(name):
     """Name → a collection of many values."""
     import numpy as np
 
+    if name.endswith("records"):
+        return [Record(i, f"text {i}", i / 7, [f"tag {i}"]) for i in range(10**5)]
     texts = [f"text {i}" for i in range(10**6)]
     if name.startswith("object"):
         import pandas as pd

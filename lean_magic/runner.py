@@ -31,7 +31,7 @@ from lean_magic.turn import alone, mixed, wait
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
 from lean_magic.values.counting import on_bytes
-from lean_magic.values.in_place import Anew, shape_of
+from lean_magic.values.in_place import Anew, shapes_of
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
 from lean_magic.values.origin import is_a
@@ -330,8 +330,8 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     }
     known = run.walk.by_mark()
     changes = records["mutation"].values
-    stayed = (value for mark, value in known.items() if not isinstance(changes.get(mark), Anew))
-    arrays = [(shape[0], value) for value in stayed if (shape := shape_of(value)) is not None]
+    stayed = {mark: value for mark, value in known.items() if not isinstance(changes.get(mark), Anew)}
+    arrays = [(shape[0], stayed[mark]) for mark, shape in shapes_of(stayed).items()]
     dicts = None if run.words.isdisjoint({"vars", "__dict__"}) else kept_dicts(known)
     changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
     held = held_by_modules(one for one, _ in plan.found.imports)

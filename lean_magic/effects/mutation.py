@@ -12,7 +12,7 @@ from typing import Any
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
-from lean_magic.values.in_place import Anew, content_of, may_move, owner_of, put, shape_of
+from lean_magic.values.in_place import Anew, content_of, may_move, owner_of, put, shape_of, shapes_of
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
 from lean_magic.values.origin import is_own
@@ -35,7 +35,7 @@ class Mutation(Recorder):
     def begin(self, run: Run) -> None:
         """Take down the shapes of arrays; their content is in the key already."""
         live, self._held = run.walk.by_mark(), run.walk.held()
-        self._shapes = _shapes(live)
+        self._shapes = shapes_of(live)
         self._sharing = _sharing(live, self._shapes)
         self._owners = {mark: owner_of(live[mark]) for group in self._sharing[:-1] for mark in group}
         self._placed = _placed(run, self._shapes)
@@ -81,6 +81,8 @@ class Mutation(Recorder):
 
     def _moved(self, again: Walk) -> set[str]:
         """Name the tensors that lie on another device now, or in whose place another one lies there."""
+        if not self._shapes:
+            return set()
         now = again.by_mark()
         moving = {cls for cls in set(map(type, now.values())) if may_move(cls)}
         tensors = [(mark, shape) for mark, shape in self._shapes.items() if type(now.get(mark)) in moving]
@@ -127,7 +129,7 @@ class Mutation(Recorder):
         if not observed:
             return ""
         live = run.walk.by_mark()
-        shapes = _shapes(live)
+        shapes = shapes_of(live)
         if "sharing" in observed and observed["sharing"] != _sharing(live, shapes):
             return "other arrays share memory now"
         if "devices" in observed and observed["devices"] != _placed(run, shapes):
@@ -239,12 +241,6 @@ def _is_anew(value: Any, before: Any, now: Any) -> bool:
     return bool(before[0] != now[0] and before[3:] == now[3:]) and may_move(type(value))
 
 
-def _shapes(live: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the shapes of the arrays among live objects."""
-    arrays = ((mark, shape_of(value)) for mark, value in live.items())
-    return {mark: shape for mark, shape in arrays if shape is not None}
-
-
 def _form(value: Any) -> list[str]:
     """Give shape and dtype of an array, as they are written in a manifest."""
     return [str(item) for item in (shape_of(value) or ())[1:]]
@@ -298,7 +294,7 @@ def _replaced(before: Walk, again: Walk, part: str) -> bool:
     What a walk itself makes on its way is another object each time, but is held by nobody.
     """
     was, now = before.met(part), again.met(part)
-    others = {id(new) for old, new in zip(was, now, strict=False) if old is not new}
+    others = {id(new) for old, new in zip(was, now, strict=False) if old is not new} - again.kept()
     stayed = [new for old, new in zip(was, now, strict=False) if old is new]
     return bool(others) and any(_holds(one, others) for one in stayed)
 

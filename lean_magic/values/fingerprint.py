@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import gc
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -70,21 +71,26 @@ class Fingerprint(NamedTuple):
 
 
 Rule = Callable[["Walk", Any], bytes]
+Together = Callable[["Walk", list[Any]], bytes | None]
 
 # Immutable values, which have no identity: class → rule. Filled by values/rules.py.
 PLAIN: dict[type, Rule] = {}
 # Those of them that hold nothing else.
 _ATOMS: set[type] = set()
 # Classes of which many can be digested in one go: class → rule for a list, which may give None.
-TOGETHER: dict[type, Callable[[Walk, list[Any]], bytes | None]] = {}
+TOGETHER: dict[type, Together] = {}
 _MANY = 32  # objects; part of the digest
 _late: dict[str, tuple[str, Rule]] = {}
 _rule_for: list[Callable[[type], Rule]] = []
+_together_for: list[Callable[[type], Together | None]] = []
 _HOLDERS = {tuple, frozenset, slice, datetime.datetime, datetime.time}
 
 
 def register(
-    plain: Mapping[type, Rule], late: Mapping[str, tuple[str, Rule]], rule_for: Callable[[type], Rule]
+    plain: Mapping[type, Rule],
+    late: Mapping[str, tuple[str, Rule]],
+    rule_for: Callable[[type], Rule],
+    together_for: Callable[[type], Together | None],
 ) -> None:
     """Say how values are digested; done once, as the package is imported.
 
@@ -93,7 +99,7 @@ def register(
     PLAIN.update(plain)
     _ATOMS.update(plain.keys() - _HOLDERS)
     _late.update(late)
-    _rule_for[:] = [rule_for]
+    _rule_for[:], _together_for[:] = [rule_for], [together_for]
 
 
 def _learn() -> None:
@@ -195,12 +201,17 @@ class Walk(Marks):
         if len(classes) > 1:
             return None
         cls = classes.pop()
-        _rule_for[0](cls)  # which brings what is known about its library
-        rule = TOGETHER.get(cls)
+        rule = _together_for[0](cls)
         if rule is None or not self.unmet(values):
             return None
-        self.use_module(module_of(cls))
-        return rule(self, list(values))
+        if cls not in self._classes:
+            self._meet(cls)
+        foreign = cls in self._foreign
+        self._inside += foreign
+        try:
+            return rule(self, list(values))
+        finally:
+            self._inside -= foreign
 
     def unordered(self, values: Any) -> bytes:
         """Digest a collection whose order says nothing, in an order that depends on content alone."""
@@ -245,6 +256,10 @@ class Walk(Marks):
         """Keep a temporary alive, so that its id is not given to another object."""
         self._kept.append(value)
         return value
+
+    def kept(self) -> set[int]:
+        """Give the ids of the temporaries that were kept."""
+        return set(map(id, self._kept))
 
     def refer(self, space: dict[str, Any], name: str, attrs: tuple[str, ...] = ()) -> None:
         """Note that code looks `name` up in the globals `space`."""
@@ -310,9 +325,13 @@ def fingerprint(value: Any, name: str = "value") -> str:
 
 @contextlib.contextmanager
 def _deep() -> Iterator[None]:
-    before = sys.getrecursionlimit()
+    """Allow deep recursion, and keep the garbage collector from going through all that is visited again and again."""
+    before, collects = sys.getrecursionlimit(), gc.isenabled()
     sys.setrecursionlimit(max(before, _DEPTH))
+    gc.disable()
     try:
         yield
     finally:
         sys.setrecursionlimit(before)
+        if collects:
+            gc.enable()

@@ -15,7 +15,7 @@ import functools
 import io
 import logging
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lean_magic.errors import Unstorable
@@ -36,7 +36,7 @@ from lean_magic.values.reduced import (
 )
 from lean_magic.words import with_article
 
-__all__ = ["Anew", "content_of", "may_move", "owner_of", "put", "shape_of"]
+__all__ = ["Anew", "content_of", "may_move", "owner_of", "put", "shape_of", "shapes_of"]
 
 
 def content_of(value: Any) -> Any:
@@ -130,6 +130,13 @@ def shape_of(value: Any) -> Any:
         if shape is not None:
             return shape
     return None
+
+
+def shapes_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the shapes of the arrays among these, by name."""
+    known = {cls for cls in set(map(type, values.values())) if any(adapters_for(cls))}
+    shapes = ((name, shape_of(value)) for name, value in values.items() if type(value) in known)
+    return {name: shape for name, shape in shapes if shape is not None}
 
 
 def _state(value: Any) -> tuple[type, bool, dict[str, Any], dict[str, Any]]:

@@ -43,6 +43,7 @@ class Marks:
         self._starts: list[tuple[int, str]] = [(0, "")]
         self._numbers: dict[str, int] = {}
         self._inner: dict[int, Sequence[Inner]] = {}
+        self._by_mark: tuple[tuple[int, ...], dict[str, Any]] = (), {}
 
     def noted(self, value: Any, digest: bytes) -> bytes:
         """Keep the digest of an object with an identity under its mark."""
@@ -89,22 +90,26 @@ class Marks:
         return {id(value): mark for mark, value in self.by_mark().items()}
 
     def by_mark(self) -> dict[str, Any]:
-        """Give every live object by its mark, and after them what they hold."""
-        ends = [start for start, _ in self._starts[1:]] + [len(self.objects)]
-        found = {
-            f"{part}#{place}": value
-            for (start, part), end in zip(self._starts, ends, strict=True)
-            for place, value in enumerate(self.objects[start:end])
-        }
-        return found | {mark: inner.value for mark, inner in self.held().items()}
+        """Give every live object by its mark, and after them what they hold; made once for all who ask."""
+        size = len(self.objects), len(self._starts), len(self._inner)
+        if self._by_mark[0] != size:
+            found = {
+                f"{part}#{place}": value
+                for (start, part), end in zip(self._starts, self._ends(), strict=True)
+                for place, value in enumerate(self.objects[start:end])
+            }
+            self._by_mark = size, found | {mark: inner.value for mark, inner in self.held().items()}
+        return self._by_mark[1]
+
+    def _ends(self) -> list[int]:
+        return [start for start, _ in self._starts[1:]] + [len(self.objects)]
 
     def met(self, part: str) -> list[Any]:
         """List the objects of a part, in the order they were met in."""
         place = next((place for place, (_, name) in enumerate(self._starts) if name == part and place), None)
         if place is None:
             return []
-        ends = [start for start, _ in self._starts[1:]] + [len(self.objects)]
-        return self.objects[self._starts[place][0] : ends[place]]
+        return self.objects[self._starts[place][0] : self._ends()[place]]
 
     def hold(self, value: Any, inner: Sequence[Inner]) -> None:
         """Note what an object that has a number keeps its content in."""

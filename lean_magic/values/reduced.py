@@ -24,6 +24,7 @@ from lean_magic.words import with_article
 
 __all__ = [
     "HEAP",
+    "PICKLING",
     "attributes",
     "dict_of",
     "fill_attributes",
@@ -32,6 +33,7 @@ __all__ = [
     "is_its_own_dict",
     "is_left_to_python",
     "is_plain",
+    "is_silent",
     "kept_dicts",
     "name_leaf",
     "needs_arguments",
@@ -116,7 +118,7 @@ def intercepts(cls: type) -> bool:
     """
     if issubclass(cls, enum.Enum):  # which makes its members once, by their names
         return False
-    if hasattr(cls, "__getattr__") and copyreg._slotnames(cls) and _is_silent(cls):  # type: ignore[attr-defined]  # noqa: SLF001
+    if hasattr(cls, "__getattr__") and copyreg._slotnames(cls) and is_silent(cls):  # type: ignore[attr-defined]  # noqa: SLF001
         return is_plain(cls)
     asked = _ASKED | ({"__setattr__"} if copyreg._slotnames(cls) else set())  # type: ignore[attr-defined]  # noqa: SLF001
     return any(is_own(one) and not asked.isdisjoint(vars(one)) for one in cls.__mro__) and is_plain(cls)
@@ -134,12 +136,12 @@ def shares_dict(cls: type) -> bool:
 def is_left_to_python(cls: type) -> bool:
     """Whether instances are nothing but attributes, and their class does not say how they are pickled."""
     has_dict = bool(cls.__dictoffset__) and not issubclass(cls, types.SimpleNamespace)
-    return has_dict and _is_silent(cls) and is_plain(cls)
+    return has_dict and is_silent(cls) and is_plain(cls)
 
 
-def _is_silent(cls: type) -> bool:
+def is_silent(cls: type) -> bool:
     """Whether no class but `object` says how instances are pickled."""
-    return all(_PICKLING.isdisjoint(vars(one)) for one in cls.__mro__[:-1])
+    return all(PICKLING.isdisjoint(vars(one)) for one in cls.__mro__[:-1])
 
 
 def share_attributes(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
@@ -155,10 +157,10 @@ def needs_arguments(cls: Any) -> bool:
         return False
     required = new.__code__.co_argcount - len(new.__defaults__ or ())
     named = new.__code__.co_kwonlyargcount - len(new.__kwdefaults__ or ())
-    return (required > 1 or named > 0) and _is_silent(cls)
+    return (required > 1 or named > 0) and is_silent(cls)
 
 
-_PICKLING = _FORMS | {"__setstate__", "__getnewargs__", "__getnewargs_ex__"}
+PICKLING = _FORMS | {"__setstate__", "__getnewargs__", "__getnewargs_ex__"}
 _ASKED = frozenset(
     {"__getattr__", "__getattribute__", "__setstate__", "__new__"}
 )  # pickle looks for the last but one on the object, and calls the last
@@ -276,6 +278,8 @@ def name_leaf(name: str) -> bytes:
 
 def slots_of(value: Any) -> dict[str, Any]:
     """Give what the slots of an object hold."""
+    if not type(value).__flags__ & HEAP:
+        return {}
     names = copyreg._slotnames(type(value))  # type: ignore[attr-defined]  # noqa: SLF001
     return {
         name: object.__getattribute__(value, name)

@@ -28,10 +28,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from lean_magic.values import code_rules, logger_rules, over_rules
+from lean_magic.values import code_rules, logger_rules, many, over_rules
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.class_rules import class_rule
-from lean_magic.values.fingerprint import Rule, Walk, combine, leaf, register
+from lean_magic.values.fingerprint import TOGETHER, Rule, Together, Walk, combine, leaf, register
 from lean_magic.values.global_generators import digest_of_global
 from lean_magic.values.known_live import live_rule
 from lean_magic.values.plain import each, note_path, ordered, whole
@@ -64,6 +64,12 @@ def _find(cls: type) -> Rule:
     # Classes are known by their metaclass, unless a library says more of those that it makes.
     found = (*told, *known) if issubclass(cls, type) else (*known, *told)
     return next((rule for rule in found if rule is not None), reduced)
+
+
+def _together_for(cls: type) -> Together | None:
+    """Find how many objects of exactly this class are digested in one go; None if one by one."""
+    rule = rule_for(cls)  # which brings what is known about its library
+    return TOGETHER.get(cls) or (many.together_for(cls) if rule is reduced else None)
 
 
 def _tagged(tag: str, write: Callable[[Any], bytes]) -> Rule:
@@ -200,7 +206,8 @@ def _zoned(walk: Walk, value: Any) -> bytes:
     if zones is not None and isinstance(zone, zones.ZoneInfo) and zone.key is not None:
         told = f"ZoneInfo {zone.key}"
     text = value.isoformat() if zone is None else value.replace(tzinfo=None).isoformat()
-    return combine("time", leaf(type(value).__name__, _text(text)), walk.digest((fold, told)))
+    where = leaf("zone", told.encode()) if type(told) is str else walk.digest(told)
+    return combine("time", leaf(type(value).__name__, f"{text} {fold}".encode()), where)
 
 
 def _partial(walk: Walk, value: functools.partial[Any]) -> bytes:
@@ -311,4 +318,4 @@ _RULES: dict[type, Rule] = {
 # Of modules that a kernel may never load: module → (class, rule).
 _LATE: dict[str, tuple[str, Rule]] = {"uuid": ("UUID", _tagged("uuid", lambda value: value.bytes))}
 
-register(_PLAIN, _LATE, rule_for)
+register(_PLAIN, _LATE, rule_for, _together_for)

@@ -28,6 +28,7 @@ CASES = {
         "datetime.date(2024, 2, 29)", "datetime.datetime(2024, 2, 29, 12, 30, tzinfo=datetime.timezone.utc)",
         "datetime.timedelta(hours=1)", "array.array('d', [1, 2])", "random.Random(3)", "http.HTTPStatus.OK",
         "math.sqrt", "int", "functools.partial(int, base=2)", "operator.itemgetter(1, 2)", "types.SimpleNamespace(a=1)",
+        "[argparse.Namespace(a=n, b=[n]) for n in range(40)]",
     ],
     # Code is compiled otherwise by each Python, so these are kept for each by itself.
     "code": [
@@ -58,7 +59,7 @@ CASES = {
 }  # fmt: skip
 LIBRARIES = ("numpy", "pandas", "polars", "torch")
 MODULES = (
-    "array collections dataclasses datetime decimal enum fractions functools http math operator pathlib random re "
+    "argparse array collections dataclasses datetime decimal enum fractions functools http math operator pathlib random re "
     "types uuid"
 ).split()
 CELL = '''

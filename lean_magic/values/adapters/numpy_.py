@@ -21,7 +21,6 @@ from lean_magic.values.fingerprint import TOGETHER, Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import reduced_global
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Memory, Plain, is_closed
-from lean_magic.values.plain import each
 from lean_magic.values.reduced import attributes
 from lean_magic.values.tree import tree_of
 
@@ -72,7 +71,7 @@ def content(walk: Walk, value: Any) -> bytes:
     if array.dtype.names is not None and not is_solid(array.dtype):
         return combine("fields", head, *_fields(walk, array))
     if array.dtype.hasobject or array.dtype.kind == "T":
-        return combine("objects", head, each(walk, array.ravel(order="C").tolist()))
+        return combine("objects", head, walk.digest(tuple(array.ravel(order="C").tolist())))
     return combine("elements", head, digest_of(array))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lean_magic.values.adapters.numpy_ import content
 from lean_magic.values.adapters.pandas_blocks import arrays_of, inner_of, reduced_block, reduced_index
-from lean_magic.values.fingerprint import Rule, Walk, combine
+from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.reduced import attributes
 
 __all__ = ["ADAPTER"]
@@ -105,9 +105,10 @@ def _own_name(value: Any) -> tuple[Any, ...]:
 
 def _moment(walk: Walk, value: Any) -> bytes:
     """Digest a Timestamp or Timedelta: its count of units, its zone, its side of a clock change."""
-    count = int(value.asm8.view("i8"))
-    zone = _zone(getattr(value, "tzinfo", None))
-    return combine("moment", walk.digests((type(value), count, value.unit, getattr(value, "fold", 0), zone)))
+    count, zone = int(value.asm8.view("i8")), getattr(value, "tzinfo", None)
+    told = f"{count} {value.unit} {getattr(value, 'fold', 0)}".encode()
+    where = leaf("nowhere", b"") if zone is None else walk.digest(_zone(zone))
+    return combine("moment", walk.digest(type(value)), leaf("count", told), where)
 
 
 def _zone(zone: Any) -> datetime.time:
