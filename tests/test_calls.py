@@ -303,6 +303,16 @@ def test_generator_just_runs(shell, outcome):
     assert shell.ns["x"] == [2]
 
 
+def test_fresh_generator(shell, outcome):
+    """A call of a generator function gives a generator that begins anew, in the run and in each hit."""
+    define(shell, "@lean_magic.cached\ndef f(n):\n    yield n\n    yield n + 1")
+    shell.run("x = list(f(1))")
+    assert outcome() == "miss"
+    shell.run("y = list(f(1)), list(f(1)), list(f(2))")
+    assert shell.ns["x"] == [1, 2]
+    assert shell.ns["y"] == ([1, 2], [1, 2], [2, 3])
+
+
 def test_event_loop_of_its_own(outcome, cache_dir):
     """`asyncio.run` of a cached coroutine works outside a notebook."""
     import lean_magic

@@ -121,8 +121,10 @@ def test_refs_are_noted():
 
 def test_errors_name_the_part():
     """What cannot be compared is named by the part it stands in, with a remedy."""
+    begun = (i for i in [1, 2])
+    next(begun)
     with pytest.raises(Unfingerprintable, match="`texts`.*generator.*; "):
-        Walk().fingerprint("texts", [1, {"a": (i for i in [1])}])
+        Walk().fingerprint("texts", [1, {"a": begun}])
 
 
 def test_large_values_tell_how_far_they_are():
