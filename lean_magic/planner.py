@@ -171,7 +171,7 @@ class Planner:
 
     def registers(self, key: Key) -> Bypass | None:
         """Say that a cell registers something with a library, which no replay can do again."""
-        call = registering(key.facts.loads, self.shell.user_ns)
+        call = registering(key.facts.uses, self.shell.user_ns)
         said = f"`{call}()` hangs something into a library; call it in an uncached cell"
         return Bypass(said) if call else None
 

@@ -16,6 +16,7 @@ __all__ = [
     "pattern_expressions",
     "stored",
     "targets",
+    "walrus",
 ]
 
 
@@ -36,6 +37,11 @@ def catches(node: ast.AST) -> bool:
     if isinstance(node, (ast.With, ast.AsyncWith)):
         return not all(harmless(item.context_expr) for item in node.items)
     return isinstance(node, (ast.Try, ast.TryStar))
+
+
+def walrus(node: ast.expr) -> set[str]:
+    """Give the name that an expression surely binds as a whole: `x := f()`."""
+    return {node.target.id} if isinstance(node, ast.NamedExpr) else set()
 
 
 _HARMLESS = {"open", "torch.no_grad", "torch.inference_mode", "np.errstate", "warnings.catch_warnings"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import ast
 import re
+import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ _REGISTERS = re.compile(
     r"(un)?register(?!_parametrization)(?!_\w+_(accessor|namespace)$)\w*"
     r"|addLevelName|addfont|(add|clear)_safe_globals|add_(type|constructor|representer|\w*resolver)|install_opener"
     r"|(en|dis)able(_\w+)?|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
+    r"|install|autolog|extension|init_notebook_mode|patch_sklearn"
 )
 _SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able")
 # Package → those of its settings, and of what is no setting, that are known and put back, or refused by what they do.
@@ -46,7 +48,7 @@ _KNOWN = {
     "transformers": r"set_(seed|verbosity\w*)",
     "warnings": r".*",
 }
-_CONFIGURES = (["config", "set"], ["config", "update"])  # dask's, jax's
+_CONFIGURES = (["config", "set"], ["config", "update"], ["nest_asyncio", "apply"], ["nest_asyncio2", "apply"])
 _OF_CLASSES = re.compile(r"pandas")  # tqdm's
 _EVERYWHERE = {"codecs"}  # what every text may use
 
@@ -59,15 +61,23 @@ class Registrations:
 
     def note(self, nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> None:
         """Note the registrations that a cell makes, with the values they were given."""
+        entered = _entered(nodes)
         for node in (inner for outer in nodes for inner in ast.walk(outer)):
-            home = _home(chain_of(node.func), namespace) if isinstance(node, ast.Call) else ""
-            if home:
-                names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)})
-                values = {name: namespace[name] for name in names if name in namespace}
-                given = {name: one for name, one in values.items() if not isinstance(one, types.ModuleType)}
-                self._calls.setdefault(home, {})[ast.unparse(node)] = given
+            if isinstance(node, ast.Call) and id(node) not in entered:
+                self._called(node, namespace)
             for decorator in getattr(node, "decorator_list", ()):
                 self._decorated(decorator, getattr(node, "name", ""), namespace)
+
+    def _called(self, node: ast.Call, namespace: Mapping[str, Any]) -> None:
+        home = _home(chain_of(node.func), namespace)
+        if home:
+            names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)})
+            values = {name: namespace[name] for name in names if name in namespace}
+            given = {name: one for name, one in values.items() if not isinstance(one, types.ModuleType)}
+            calls = self._calls.setdefault(home, {})
+            text = ast.unparse(node)
+            calls.pop(text, None)  # of calls that set one thing the last counts
+            calls[text] = given
 
     def _decorated(self, decorator: ast.expr, name: str, namespace: Mapping[str, Any]) -> None:
         """Note what a decorator registers: the function or class that it stands before."""
@@ -82,10 +92,18 @@ class Registrations:
             yield f"registered with {home}", self._calls[home]
 
 
-def registering(loads: Mapping[str, Iterable[tuple[str, ...]]], namespace: Mapping[str, Any]) -> str:
-    """Name the first call of some code that registers something with a library, or ""."""
-    chains = ([name, *chain] for name, found in sorted(loads.items()) for chain in sorted(found))
+def registering(uses: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -> str:
+    """Name the first call of some code that registers something with a library, or "".
+
+    What is set where it is entered (`with`) is set back where it is left.
+    """
+    chains = sorted([*chain] for kind, *chain in uses if kind != "with")
     return next((".".join(chain) for chain in chains if _home(chain, namespace)), "")
+
+
+def _entered(nodes: Sequence[ast.stmt]) -> set[int]:
+    whole = (inner for outer in nodes for inner in ast.walk(outer))
+    return {id(inner.context_expr) for inner in whole if isinstance(inner, ast.withitem)}
 
 
 def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
@@ -93,7 +111,7 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     configures = chain[-2:] in _CONFIGURES
     if not chain or not (configures or _REGISTERS.fullmatch(chain[-1]) or _OF_CLASSES.fullmatch(chain[-1])):
         return ""
-    first = namespace.get(chain[0])
+    first = sys.modules.get(chain[0].removeprefix("import ")) if " " in chain[0] else namespace.get(chain[0])
     owner = owner_at(first, chain[1:-1]) if len(chain) > 1 else None
     value = first if owner is None else getattr(owner.value, chain[-1], None)
     is_missing = value is None or (owner is None and len(chain) > 1)
@@ -117,5 +135,4 @@ def _may_register(owner: Any, name: str) -> bool:
 
 def _is_known(value: Any, package: str, name: str) -> bool:
     """Whether it is no call that sets something, or one whose effect is known."""
-    is_call = callable(value) and not isinstance(value, type)
-    return not is_call or re.fullmatch(_KNOWN.get(package, "(?!)"), name) is not None
+    return not callable(value) or re.fullmatch(_KNOWN.get(package, "(?!)"), name) is not None

@@ -25,6 +25,7 @@ from lean_magic.key.bindings import (
     pattern_expressions,
     stored,
     targets,
+    walrus,
 )
 from lean_magic.key.shell_calls import ShellCall, shell_call
 from lean_magic.key.strings import first_lookup
@@ -127,8 +128,7 @@ class _Flow:
     def _expression(self, *nodes: ast.expr | None) -> None:
         for node in nodes:
             if node is not None:
-                walrus = {node.target.id} if isinstance(node, ast.NamedExpr) else set()
-                self._note(facts(_compile([ast.copy_location(ast.Expr(node), node)])), walrus)
+                self._note(facts(_compile([ast.copy_location(ast.Expr(node), node)])), walrus(node))
 
     def _note(self, said: CodeFacts, sure: Iterable[str] = ()) -> None:
         """Note what a piece of code reads and binds; only the `sure` names are bound whatever happens."""
@@ -275,16 +275,17 @@ class _Flow:
         self.surely = before
 
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
-        entered: frozenset[str] | None = None
+        before: frozenset[str] | None = None
         for item in node.items:
-            self._expression(item.context_expr)
+            entered = type(node)([ast.withitem(item.context_expr)], [ast.Pass()])
+            self._note(facts(_compile([ast.copy_location(entered, node)])), walrus(item.context_expr))
             self._target(item.optional_vars)
-            if entered is None and not harmless(item.context_expr):
-                entered = self.surely
+            if before is None and not harmless(item.context_expr):
+                before = self.surely
         self.block(node.body)
         # A context manager may swallow an exception, so what follows it may have stopped anywhere.
-        if entered is not None:
-            self.surely = entered
+        if before is not None:
+            self.surely = before
 
     _asyncwith = _with
 

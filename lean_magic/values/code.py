@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lean_magic.values.fingerprint import combine, leaf
+from lean_magic.values.lookups import is_opaque, is_searched, stands_there
+from lean_magic.values.uses import Uses
 
 __all__ = ["CodeFacts", "Import", "code_digest", "facts", "nested", "own_facts"]
 
@@ -25,11 +27,10 @@ _LOADS = {"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"}
 _ATTRS = {"LOAD_ATTR", "LOAD_METHOD"}
 _STORES = {"STORE_NAME", "STORE_GLOBAL"}
 _DELETES = {"DELETE_NAME", "DELETE_GLOBAL"}
+_PUTS = {"STORE_ATTR", "DELETE_ATTR"}
 _QUERIES = {"query", "eval"}
 _LOOKUPS = {"eval", "exec", "globals", "locals", "vars", "dir", "compile", "__import__"}
 _BRANCHES = {"FOR_ITER", "SEND", "SETUP_FINALLY", "RERAISE"}
-_NAMES_ONE = {"LOAD_CONST", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF"}
-_SUBSCRIPTS = {"BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR", "COPY"}
 _SKIPPED = {"COPY_FREE_VARS", "CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "NOP", "NOT_TAKEN"}
 
 
@@ -58,6 +59,8 @@ class CodeFacts:
     in_place: bool = False
     guarded: bool = False
     sets: set[tuple[str, ...]] = field(default_factory=set)
+    puts: set[str] = field(default_factory=set)  # attributes that are set or deleted, on whatever it be
+    uses: set[tuple[str, ...]] = field(default_factory=set)  # ("value" | "call" | "with", name, attribute, …)
     hashes: bool = False  # asks for hashes itself, which are others in each process
 
     def merge(self, other: CodeFacts) -> None:
@@ -76,6 +79,8 @@ class CodeFacts:
         self.in_place = self.in_place or other.in_place
         self.guarded = self.guarded or other.guarded
         self.sets |= other.sets
+        self.puts |= other.puts
+        self.uses |= other.uses
         self.hashes = self.hashes or other.hashes
 
 
@@ -102,6 +107,8 @@ def own_facts(code: types.CodeType) -> CodeFacts:
     found.strings.update(_strings(code.co_consts))
     found.guarded = bool(code.co_exceptiontable)
     steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
+    uses = Uses(steps)
+    found.puts.update(step.argval for step in steps if step.opname in _PUTS)
     bound: set[str] = set()
     inner: dict[str, tuple[str, ...]] = {}  # a function's own names for modules or what they hold
     straight = code.co_name != "<module>" and not code.co_exceptiontable
@@ -114,8 +121,11 @@ def own_facts(code: types.CodeType) -> CodeFacts:
             inner |= _imported(steps, index)
         elif step.opname == "LOAD_FAST" and step.argval in inner:
             _set_inside(found, steps, index, inner[step.argval])
+            found.uses.add((uses.of(step), *inner[step.argval], *_chain(steps, index)))
         if not (step.opname == "LOAD_NAME" and step.argval in bound):
             _read(found, steps, index, step)
+            if step.opname in _LOADS:
+                found.uses.add((uses.of(step), step.argval, *_chain(steps, index)))
     found.hashes = "hash" in found.loads and code.co_name != "__hash__"
     return found
 
@@ -170,8 +180,8 @@ def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
     asked, after = chain[0] if inside else name, steps[index + 1 + inside : index + 7]
     if asked in {"dir", "vars"} and not after[0].opname.startswith("LOAD"):
         found.loads.setdefault("locals", set()).add(())  # without an argument they list all names
-    searched = index and steps[index - 1].opname == "LOAD_CONST" and _is_searched(after)
-    if asked in _LOOKUPS and not searched and _opaque(asked, step.opname == "LOAD_NAME", after):
+    searched = index and steps[index - 1].opname == "LOAD_CONST" and is_searched(after)
+    if asked in _LOOKUPS and not searched and is_opaque(asked, step.opname == "LOAD_NAME", after):
         found.opaque.add(asked)
     elif asked in {"eval", "exec"} and after[0].opname != "LOAD_CONST":
         found.texts.add(str(after[0].argval))
@@ -186,43 +196,9 @@ def _read_rest(found: CodeFacts, step: dis.Instruction) -> None:
         found.in_place = True
 
 
-def _opaque(name: str, top: bool, after: list[dis.Instruction]) -> bool:
-    """Whether a builtin that looks names up is given anything but a text standing right there."""
-    kinds = [step.opname for step in after]
-    if name == "dir":  # without an argument it lists the notebook's names
-        return top and kinds[:1] == ["CALL"] and after[0].arg == 0
-    if name in {"globals", "locals", "vars"}:
-        if kinds[:1] != ["CALL"]:
-            return name == "globals"
-        return not _is_literal(after[1:]) and (top or name == "globals")
-    return not (
-        kinds[:2] == ["LOAD_CONST", "CALL"]
-        or (kinds[:1] in (["LOAD_NAME"], ["LOAD_GLOBAL"]) and kinds[1:2] == ["CALL"])
-    )
-
-
-def _is_searched(after: list[dis.Instruction]) -> bool:
-    """Whether something is looked for among the names, as in `"k" in globals()`."""
-    return [step.opname for step in after[:2]] == ["CALL", "CONTAINS_OP"] and not after[0].arg
-
-
-def _is_literal(after: list[dis.Instruction]) -> bool:
-    """Whether a dict of names is asked for a text that stands there as it is, as in `globals().get("k")`."""
-    kinds = [step.opname for step in after]
-    if kinds[:1] == ["LOAD_CONST"]:
-        return kinds[1] in _SUBSCRIPTS or _is_subscript(after[1])
-    if not after or after[0].argval not in {"get", "pop", "setdefault"} or kinds[1:2] != ["LOAD_CONST"]:
-        return False
-    return kinds[2:3] == ["CALL"] or (kinds[2].startswith("LOAD_") and kinds[3:4] == ["CALL"])
-
-
-def _is_subscript(step: dis.Instruction) -> bool:
-    return step.opname == "BINARY_OP" and step.argrepr == "[]"  # since Python 3.14
-
-
 def _query(found: CodeFacts, after: list[dis.Instruction]) -> None:
     """Note where the text of a query comes from."""
-    if not _stands_there(after) or after[0].opname in {"LOAD_FAST", "LOAD_DEREF"}:
+    if not stands_there(after) or after[0].opname in {"LOAD_FAST", "LOAD_DEREF"}:
         found.composed = True
     elif after[0].opname != "LOAD_CONST":
         found.queried.add(str(after[0].argval))
@@ -232,17 +208,6 @@ _IN_PLACE = {
     "sort", "fill", "resize", "put", "copyto", "shuffle", "partition", "byteswap", "setfield", "set_", "at", "out",
     "place", "putmask", "fill_diagonal", "apply_along_axis",
 }  # fmt: skip
-
-
-def _stands_there(after: list[dis.Instruction]) -> bool:
-    """Whether a method is given a text or a variable, not something put together on the spot."""
-    if not after or after[0].opname not in _NAMES_ONE:
-        return False
-    return all(step.opname in {*_NAMES_ONE, "KW_NAMES"} for step in after[: _call_at(after)])
-
-
-def _call_at(steps: list[dis.Instruction]) -> int:
-    return next((index for index, step in enumerate(steps) if step.opname.startswith("CALL")), len(steps))
 
 
 def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:
@@ -258,7 +223,7 @@ def _chain(steps: list[dis.Instruction], index: int) -> tuple[str, ...]:
 def _set_attribute(steps: list[dis.Instruction], index: int, depth: int) -> str:
     """Name the attribute that is set or deleted on what a name stands for, "*" for a computed one, or ""."""
     after = steps[index + depth + 1] if index + depth + 1 < len(steps) else steps[index]
-    if after.opname in {"STORE_ATTR", "DELETE_ATTR"}:
+    if after.opname in _PUTS:
         return str(after.argval)
     if after.opname == "COPY" and (found := steps[index + depth + 2 :]) and found[0].opname == "LOAD_ATTR":
         return str(found[0].argval)  # `a.b += 1`
