@@ -100,7 +100,7 @@ class Interception:
         result = options.get("result")
         info = getattr(result, "info", None)
         found = split_magic(info.raw_cell) if info is not None and self._depth == 1 else None
-        self.runner.planner.look(nodelist)
+        self.runner.look(nodelist)
         if info is None or found is None or _mistaken(found[0]):
             raised = await execute()
             self.runner.notice(nodelist)

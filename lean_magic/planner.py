@@ -108,6 +108,7 @@ class Planner:
         """Take note of what changed between two cells, which is no doing of the user's; these come next."""
         look_at_filters(())
         self._said = _words(nodes)
+        self.patches.unnamed.look(nodes, self.shell.user_ns)
 
     def earlier(self) -> Iterator[list[ast.stmt]]:
         """Give the cells that ran before the extension was loaded."""
@@ -126,6 +127,7 @@ class Planner:
         look_at_filters(names)
         self.patches.registrations.note(nodes, self.shell.user_ns)
         self.patches.items.note(nodes, self.shell.user_ns)
+        self.patches.note_unnamed(nodes, self.shell.user_ns)
         sets = (
             isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) for node in _walk(nodes)
         )
@@ -220,6 +222,7 @@ class Planner:
             deleted=frozenset(found.deleted),
             order=functools.partial(binding_order, cell.nodes, found.order),
             drop=frozenset(cell.options.drop),
+            said=key.facts,
             sets=frozenset(key.facts.sets),
             loads=key.facts.loads,
             cache=str(self.settings.folder),

@@ -9,14 +9,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import time
-import types
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from lean_magic import history
 from lean_magic.effects import Record, did_more, files, others_run
-from lean_magic.effects.names import hidden
+from lean_magic.effects.names import is_told_apart
 from lean_magic.effects.process import searching
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
 from lean_magic.host import new_id, provenance
@@ -34,7 +33,6 @@ from lean_magic.values.counting import on_bytes
 from lean_magic.values.in_place import Anew, shapes_of
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
-from lean_magic.values.origin import is_a
 from lean_magic.values.reduced import kept_dicts
 from lean_magic.values.silence import silence
 from lean_magic.values.sources import Sources, sources_of
@@ -74,6 +72,10 @@ class Runner:
     def plan(self, cell: Cell) -> Plan | Bypass | None:
         """Find out what a cell depends on and whether an entry answers for it; see Planner."""
         return self.planner.plan(cell)
+
+    def look(self, nodes: Sequence[ast.stmt]) -> None:
+        """Take down what is there before a cell runs, cached or not."""
+        self._attempt(self.planner.look, nodes)
 
     def notice(self, nodes: Sequence[ast.stmt]) -> None:
         """Look through a cell that is not cached for what later cells depend on unseen."""
@@ -326,7 +328,7 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     own = {
         id(value): name
         for name, value in namespace.items()
-        if name not in bound and not hidden(name) and _is_told_apart(name, value, run.reads)
+        if name not in bound and is_told_apart(name, value, run.reads)
     }
     known = run.walk.by_mark()
     changes = records["mutation"].values
@@ -338,11 +340,3 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     places = {one: place for one, place in held.items() if place not in changed} | known_places()
     marks, spaces = {id(value): mark for mark, value in known.items()}, {**spaces, id(namespace): "__main__"}
     return codec.Live(marks, spaces, own, arrays, places, dicts, "id" in run.loads)
-
-
-def _is_told_apart(name: str, value: Any, reads: Collection[str]) -> bool:
-    """Whether code may ask if something is the very object behind a name: the user's own code, or a sentinel."""
-    if is_a(value, (type, types.FunctionType)):
-        return bool(value.__module__ == "__main__")
-    is_word = is_a(value, str) and value.isidentifier()  # Python keeps one of each
-    return name in reads and not is_word and not is_a(value, (int, types.NoneType))

@@ -13,8 +13,9 @@ from typing import Any
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import fingerprint
+from lean_magic.values.handed import handed, may_set, newly_set
 from lean_magic.values.origin import origin
-from lean_magic.values.owners import CHANGERS, SETTERS, Owner, containers, held, owner_of, owners
+from lean_magic.values.owners import CHANGERS, SETTERS, Owner, containers, held, owner_at, owner_of, owners
 
 __all__ = ["Attributes"]
 
@@ -34,6 +35,7 @@ class Attributes(Recorder):
         self._classes: dict[type, dict[str, Any]] = {}
         self._absent: set[str] = set()
         self._owners: list[tuple[Owner, dict[str, Any]]] = []
+        self._handed: dict[int, tuple[Owner, dict[str, Any]]] = {}
         self._contents: dict[str, list[Any]] = {}
 
     def begin(self, run: Run) -> None:
@@ -42,6 +44,7 @@ class Attributes(Recorder):
         self._set = dict(_attributes(run))
         self._contents = _contents(run)
         self._owners = [(owner, dict(vars(owner.value))) for owner in _in_reach(run)]
+        self._handed = {id(owner.value): (owner, dict(vars(owner.value))) for owner in _handed(run)}
         registers = any(word.startswith("register_") and word.endswith(_REGISTERS) for word in run.words)
         self._absent = {name for name in run.packages if registers and name not in sys.modules}
         self._classes = _classes(run.packages - self._absent) if registers else {}
@@ -61,7 +64,7 @@ class Attributes(Recorder):
         for cls, members in self._classes.items():
             for name, value in _difference(members, vars(cls)):
                 changed[cls.__module__, cls.__qualname__, name] = value
-        changed |= self._unnamed()
+        changed |= self._unnamed() | self._passed(run)
         self._must_be_kept(run)
         observed: list[Any] = []
         for place, value in _attributes(run):
@@ -84,6 +87,19 @@ class Attributes(Recorder):
                 found[owner.module, owner.path, name] = value
         return found
 
+    def _passed(self, run: Run) -> dict[tuple[str, str, str], Any]:
+        """Collect what was set on what the code handed on. Raises Unstorable where that cannot be found again."""
+        found: dict[tuple[str, str, str], Any] = {}
+        for owner in _handed(run):
+            _, before = self._handed.get(id(owner.value), (owner, None))  # it may have been imported since
+            for name in newly_set(run.said, owner, before):
+                if not _is_found(owner):
+                    raise Unstorable(
+                        owner.label, "was changed by this cell", "change it in a cell of its own"
+                    )
+                found[owner.module, owner.path, name] = vars(owner.value).get(name, _GONE)
+        return found
+
     def _must_be_kept(self, run: Run) -> None:
         """Refuse changes in what libraries keep, such as `nltk.data.path.append(…)`. Raises Unstorable."""
         now_there = _contents(run)
@@ -100,7 +116,7 @@ class Attributes(Recorder):
     def cancel(self, run: Run) -> None:
         """Let the old values go."""
         del run
-        self._spaces, self._classes, self._owners, self._contents = {}, {}, [], {}
+        self._spaces, self._classes, self._owners, self._handed, self._contents = {}, {}, [], {}, {}
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare the attributes that the run may have left alone."""
@@ -146,6 +162,15 @@ def _must_be_found(module: str, new: Mapping[str, Any], before: Mapping[str, Any
         former.append(before[name])
     if former and _is_in_use(former, run):
         raise Unstorable(f"module {module}", "was loaded again while what it held before is in use", remedy)
+
+
+def _handed(run: Run) -> list[Owner]:
+    return handed(run.said, run.walk.spaces.values()) if may_set(run.said) else []
+
+
+def _is_found(owner: Owner) -> bool:
+    found = owner_at(sys.modules.get(owner.module), [*filter(None, owner.path.split("."))])
+    return found is not None and found.value is owner.value
 
 
 def _is_in_use(former: list[Any], run: Run) -> bool:

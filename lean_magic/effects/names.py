@@ -6,17 +6,21 @@ import contextlib
 import importlib
 import re
 import sys
+import types
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
+from lean_magic.values.origin import is_a
 
-__all__ = ["Names", "hidden"]
+__all__ = ["Names", "hidden", "is_told_apart"]
 
 # What IPython itself binds as cells come and go.
 _HIDDEN = re.compile(r"_{1,3}|_i{1,3}|_[iod]h|_i?\d+|In|Out|exit|quit|get_ipython|open|__\w+__")
+
+_LAST = re.compile(r"_{1,3}|_\d+")  # the values of earlier cells
 
 _SHELL_NAMES = frozenset({"_", "__", "___", "In", "Out", "_ih", "_oh", "_dh", "get_ipython"})
 
@@ -24,6 +28,16 @@ _SHELL_NAMES = frozenset({"_", "__", "___", "In", "Out", "_ih", "_oh", "_dh", "g
 def hidden(name: str) -> bool:
     """Whether a name is the shell's own bookkeeping."""
     return _HIDDEN.fullmatch(name) is not None
+
+
+def is_told_apart(name: str, value: Any, reads: Collection[str]) -> bool:
+    """Whether code may ask if something is the very object behind a name: the user's own code, or a sentinel."""
+    if hidden(name) and (name not in reads or _LAST.fullmatch(name) is None):
+        return False
+    if is_a(value, (type, types.FunctionType)):
+        return bool(value.__module__ == "__main__")
+    is_word = is_a(value, str) and value.isidentifier()  # Python keeps one of each
+    return name in reads and not is_word and not is_a(value, (int, types.NoneType))
 
 
 class Names(Recorder):

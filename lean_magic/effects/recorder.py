@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lean_magic.values import Walk
+from lean_magic.values.code import CodeFacts
 
 __all__ = ["Record", "Recorder", "Recorders", "Run", "include_in_open"]
 
@@ -33,6 +34,7 @@ class Run:
     drop: frozenset[str] = frozenset()
     strings: frozenset[str] = frozenset()
     inner: frozenset[str] = frozenset()  # those of values, wherever they lie, that look like paths
+    said: CodeFacts = field(default_factory=CodeFacts)
     sets: frozenset[tuple[str, ...]] = frozenset()
     loads: Mapping[str, Collection[tuple[str, ...]]] = field(default_factory=dict)
     in_place: bool = False
@@ -42,6 +44,7 @@ class Run:
     packages: frozenset[str] = frozenset()
     modules: frozenset[str] = frozenset()
     cache: str = ""  # the folder of the store, in which files are opened that are ours
+    read: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)  # paths, as far as known
     unseen: set[str] = field(default_factory=set)  # those of them that only looking around has shown
     listed: set[str] = field(default_factory=set)

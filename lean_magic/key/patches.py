@@ -8,14 +8,16 @@ reaches the package.
 
 from __future__ import annotations
 
+import ast
 import operator
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lean_magic.key.library_items import Items
 from lean_magic.key.registrations import Registrations
+from lean_magic.key.unnamed import Unnamed
 from lean_magic.values.origin import origin
 from lean_magic.values.owners import Owner, held, is_patch, owners
 
@@ -33,6 +35,7 @@ class Patches:
         self._hidden = False
         self.registrations = Registrations()
         self.items = Items()
+        self.unnamed = Unnamed()
 
     def note(
         self, sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any], *, hidden: bool = False
@@ -46,6 +49,11 @@ class Patches:
         for owner, attribute in owners(sets, namespace):
             if not origin(owner.module).own:
                 self._places[owner.label, attribute] = owner
+
+    def note_unnamed(self, nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> None:
+        """Note what a cell, which has run, has set on modules and classes that it handed on."""
+        for owner, attribute in self.unnamed.found(nodes, namespace):
+            self._places[owner.label, attribute] = owner
 
     def of(self, packages: Iterable[str]) -> Iterator[tuple[str, Any]]:
         """Give the present values of attributes set on these top-level packages."""

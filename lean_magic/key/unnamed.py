@@ -1,0 +1,100 @@
+"""Attributes that a cell sets on modules and classes of libraries without naming both: `patch(pd.DataFrame)`."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lean_magic.values.code import CodeFacts, facts, nested
+from lean_magic.values.handed import handed, may_set, newly_set
+from lean_magic.values.origin import is_a, is_own, origin
+from lean_magic.values.owners import SETTERS, Owner
+
+__all__ = ["Unnamed"]
+
+_Space = Mapping[str, Any]
+_PUTS = {dis.opmap["STORE_ATTR"], dis.opmap["DELETE_ATTR"]}
+
+
+class Unnamed:
+    """Compares, for each cell, what it may set attributes on before and after."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, tuple[Owner, dict[str, Any]]] = {}
+
+    def look(self, nodes: Sequence[ast.stmt], namespace: _Space) -> None:
+        """Take down what is there before a cell runs."""
+        said, spaces = _reached(nodes, namespace)
+        owners = handed(said, spaces) if may_set(said) else []
+        self._before = {id(owner.value): (owner, dict(vars(owner.value))) for owner in owners}
+
+    def found(self, nodes: Sequence[ast.stmt], namespace: _Space) -> Iterator[tuple[Owner, str]]:
+        """Give what is set now: (on what, attribute)."""
+        said, spaces = _reached(nodes, namespace)
+        for owner in handed(said, spaces) if may_set(said) else ():
+            _, before = self._before.get(id(owner.value), (owner, None))
+            yield from ((owner, name) for name in newly_set(said, owner, before))
+        self._before = {}
+
+
+def _reached(nodes: Sequence[ast.stmt], namespace: _Space) -> tuple[CodeFacts, list[_Space]]:
+    """Give what a cell and the functions of the user's say that it may call, and the globals these use.
+
+    Nothing where none of them sets an attribute, which is told without taking them apart.
+    """
+    found, spaces = CodeFacts(), {id(namespace): namespace}
+    codes = dict.fromkeys(_compiled(nodes))
+    todo: list[tuple[types.CodeType, _Space]] = [(code, namespace) for code in codes]
+    while todo:
+        code, space = todo.pop()
+        spaces[id(space)] = space
+        for function in _called(code, space):
+            if function.__code__ not in codes:
+                codes[function.__code__] = None
+                todo.append((function.__code__, function.__globals__))
+    if any(_sets(inner) for code in codes for inner in nested(code)):
+        for code in codes:
+            found.merge(facts(code))
+    return found, list(spaces.values())
+
+
+def _compiled(nodes: Sequence[ast.stmt]) -> list[types.CodeType]:
+    """Compile statement by statement, as the analysis of a cell does, so that what is known of one is known here."""
+    codes = []
+    for node in nodes:
+        try:
+            module = ast.Module([node], [])
+            code = compile(module, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        except (SyntaxError, ValueError):
+            continue
+        codes += [code] if isinstance(code, types.CodeType) else []
+    return codes
+
+
+def _sets(code: types.CodeType) -> bool:
+    return not _PUTS.isdisjoint(code.co_code[::2]) or not SETTERS.isdisjoint(code.co_names)
+
+
+def _called(code: types.CodeType, space: _Space) -> Iterator[types.FunctionType]:
+    """Give the functions of the user's that some code may call by a name, or by one inside a local module."""
+    names = {name for inner in nested(code) for name in inner.co_names}
+    for name in names & space.keys():
+        value = space[name]
+        if is_a(value, types.ModuleType):
+            inner = vars(value) if origin(value.__name__).own and vars(value) is not space else {}
+            for one in names & inner.keys():
+                yield from _functions(inner[one])
+        else:
+            yield from _functions(value)
+
+
+def _functions(value: Any) -> Iterator[types.FunctionType]:
+    """Give what runs when something of the user's is called: a function, or the methods of a class."""
+    cls = value if is_a(value, type) else type(value)
+    if is_a(value, types.FunctionType):
+        yield from [value] if is_own(value) else []
+    elif cls.__module__ != "builtins" and is_own(cls):
+        yield from (one for one in vars(cls).values() if is_a(one, types.FunctionType))
