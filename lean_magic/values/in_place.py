@@ -36,7 +36,7 @@ from lean_magic.values.reduced import (
 )
 from lean_magic.words import with_article
 
-__all__ = ["Anew", "content_of", "may_move", "owner_of", "put", "shape_of", "shapes_of"]
+__all__ = ["Anew", "content_of", "lends", "may_move", "owner_of", "put", "shape_of", "shapes_of"]
 
 
 def content_of(value: Any) -> Any:
@@ -137,6 +137,12 @@ def shapes_of(values: Mapping[str, Any]) -> dict[str, Any]:
     known = {cls for cls in set(map(type, values.values())) if any(adapters_for(cls))}
     shapes = ((name, shape_of(value)) for name, value in values.items() if type(value) in known)
     return {name: shape for name, shape in shapes if shape is not None}
+
+
+def lends(cls: type) -> Any:
+    """Give what tells which memory of an array an object of a class looks at, as a picture may; None for most."""
+    asks = (getattr(adapter, "lent", None) for adapter in adapters_for(cls))
+    return next((ask for ask in asks if ask is not None), None)
 
 
 def _state(value: Any) -> tuple[type, bool, dict[str, Any], dict[str, Any]]:

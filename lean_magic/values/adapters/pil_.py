@@ -8,6 +8,7 @@ from typing import Any
 
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
+from lean_magic.values.memory import Interval
 
 __all__ = ["ADAPTER"]
 
@@ -47,15 +48,24 @@ class _Pictures(FingerprintOnly):
             return picture_rule
         return _drawing if issubclass(cls, _kind("ImageDraw", "ImageDraw")) else None
 
+    def lent(self, value: Any) -> Interval | None:
+        """Give the memory of an array's that a picture looks at."""
+        if not isinstance(value, _kind("Image", "Image")):
+            return None
+        from lean_magic.values.adapters.pil_memory import lent
+
+        return lent(value)
+
     def reduce(self, value: Any, memory: Any) -> Any:
-        del memory
         if isinstance(value, _kind("ImageFont", "FreeTypeFont")) and not isinstance(value.path, str):
             about = value.size, value.index, value.encoding, value.layout_engine
             return _font, (type(value), value.font_bytes, *about)
         if isinstance(value, _kind("Image", "Image")):
             from lean_magic.values.adapters.pil_files import reduced_picture
+            from lean_magic.values.adapters.pil_memory import reduced_lent
 
-            return reduced_picture(value)
+            place = self.lent(value) if memory is not None else None
+            return reduced_picture(value) if place is None else reduced_lent(value, place)
         if not isinstance(value, _kind("ImageDraw", "ImageDraw")):
             return NotImplemented
         return _draw, (type(value), value._image, value.mode), _settings(value)  # noqa: SLF001
@@ -64,7 +74,7 @@ class _Pictures(FingerprintOnly):
         if isinstance(value, _kind("ImageDraw", "ImageDraw")):
             return _settings(value)
         if isinstance(value, _kind("Image", "Image")):
-            return value.copy(), dict(value.info)
+            return None if self.lent(value) else value.copy(), dict(value.info)
         if isinstance(value, _kind("ImageFont", "FreeTypeFont")):
             return None  # nothing in it changes
         return NotImplemented
@@ -76,14 +86,19 @@ class _Pictures(FingerprintOnly):
         if not isinstance(live, _kind("Image", "Image")):
             return isinstance(live, _kind("ImageFont", "FreeTypeFont"))
         picture, info = stored
-        if (live.mode, live.size) != (picture.mode, picture.size):
-            live.__setstate__(picture.__getstate__())
-        live.paste(picture)
-        if picture.palette is not None:
-            live.putpalette(picture.palette)
+        if picture is not None:  # else it shows what is written to an array
+            _paint(live, picture)
         live.info.clear()
         live.info.update(info)
         return True
+
+
+def _paint(live: Any, picture: Any) -> None:
+    if (live.mode, live.size) != (picture.mode, picture.size):
+        live.__setstate__(picture.__getstate__())
+    live.paste(picture)
+    if picture.palette is not None:
+        live.putpalette(picture.palette)
 
 
 ADAPTER = _Pictures()
