@@ -193,6 +193,7 @@ class Files(Recorder):
         for name in run.unseen & self._read.keys():
             if self._read[name] == stat_of(name):
                 del self._read[name]  # as the cell had written it
+        run.read.update(self._read)
         run.written.update(self._written)
         run.listed.update(self._listings.found)
         seen = self._read.keys() | self._written

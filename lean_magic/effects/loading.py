@@ -12,7 +12,8 @@ import contextlib
 import importlib
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
@@ -21,6 +22,7 @@ from lean_magic.values import Walk
 from lean_magic.values.naming import can_be_imported
 from lean_magic.values.origin import is_local
 from lean_magic.values.silence import silence
+from lean_magic.values.spelled import spelled_in
 
 __all__ = ["Loading"]
 
@@ -57,6 +59,7 @@ class Loading(Recorder):
         before = self._before
         loaded: dict[str, dict[str, str]] = {}
         self.cancel(run)
+        _must_be_named(run, before)
         for name in before.keys() - sys.modules.keys():
             if isinstance(before[name], types.ModuleType) and is_local(before[name]):
                 raise Unstorable("sys.modules", f"lost `{name}`", "take modules out in an uncached cell")
@@ -91,6 +94,28 @@ class Loading(Recorder):
             setattr(_BOOTSTRAP, _WORD, self._said)
             self._said = None
         self._before = {}
+
+
+# What makes objects of the classes that a file names, and files that do.
+_BUILD = {"detectron2", "fiddle", "gin", "hydra", "jsonargparse", "kedro", "mmengine"}
+_NAME = {".cfg", ".gin", ".ini", ".json", ".toml", ".yaml", ".yml"}
+_LONG = 1 << 20  # bytes: no configuration
+
+
+def _must_be_named(run: Run, loaded: Mapping[str, Any]) -> None:
+    """Refuse code that was loaded before and that only a configuration has named. Raises Unstorable."""
+    if run.packages.isdisjoint(_BUILD):
+        return
+    met = run.walk.live()
+    for path in map(Path, sorted(run.read)):
+        if path.suffix not in _NAME or not path.is_file() or path.stat().st_size > _LONG:
+            continue
+        for module, name in spelled_in(path.read_text("utf-8", "replace").splitlines()):
+            own = module == "__main__"
+            label = name if own else f"{module}.{name}"
+            value = run.namespace.get(name) if own else vars(sys.modules[module]).get(name)
+            if module in loaded and label not in run.reads | run.assigned and id(value) not in met:
+                raise Unstorable(label, f"is named in {path.name}", "name it in the code, too")
 
 
 def _unload(before: set[str]) -> None:

@@ -11,13 +11,13 @@ import os
 import re
 import sys
 import types
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
-from lean_magic.values.origin import is_local, origin, path_origin
+from lean_magic.values.origin import is_local, path_origin
 from lean_magic.values.silence import silence
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "place_of",
     "plain_at",
     "quiet",
-    "spelled_in",
 ]
 
 _SETTING_TYPES = (bool, int, float, complex, str, bytes, tuple, type(None))
@@ -141,32 +140,6 @@ def loaded_own() -> list[str]:
     return sorted(
         name for name, module in list(sys.modules.items()) if name != "__main__" and is_local(module)
     )
-
-
-def spelled_in(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Name what texts spell of the local modules that are loaded: `lib.Model`, `lib:Model`."""
-    spelled = _spelled(tuple(sys.modules))
-    for text in filter(lambda text: len(text) < _LONG, texts):
-        yield from filter(None, map(_member, spelled.findall(text)))
-
-
-_LONG = 10_000  # characters: no name of something
-
-
-def _member(spelled: str) -> tuple[str, str] | None:
-    """Split the name of something that a loaded local module holds; None for any other text."""
-    module, *rest = re.split("[.:]", spelled)
-    while rest and f"{module}.{rest[0]}" in sys.modules:
-        module = f"{module}.{rest.pop(0)}"
-    return (module, rest[0]) if rest and rest[0] in vars(sys.modules[module]) else None
-
-
-@functools.lru_cache(maxsize=2)
-def _spelled(loaded: tuple[str, ...]) -> re.Pattern[str]:
-    """Make the pattern of names in local modules, of those that are loaded."""
-    tops = sorted({name.partition(".")[0] for name in loaded})
-    own = "|".join(re.escape(top) for top in tops if origin(top).own)
-    return re.compile(rf"\b(?<!\.)(?:{own})(?:[.:][^\W\d]\w*)+")
 
 
 def asked(reached: CodeFacts, words: Collection[str], few: Collection[str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
 from lean_magic.values.origin import is_a, origin, package_version
 from lean_magic.values.owners import SETTERS, is_patch
+from lean_magic.values.spelled import spelled_in
 
 __all__ = ["Part", "Reach"]
 
@@ -111,7 +112,7 @@ class Reach:
     def _find_modules(self) -> None:
         """Count what texts spell of local modules, and what code asks about modules by their names."""
         words = self.walk.words if len(self.walk.words) <= _FEW else set[str]()
-        for name, member in modules.spelled_in(self.facts.strings | words):
+        for name, member in spelled_in(self.facts.strings | words):
             self._named_module(name, member)
         for name, told in modules.asked(self.facts, self.walk.words, words).items():
             self.sure[name] = Part(leaf("found", told.encode()).hex(), told)

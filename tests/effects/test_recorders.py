@@ -292,6 +292,20 @@ class TestLoading(RecorderContract):
         with pytest.raises(Unstorable, match="module loaded_story"):
             recorder.end(run)
 
+    @pytest.mark.parametrize("known", [True, False])
+    def test_code_that_only_a_configuration_names_is_refused(self, quiet, tmp_path, known):
+        """A local class that hydra finds by a file is named, unless the code says it or it was not loaded before."""
+        exec(self.cell, quiet.ns)
+        sys.modules["loaded_story"].Net = type("Net", (), {})
+        path = tmp_path / "conf.yaml"
+        path.write_text("_target_: loaded_story.Net\n", "utf-8")
+        more = {"packages": frozenset({"hydra"}), "read": {str(path)}}
+        more["reads"] = frozenset({"loaded_story.Net"} if known else ())
+        run, recorder = a_run(quiet, "1", **more), self.make()
+        recorder.begin(run)
+        with contextlib.nullcontext() if known else pytest.raises(Unstorable, match=r"conf\.yaml"):
+            recorder.end(run)
+
 
 def test_every_recorder_is_under_contract():
     """No recorder is left out of this file."""
