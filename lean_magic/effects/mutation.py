@@ -12,7 +12,7 @@ from typing import Any
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
-from lean_magic.values.in_place import Anew, content_of, lends, may_move, owner_of, put, shape_of, shapes_of
+from lean_magic.values.in_place import Anew, content_of, known_how, may_move, owner_of, put, shape_of, shapes_of
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
 from lean_magic.values.origin import is_own
@@ -249,7 +249,7 @@ def _form(value: Any) -> list[str]:
 def _sharing(live: Mapping[str, Any], shapes: Mapping[str, Any]) -> list[list[str]]:
     """List the groups of arrays that share memory, and last those that refuse to be written to."""
     arrays = [(shape[0], mark) for mark, shape in shapes.items()]
-    asks = {cls: ask for cls in set(map(type, live.values())) if (ask := lends(cls)) is not None}
+    asks = {cls: ask for cls in set(map(type, live.values())) if (ask := known_how(cls, "lent")) is not None}
     looks = [(asks[type(one)](one), mark) for mark, one in live.items() if type(one) in asks]
     arrays += [(place, mark) for place, mark in looks if place is not None]
     spans = overlaps(interval for interval, _ in arrays)

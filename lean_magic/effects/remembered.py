@@ -1,4 +1,7 @@
-"""What functions under `functools.lru_cache` have come to remember, so that they answer alike after a hit."""
+"""What functions under `functools.lru_cache` have come to remember, so that they answer alike after a hit.
+
+A function that numba has compiled remembers, too: the globals that it was compiled with.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 from typing import Any, NamedTuple
 
 from lean_magic.effects.recorder import Record, Recorder, Run
+from lean_magic.values.in_place import known_how
 from lean_magic.values.memo import calls, fill, objects
 
 __all__ = ["Remembering"]
@@ -18,14 +22,18 @@ class Remembering(Recorder):
 
     def __init__(self) -> None:
         self._before: dict[str, _Now] = {}
+        self._compiled: dict[str, Any] = {}
 
     def begin(self, run: Run) -> None:
         """Take down what is remembered now."""
+        self._compiled = _compiled(run)
         self._before = {mark: _now(one) for mark, one in run.walk.remembering().items()}
 
     def end(self, run: Run) -> Record:
         """Keep the calls that are new, unless they are large, and count the answers; all where some were forgotten."""
-        kept: dict[str, tuple[list[Any], int, int, bool]] = {}
+        kept: dict[str, Any] = {
+            mark: one for mark, one in _compiled(run).items() if one != self._compiled.get(mark)
+        }
         for mark, one in run.walk.remembering().items():
             before, now = self._before.get(mark, _NOTHING), _now(one)
             forgot = not before.objects <= now.objects or now.misses - before.misses > now.size - before.size
@@ -38,12 +46,26 @@ class Remembering(Recorder):
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Make them remember; where the rest fails, what was empty is empty again, and a call too many does no harm."""
         live = run.walk.remembering()
-        for mark, (told, hits, misses, forgot) in (record.values or {}).items():
+        for mark, said in (record.values or {}).items():
+            if mark not in live:
+                function = run.walk.by_mark()[mark]
+                known_how(type(function), "freeze")(function, said)
+                continue
+            told, hits, misses, forgot = said
             if forgot:
                 live[mark].cache_clear()
             if not live[mark].cache_info().currsize:
                 undo.callback(live[mark].cache_clear)
             fill(live[mark], told, hits, misses if forgot else 0)
+
+
+def _compiled(run: Run) -> dict[str, Any]:
+    """Say of each function that may be compiled for which types it is, and with which globals."""
+    live = run.walk.by_mark()
+    asks = {
+        cls: ask for cls in set(map(type, live.values())) if (ask := known_how(cls, "compiled")) is not None
+    }
+    return {mark: asks[type(one)](one) for mark, one in live.items() if type(one) in asks}
 
 
 class _Now(NamedTuple):

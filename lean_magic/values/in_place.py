@@ -36,7 +36,7 @@ from lean_magic.values.reduced import (
 )
 from lean_magic.words import with_article
 
-__all__ = ["Anew", "content_of", "lends", "may_move", "owner_of", "put", "shape_of", "shapes_of"]
+__all__ = ["Anew", "content_of", "known_how", "may_move", "owner_of", "put", "shape_of", "shapes_of"]
 
 
 def content_of(value: Any) -> Any:
@@ -143,6 +143,16 @@ def lends(cls: type) -> Any:
     """Give what tells which memory of an array an object of a class looks at, as a picture may; None for most."""
     asks = (getattr(adapter, "lent", None) for adapter in adapters_for(cls))
     return next((ask for ask in asks if ask is not None), None)
+
+
+def known_how(cls: type, verb: str) -> Any:
+    """Give what an adapter knows of the objects of few classes, which no other need tell; None for most.
+
+    `lent`: which memory of an array an object looks at, as a picture may. `compiled` and `freeze`: what
+    a compiled function keeps of the globals that it was compiled with.
+    """
+    known = (getattr(adapter, verb, None) for adapter in adapters_for(cls))
+    return next((one for one in known if one is not None), None)
 
 
 def _state(value: Any) -> tuple[type, bool, dict[str, Any], dict[str, Any]]:

@@ -746,6 +746,25 @@ class TestNumba(AdapterContract):
         shell.run("K = 5\nr = f(2), f.py_func(2)")
         assert shell.ns["r"] == (10, 10)
 
+    def test_after_a_hit_it_keeps_the_globals_that_a_run_has_compiled_it_with(self, shell):
+        """A hit on a cell that called a function leaves it as one that was compiled, also for what it calls itself."""
+        notebook = [
+            "%%cached\n@njit\ndef g(a): return a * K\n@njit\ndef f(a): return g(a)",
+            "%%cached\nr = f(2)",
+        ]
+        shell.run("from numba import njit\nK = 3")
+        assert [shell.run(cell).kind for cell in notebook * 2] == ["miss", "miss", "hit", "hit"]
+        shell.run("K = 5\nr = f(2), g(2), f(2.0), g.py_func(2)")
+        assert shell.ns["r"] == (6, 6, 10.0, 10)
+
+    def test_after_a_hit_on_the_cell_that_made_it_and_called_it(self, shell):
+        """A function that is made and called in one cell keeps the globals, too."""
+        cell = "%%cached\n@njit\ndef f(a): return a * K\nf(2)"
+        shell.run("from numba import njit\nK = 3")
+        assert [shell.run(cell).kind for _ in range(2)] == ["miss", "hit"]
+        shell.run("K = 5\nr = f(2), f(2.0)")
+        assert shell.ns["r"] == (6, 10.0)
+
     def test_globals_that_it_keeps(self, shell):
         """What is computed with a global's value of before is not stored for that of now."""
         define, call = "K = {}\n@njit\ndef f(a): return a * K", "%%cached\nr = f(2)"
