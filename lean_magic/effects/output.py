@@ -14,6 +14,7 @@ from lean_magic.effects import numbered, widgets
 from lean_magic.effects.asks import without_our_frames
 from lean_magic.effects.caught import Caught, catches_warnings
 from lean_magic.effects.recorder import Record, Recorder, Run
+from lean_magic.effects.warned import place_of
 from lean_magic.errors import Unstorable
 
 __all__ = ["Output", "aside"]
@@ -48,11 +49,12 @@ class Output(Recorder):
         self._failed = False
         self._caught = Caught()
         self._counted: dict[str, int] = {}
+        self._warning = ""
 
     def begin(self, run: Run) -> None:
         """Start listening."""
         self._caught, self._counted = Caught(), numbered.counted()
-        self._listen(warnings, "_showwarnmsg", self._caught.note)
+        self._put(warnings, "_showwarnmsg", self._warned(warnings._showwarnmsg))  # type: ignore[attr-defined]  # noqa: SLF001
         for stream in ("stdout", "stderr"):
             self._listen_stream(stream)
         publisher, hook = run.shell.display_pub, run.shell.displayhook
@@ -102,7 +104,10 @@ class Output(Recorder):
         """Show everything again, in order."""
         del undo  # what was shown was shown
         for kind, *rest in numbered.renumbered(record.values, record.effects or {}):
-            _REPLAY[kind](run.shell, *rest)
+            if kind != "warning":
+                _REPLAY[kind](run.shell, *rest)
+            elif rest[-1] not in run.shown:
+                _replay_stream(run.shell, *rest[:2])
 
     # -- listening ----------------------------------------------------------------
 
@@ -122,6 +127,19 @@ class Output(Recorder):
         old = vars(owner).get(name)
         setattr(owner, name, new)
         self._undo.append(lambda: setattr(owner, name, old) if had else delattr(owner, name))
+
+    def _warned(self, original: Callable[..., None]) -> Callable[..., None]:
+        """Keep what a warning shows by itself: a replay leaves it out where it would not be shown again."""
+
+        def warned(message: Any) -> None:
+            self._caught.note(message)
+            before, self._warning = self._warning, place_of(message.message, message.category, message.lineno)
+            try:
+                original(message)
+            finally:
+                self._warning = before
+
+        return warned
 
     def _listen_stream(self, name: str) -> None:
         stream = getattr(sys, name)
@@ -155,10 +173,11 @@ class Output(Recorder):
         if self._muted or not text or _is_aside():
             return
         last = self._events[-1] if self._events else [""]
-        if last[:2] == ["stream", name]:
+        new = ["warning", name, str(text), self._warning] if self._warning else ["stream", name, str(text)]
+        if last[:2] == new[:2] and last[3:] == new[3:]:
             last[2] += str(text)
         else:
-            self._events.append(["stream", name, str(text)])
+            self._events.append(new)
 
     def _published(self, data: Any, metadata: Any = None, *_: Any, **options: Any) -> None:
         if _is_aside() or not isinstance(data, dict):  # anything else is refused

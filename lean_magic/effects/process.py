@@ -74,7 +74,19 @@ class Process(Recorder):
             "context": None if own is self._context else own,
             "warned": warned.told(self._shown),
         }
-        return Record(None, effects, values)
+        known = {name: warned.spelled(self._shown[1].get(name, {})) for name in run.walk.spaces}
+        return Record({name: told for name, told in known.items() if told} or None, effects, values)
+
+    def still_holds(self, observed: Any, run: Run) -> str:
+        """Compare which warnings local modules that the cell reaches had shown, and so did not show again."""
+        del run
+        now = warned.shown(warned.version()) if observed else {}
+        lost = [
+            name
+            for name, told in (observed or {}).items()
+            if not {*told} <= {*warned.spelled(now.get(name, {}))}
+        ]
+        return f"a warning that `{lost[0]}` had shown before has not been shown now" if lost else ""
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Set what the cell set."""
@@ -103,6 +115,7 @@ class Process(Recorder):
         if record.values["filters"] or behind:
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does
         forgot, shown = record.values["warned"]
+        run.shown |= warned.again(forgot, shown)
         warned.put_back(forgot, shown, undo.callback)
 
 

@@ -48,6 +48,7 @@ class Run:
     written: set[str] = field(default_factory=set)  # paths, as far as known
     unseen: set[str] = field(default_factory=set)  # those of them that only looking around has shown
     listed: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)  # warnings of a replay that were shown before it
 
 
 @dataclass(slots=True)

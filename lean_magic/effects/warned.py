@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = ["put_back", "shown", "told", "version"]
+__all__ = ["again", "place_of", "put_back", "shown", "spelled", "told", "version"]
 
 _REGISTRY = "__warningregistry__"
 _Shown = dict[str, dict[Any, Any]]
@@ -54,6 +54,22 @@ def told(before: tuple[int, _Shown]) -> tuple[bool, _Shown]:
         for name, places in shown(now).items()
     }
     return now != before[0], {name: places for name, places in new.items() if places}
+
+
+def spelled(places: Iterable[Any]) -> list[str]:
+    """Write down what a module has shown: line, kind and text of each warning."""
+    return sorted(place_of(*place) for place in places)
+
+
+def place_of(text: Any, kind: type[Warning], line: int) -> str:
+    """Write down one warning."""
+    return f"{line} {kind.__module__}.{kind.__qualname__} {text}"
+
+
+def again(forgot: bool, new: Mapping[str, Mapping[Any, Any]]) -> set[str]:
+    """Say which of the warnings that a run has shown were shown here before, and so would not be shown again."""
+    now = shown(version()) if new and not forgot else {}
+    return {one for name, places in new.items() for one in spelled(places.keys() & now.get(name, {}).keys())}
 
 
 def put_back(forgot: bool, new: Mapping[str, Mapping[Any, Any]], undo: Callable[..., Any]) -> None:
