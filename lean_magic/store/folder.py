@@ -41,6 +41,7 @@ _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of lean_magic; see https://bford.info/cachedir/\n"
 )
 _MARKS = {".gitignore": "*\n", "CACHEDIR.TAG": _TAG}
+_open = open  # the user may put a spy in its place, which is not to hear of us
 _OURS = {"entries", "index", "items", "leases", *_MARKS}
 
 
@@ -92,7 +93,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file that becomes `path` if the block ends well, and is removed if it does not."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{new_id(4)}{_TEMPORARY}")
     try:
-        with open(temporary, "xb", opener=_create) as file:
+        with _open(temporary, "xb", opener=_create) as file:
             yield file
         temporary.replace(path)
     finally:
