@@ -62,7 +62,8 @@ def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str
             made = _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001
         else:
             made = maker.__new__(kind, name, bases, dict(options))
-    if maker in {type, abc.ABCMeta} or maker.__module__.startswith("pydantic."):
+    is_known = maker in {type, abc.ABCMeta, type(typing.Protocol)}
+    if is_known or maker.__module__.startswith("pydantic."):
         _without_members(made, options)
     return made
 

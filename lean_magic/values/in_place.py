@@ -301,6 +301,10 @@ def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, st
         live.register(one)  # a second time does nothing
     for name in [name for name, _ in members(live) if name not in content]:
         delattr(live, name)
+    present = [name for name in vars(live) if name in content]
+    if present != list(content)[: len(present)]:
+        for name in present:
+            delattr(live, name)
     for name, member in content.items():
         if vars(live).get(name) is not member:
             setattr(live, name, member)

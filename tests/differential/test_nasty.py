@@ -8,7 +8,6 @@ from workers import Workers
 # What falls short and is known: each with its reason. The list only gets shorter.
 SHORTFALLS = {
     "lru_cache hit changes nothing but its figures": "one object that an lru_cache and a name hold",
-    "a protocol": "a protocol comes back with other internals",
     "pyplot's current figure": "figures that pyplot keeps",
 }
 HEAVY = {"torch", "figures"}
