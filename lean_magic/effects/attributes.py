@@ -94,9 +94,7 @@ class Attributes(Recorder):
             _, before = self._handed.get(id(owner.value), (owner, None))  # it may have been imported since
             for name in newly_set(run.said, owner, before):
                 if not _is_found(owner):
-                    raise Unstorable(
-                        owner.label, "was changed by this cell", "change it in a cell of its own"
-                    )
+                    raise Unstorable(owner.label, "was changed by this cell", "change it in an uncached cell")
                 found[owner.module, owner.path, name] = vars(owner.value).get(name, _GONE)
         return found
 
