@@ -40,6 +40,7 @@ class Process(Recorder):
         self._flags = 0
         self._context = decimal.getcontext()
         self._shown: tuple[int, dict[str, dict[Any, Any]]] = (0, {})
+        self._known: dict[str, dict[Any, Any]] = {}
 
     def begin(self, run: Run) -> None:
         """Take down every setting."""
@@ -66,7 +67,7 @@ class Process(Recorder):
         filters = list(warnings.filters)
         added, behind = _new_filters(self._filters, list(map(as_set, filters)), run)
         own = decimal.getcontext()
-        values = {
+        values: dict[str, Any] = {
             "settings": changed,
             "filters": [item for item in filters if as_set(item) in added],
             "behind": [item for item in filters if as_set(item) in behind],
@@ -75,18 +76,20 @@ class Process(Recorder):
             "warned": warned.told(self._shown),
         }
         known = {name: warned.spelled(self._shown[1].get(name, {})) for name in run.walk.spaces}
-        return Record({name: told for name, told in known.items() if told} or None, effects, values)
+        before = {name: told for name, told in known.items() if told}
+        shown = sorted(values["warned"][1])
+        return Record({"before": before, "shown": shown} if before or shown else None, effects, values)
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare which warnings local modules that the cell reaches had shown, and so did not show again."""
         del run
-        now = warned.shown(warned.version()) if observed else {}
-        lost = [
-            name
-            for name, told in (observed or {}).items()
-            if not {*told} <= {*warned.spelled(now.get(name, {}))}
-        ]
-        return f"a warning that `{lost[0]}` had shown before has not been shown now" if lost else ""
+        before = observed["before"] if observed else {}
+        # Taken down here, since what a replay loads may warn, which nobody sees.
+        self._known = warned.shown(warned.version()) if observed else {}
+        for name, told in before.items():
+            if not {*told} <= {*warned.spelled(self._known.get(name, {}))}:
+                return f"a warning that `{name}` had shown before has not been shown now"
+        return ""
 
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Set what the cell set."""
@@ -115,7 +118,7 @@ class Process(Recorder):
         if record.values["filters"] or behind:
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does
         forgot, shown = record.values["warned"]
-        run.shown |= warned.again(forgot, shown)
+        run.shown |= set() if forgot else warned.again(shown, self._known)
         warned.put_back(forgot, shown, undo.callback)
 
 

@@ -66,10 +66,11 @@ def place_of(text: Any, kind: type[Warning], line: int) -> str:
     return f"{line} {kind.__module__}.{kind.__qualname__} {text}"
 
 
-def again(forgot: bool, new: Mapping[str, Mapping[Any, Any]]) -> set[str]:
-    """Say which of the warnings that a run has shown were shown here before, and so would not be shown again."""
-    now = shown(version()) if new and not forgot else {}
-    return {one for name, places in new.items() for one in spelled(places.keys() & now.get(name, {}).keys())}
+def again(new: Mapping[str, Mapping[Any, Any]], known: _Shown) -> set[str]:
+    """Say which of the warnings that a run has shown are known, and so would not be shown again."""
+    return {
+        one for name, places in new.items() for one in spelled(places.keys() & known.get(name, {}).keys())
+    }
 
 
 def put_back(forgot: bool, new: Mapping[str, Mapping[Any, Any]], undo: Callable[..., Any]) -> None:
