@@ -21,12 +21,8 @@ ADAPTERS = {
     "sklearn_": "sklearn", "tokenizers_": "tokenizers", "torch_": "torch", "torch_content": "torch",
     "torch_device": "torch", "torch_graph": "torch", "torch_optim": "torch", "torch_storage": "torch", "transformers_": "transformers",
     "sentence_transformers_": "sentence_transformers", "toolz_": "toolz", "dateutil_": "dateutil",
-<<<<<<< HEAD
-    "torch_modules": "torch", "pil_files": "PIL", "tqdm_": "tqdm", "pydantic_": "pydantic", "numba_": "numba",
-    "pyarrow_": "pyarrow",
-=======
     "torch_modules": "torch", "pil_files": "PIL", "pil_memory": "PIL", "tqdm_": "tqdm", "pydantic_": "pydantic", "numba_": "numba",
->>>>>>> 09c5966 (Let compiled functions keep their globals after a hit)
+    "pyarrow_": "pyarrow",
 }  # fmt: skip
 
 

@@ -12,7 +12,16 @@ from typing import Any
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
-from lean_magic.values.in_place import Anew, content_of, known_how, may_move, owner_of, put, shape_of, shapes_of
+from lean_magic.values.in_place import (
+    Anew,
+    content_of,
+    known_how,
+    may_move,
+    owner_of,
+    put,
+    shape_of,
+    shapes_of,
+)
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
 from lean_magic.values.origin import is_own

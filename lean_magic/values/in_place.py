@@ -139,12 +139,6 @@ def shapes_of(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: shape for name, shape in shapes if shape is not None}
 
 
-def lends(cls: type) -> Any:
-    """Give what tells which memory of an array an object of a class looks at, as a picture may; None for most."""
-    asks = (getattr(adapter, "lent", None) for adapter in adapters_for(cls))
-    return next((ask for ask in asks if ask is not None), None)
-
-
 def known_how(cls: type, verb: str) -> Any:
     """Give what an adapter knows of the objects of few classes, which no other need tell; None for most.
 
