@@ -25,6 +25,7 @@ from lean_magic.values.naming import importable
 from lean_magic.values.over import (
     closed_mapping,
     closed_store,
+    closed_weights,
     finished_task,
     terminated_pool,
 )
@@ -289,6 +290,7 @@ _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "writer": ("_csv", csv_writer),
     "mmap": ("mmap", closed_mapping),
     "File": ("h5py._hl.files", closed_store),
+    "safe_open": ("safetensors", closed_weights),
 }
 
 

@@ -429,6 +429,19 @@ def test_a_closed_store(again, tmp_path):
     assert not back
 
 
+def test_closed_weights(again, tmp_path):
+    """A closed file of safetensors comes back closed, and an open one is refused."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    safetensors.save_file({}, tmp_path / "weights")
+    with safetensors.safe_open(tmp_path / "weights", framework="pt") as file:
+        with pytest.raises(Unstorable, match="open file"):
+            again(file=file)
+        assert file.keys() == []
+    back = again(file=file)["file"]
+    with pytest.raises(sys.modules["safetensors"].SafetensorError, match="closed"):
+        back.keys()
+
+
 def test_a_closed_file(again, tmp_path):
     """A closed file comes back closed, under its name, and the file itself is left alone."""
     path = tmp_path / "a.txt"
