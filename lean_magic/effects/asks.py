@@ -126,8 +126,11 @@ class Asks(Recorder):
         """Give all answers, and the sizes in folders whose entries tell them."""
         with unwatched():
             self.cancel(run)
-            unseen = {name.removeprefix(_ITSELF) for name in self._answers} & run.unseen
-            told = {name: answer for name, answer in self._answers.items() if answer and name not in unseen}
+            told = {
+                name: answer
+                for name, answer in self._answers.items()
+                if answer and _counts(name, answer, run)
+            }
             if run.words & _SIZES:
                 told |= {name: _answer(name) for name in self._inside(run)}
             if not run.words.isdisjoint(_MODES):
@@ -164,6 +167,12 @@ class Asks(Recorder):
         for name, answer in record.observed.items():
             if not is_written(name.removeprefix(_ITSELF)):
                 self._answers.setdefault(name, answer)
+
+
+def _counts(name: str, answer: list[str], run: Run) -> bool:
+    """Whether an answer is about what was there before the cell: a library in C may have written the file unseen."""
+    path = name.removeprefix(_ITSELF)
+    return path not in run.unseen and (path not in run.passing or answer == ["nothing"])
 
 
 _ITSELF = "itself "  # before a path where a link is not followed

@@ -188,6 +188,7 @@ class Files(Recorder):
         self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
         found = folders.changed(self._folders) | self._in_new_folders() | self._changed_out_of_sight(run)
         run.unseen.update(found - self._written)
+        run.passing.update(name for name, was in self._was.items() if not was and not os.path.lexists(name))
         self._written |= run.unseen
         self._listings.leave_out({name for name in run.unseen if self._is_new(name)})
         for name in run.unseen & self._read.keys():
@@ -196,8 +197,7 @@ class Files(Recorder):
         run.read.update(self._read)
         run.written.update(self._written)
         run.listed.update(self._listings.found)
-        seen = self._read.keys() | self._written
-        own = self._written | {os.path.abspath(name) for name in self._written}
+        seen, own = self._read.keys() | self._written, {*self._written, *map(os.path.abspath, self._written)}
         named = {
             os.path.normpath(name): deep
             for name, deep in unseen.named(run)

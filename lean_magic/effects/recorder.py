@@ -47,6 +47,7 @@ class Run:
     read: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)  # paths, as far as known
     unseen: set[str] = field(default_factory=set)  # those of them that only looking around has shown
+    passing: set[str] = field(default_factory=set)  # paths that were there neither before the cell nor after
     listed: set[str] = field(default_factory=set)
     shown: set[str] = field(default_factory=set)  # warnings of a replay that were shown before it
 

@@ -329,6 +329,19 @@ def test_names_that_no_text_holds(shell, tmp_path, read):
     assert shell.run(f"%%cached\n{read}").kind == "miss"
 
 
+def test_written_unseen_measured_and_removed(shell, tmp_path):
+    """How large a file is that a library in C has written, and that is gone in the end, is no input of the cell."""
+    pytest.importorskip("torch")
+    shell.run("import os, torch")
+    size = "torch.save([1], 'temp.p')\nn = os.path.getsize('temp.p')\nos.remove('temp.p')"
+    assert [shell.run(f"%%cached\n{size}").kind for _ in range(2)] == ["miss", "hit"]
+    asks = f"%%cached\nthere = os.path.exists('temp.p')\n{size}"
+    assert [shell.run(asks).kind for _ in range(2)] == ["miss", "hit"]
+    (tmp_path / "temp.p").write_text("here")
+    assert shell.run(asks).kind == "miss"
+    assert shell.ns["there"]
+
+
 def test_processes_are_no_files(shell):
     """Which processes there are is no input, as nothing is that lies below `/proc`."""
     cell = "%%cached\nimport os\nr = len(os.listdir('/proc')) > 0"
