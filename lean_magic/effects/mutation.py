@@ -24,7 +24,7 @@ from lean_magic.values.in_place import (
 )
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
-from lean_magic.values.origin import is_own
+from lean_magic.values.origin import is_a, is_own
 
 __all__ = ["Mutation", "changed"]
 
@@ -182,7 +182,7 @@ class Mutation(Recorder):
 
 def _stays(value: Any) -> bool:
     """Whether there is no way back for an object, so that it is changed once all else is there: in `settle`."""
-    return isinstance(value, types.GeneratorType)
+    return is_a(value, types.GeneratorType)
 
 
 def _fills(value: Any, place: Interval) -> bool:

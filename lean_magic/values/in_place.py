@@ -295,8 +295,8 @@ def _give_class(live: Any, kept: tuple[dict[str, Any], list[type], tuple[str, st
         live.register(one)  # a second time does nothing
     for name in [name for name, _ in members(live) if name not in content]:
         delattr(live, name)
-    present = [name for name in vars(live) if name in content]
-    if present != list(content)[: len(present)]:
+    present = [name for name in vars(live) if name in content and not name.startswith("__")]
+    if present != [name for name in content if not name.startswith("__")][: len(present)]:
         for name in present:
             delattr(live, name)
     for name, member in content.items():
