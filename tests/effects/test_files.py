@@ -368,6 +368,8 @@ def install(tmp_path, monkeypatch):
     """Yield a function that installs a distribution of a version, instead of the one before, as in another kernel."""
     folder = tmp_path / "site-packages"
     monkeypatch.syspath_prepend(str(folder))
+    for name in [name for name in sys.modules if name != "__main__" and origin.origin(name).own]:
+        monkeypatch.delitem(sys.modules, name)  # modules of tests, which code that imports by name may mean
 
     def forget():
         for known in (origin._site_folders, origin.path_origin, origin.record_of, origin._installed_version):

@@ -132,10 +132,15 @@ def test_threads_of_a_library_leave_filters_to_chance(shell):
         "%%cached\nwarnings.filterwarnings('ignore', 'said', module='__main__')",
         "%%cached\nwarnings.warn('said')",
     )
+    left = []
     for kind in ("miss", "hit"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             warnings.filters.append(("default", None, DeprecationWarning, "__main__", 0))
-            runs = [shell.run(cell) for cell in cells]
-            assert [(run.kind, run.error) for run in runs] == [(kind, None)] * 4, runs
+            runs = [shell.run(cell) for cell in cells[:3]]
+            assert [(run.kind, run.error) for run in runs] == [(kind, None)] * 3, runs
             assert warnings.filters[0][:2] == ("ignore", re.compile("said", re.IGNORECASE))
+            left.append(list(warnings.filters))
+            # What the threads leave is chance: where it was other filters, the warning may be asked for anew.
+            same = left[0] == left[-1]
+            assert shell.run(cells[3]).kind in ({kind} if same else {kind, "miss"})

@@ -332,9 +332,7 @@ def test_files_are_recognised_by_later_processes(tmp_path, monkeypatch):
     contents._known.clear()
     paths[7].write_bytes(b"seven")
     read = []
-    monkeypatch.setattr(
-        contents, "open", lambda name, mode: read.append(str(name)) or open(name, mode), raising=False
-    )
+    monkeypatch.setattr(contents, "_open", lambda name, mode: read.append(str(name)) or open(name, mode))
     assert sizes(paths)[7] == 5
     assert set(read) == {str(paths[7])}
 
