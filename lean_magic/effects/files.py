@@ -184,7 +184,7 @@ class Files(Recorder):
         unseen.must_be_seen(run)
         if self._is_link:
             raise Unstorable("os.link", "makes two names of one file", "call it in an uncached cell")
-        unseen.must_be_read(run, self._unpickled)
+        unseen.must_be_known(run, self._unpickled, "was looked up by what the cell unpickled")
         self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
         found = folders.changed(self._folders) | self._in_new_folders() | self._changed_out_of_sight(run)
         run.unseen.update(found - self._written)

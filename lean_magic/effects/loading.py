@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lean_magic.effects.recorder import Record, Recorder, Run
+from lean_magic.effects.unseen import must_be_known
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk
 from lean_magic.values.naming import can_be_imported
@@ -106,16 +107,11 @@ def _must_be_named(run: Run, loaded: Mapping[str, Any]) -> None:
     """Refuse code that was loaded before and that only a configuration has named. Raises Unstorable."""
     if run.packages.isdisjoint(_BUILD):
         return
-    met = run.walk.live()
     for path in map(Path, sorted(run.read)):
         if path.suffix not in _NAME or not path.is_file() or path.stat().st_size > _LONG:
             continue
-        for module, name in spelled_in(path.read_text("utf-8", "replace").splitlines()):
-            own = module == "__main__"
-            label = name if own else f"{module}.{name}"
-            value = run.namespace.get(name) if own else vars(sys.modules[module]).get(name)
-            if module in loaded and label not in run.reads | run.assigned and id(value) not in met:
-                raise Unstorable(label, f"is named in {path.name}", "name it in the code, too")
+        named = spelled_in(path.read_text("utf-8", "replace").splitlines())
+        must_be_known(run, {place for place in named if place[0] in loaded}, f"is named in {path.name}")
 
 
 def _unload(before: set[str]) -> None:

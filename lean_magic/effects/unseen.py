@@ -24,7 +24,7 @@ __all__ = [
     "database",
     "guessed",
     "may_write",
-    "must_be_read",
+    "must_be_known",
     "must_be_seen",
     "named",
     "says_kind",
@@ -209,15 +209,18 @@ def says_kind(run: Run, path: str) -> bool:
     return os.path.splitext(path)[1][1:] in {*verbs, *texts}
 
 
-def must_be_read(run: Run, unpickled: Iterable[tuple[str, str]]) -> None:
-    """Refuse code that only a pickle has named, (module, name): the key knows nothing of it. Raises Unstorable."""
-    met = run.walk.live()
-    for module, name in sorted(unpickled):
+def must_be_known(run: Run, looked_up: Collection[tuple[str, str]], how: str) -> None:
+    """Refuse code, (module, name), that no code has named: the key knows nothing of it. Raises Unstorable.
+
+    `how` says by what it was looked up, as the user is told.
+    """
+    met = run.walk.live() if looked_up else {}
+    for module, name in sorted(looked_up):
         own = module == "__main__"
         label = name if own else f"{module}.{name}"
         space = run.namespace if own else vars(sys.modules.get(module, object))
         if label not in run.reads | run.assigned and id(space.get(name)) not in met:
-            raise Unstorable(label, "was looked up by what the cell unpickled", "name it in the code, too")
+            raise Unstorable(label, how, "name it in the code, too")
 
 
 def must_be_seen(run: Run) -> None:
