@@ -15,12 +15,12 @@ from lean_magic.values import Walk, fingerprint
 from lean_magic.values.in_place import (
     Anew,
     content_of,
-    known_how,
     may_move,
     owner_of,
     put,
     shape_of,
     shapes_of,
+    told_by,
 )
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
@@ -258,9 +258,7 @@ def _form(value: Any) -> list[str]:
 def _sharing(live: Mapping[str, Any], shapes: Mapping[str, Any]) -> list[list[str]]:
     """List the groups of arrays that share memory, and last those that refuse to be written to."""
     arrays = [(shape[0], mark) for mark, shape in shapes.items()]
-    asks = {cls: ask for cls in set(map(type, live.values())) if (ask := known_how(cls, "lent")) is not None}
-    looks = [(asks[type(one)](one), mark) for mark, one in live.items() if type(one) in asks]
-    arrays += [(place, mark) for place, mark in looks if place is not None]
+    arrays += [(place, mark) for mark, place in told_by(live, "lent").items() if place is not None]
     spans = overlaps(interval for interval, _ in arrays)
     groups = [[mark for interval, mark in arrays if inside(interval, span)] for span in spans]
     closed = [mark for mark in shapes if is_closed(live[mark])]

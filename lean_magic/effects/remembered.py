@@ -9,7 +9,7 @@ import contextlib
 from typing import Any, NamedTuple
 
 from lean_magic.effects.recorder import Record, Recorder, Run
-from lean_magic.values.in_place import known_how
+from lean_magic.values.in_place import known_how, told_by
 from lean_magic.values.memo import calls, fill, objects
 
 __all__ = ["Remembering"]
@@ -61,11 +61,7 @@ class Remembering(Recorder):
 
 def _compiled(run: Run) -> dict[str, Any]:
     """Say of each function that may be compiled for which types it is, and with which globals."""
-    live = run.walk.by_mark()
-    asks = {
-        cls: ask for cls in set(map(type, live.values())) if (ask := known_how(cls, "compiled")) is not None
-    }
-    return {mark: asks[type(one)](one) for mark, one in live.items() if type(one) in asks}
+    return told_by(run.walk.by_mark(), "compiled")
 
 
 class _Now(NamedTuple):

@@ -36,7 +36,17 @@ from lean_magic.values.reduced import (
 )
 from lean_magic.words import with_article
 
-__all__ = ["Anew", "content_of", "known_how", "may_move", "owner_of", "put", "shape_of", "shapes_of"]
+__all__ = [
+    "Anew",
+    "content_of",
+    "known_how",
+    "may_move",
+    "owner_of",
+    "put",
+    "shape_of",
+    "shapes_of",
+    "told_by",
+]
 
 
 def content_of(value: Any) -> Any:
@@ -147,6 +157,12 @@ def known_how(cls: type, verb: str) -> Any:
     """
     known = (getattr(adapter, verb, None) for adapter in adapters_for(cls))
     return next((one for one in known if one is not None), None)
+
+
+def told_by(values: Mapping[str, Any], verb: str) -> dict[str, Any]:
+    """Give what adapters say of those among these that they know so (`known_how`), by name."""
+    asks = {cls: known_how(cls, verb) for cls in set(map(type, values.values()))}
+    return {name: ask(one) for name, one in values.items() if (ask := asks[type(one)]) is not None}
 
 
 def _state(value: Any) -> tuple[type, bool, dict[str, Any], dict[str, Any]]:
