@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from lean_magic import history
-from lean_magic.effects import Record, Run, did_more, files, others_run
-from lean_magic.effects.names import hidden, is_told_apart
+from lean_magic.effects import Record, did_more, files, others_run
+from lean_magic.effects.names import is_told_apart
 from lean_magic.effects.process import searching
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
 from lean_magic.host import new_id, provenance
@@ -320,12 +320,6 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _stayed(name: str, value: Any, run: Run) -> bool:
-    """Whether a name that was read stood for this before the cell, too; `_` stands for what the cell has shown."""
-    before, _ = run.walk.values.get(name, (None if hidden(name) else value, ""))
-    return before is value
-
-
 def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Record]) -> codec.Live:
     """Say what a graph may refer to: live objects by mark, objects of modules, what names stood for before."""
     run = plan.run
@@ -334,7 +328,7 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     own = {
         id(value): name
         for name, value in namespace.items()
-        if name not in bound and _stayed(name, value, run) and is_told_apart(name, value, run.reads)
+        if name not in bound and is_told_apart(name, value, run)
     }
     known = run.walk.by_mark()
     changes = records["mutation"].values

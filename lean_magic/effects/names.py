@@ -30,9 +30,16 @@ def hidden(name: str) -> bool:
     return _HIDDEN.fullmatch(name) is not None
 
 
-def is_told_apart(name: str, value: Any, reads: Collection[str]) -> bool:
-    """Whether code may ask if something is the very object behind a name: the user's own code, or a sentinel."""
+def is_told_apart(name: str, value: Any, run: Run) -> bool:
+    """Whether code may ask if something is the very object behind a name: the user's own code, or a sentinel.
+
+    It has to have stood for that before the cell, too: `_` stands for what the cell has shown.
+    """
+    reads = run.reads
     if hidden(name) and (name not in reads or _LAST.fullmatch(name) is None):
+        return False
+    before, _ = run.walk.values.get(name, (None if hidden(name) else value, ""))
+    if before is not value:
         return False
     if is_a(value, (type, types.FunctionType)):
         return bool(value.__module__ == "__main__")
