@@ -24,29 +24,32 @@ class Unnamed:
 
     def __init__(self) -> None:
         self._before: dict[int, tuple[Owner, dict[str, Any]]] = {}
+        self._cell: tuple[Sequence[ast.stmt], list[types.CodeType]] = (), []
 
     def look(self, nodes: Sequence[ast.stmt], namespace: _Space) -> None:
         """Take down what is there before a cell runs."""
-        said, spaces = _reached(nodes, namespace)
+        self._cell = nodes, _compiled(nodes)
+        said, spaces = _reached(self._cell[1], namespace)
         owners = handed(said, spaces) if may_set(said) else []
         self._before = {id(owner.value): (owner, dict(vars(owner.value))) for owner in owners}
 
     def found(self, nodes: Sequence[ast.stmt], namespace: _Space) -> Iterator[tuple[Owner, str]]:
         """Give what is set now: (on what, attribute)."""
-        said, spaces = _reached(nodes, namespace)
+        codes = self._cell[1] if self._cell[0] is nodes else _compiled(nodes)
+        said, spaces = _reached(codes, namespace)
         for owner in handed(said, spaces) if may_set(said) else ():
             _, before = self._before.get(id(owner.value), (owner, None))
             yield from ((owner, name) for name in newly_set(said, owner, before))
-        self._before = {}
+        self._before, self._cell = {}, ((), [])
 
 
-def _reached(nodes: Sequence[ast.stmt], namespace: _Space) -> tuple[CodeFacts, list[_Space]]:
+def _reached(cell: Sequence[types.CodeType], namespace: _Space) -> tuple[CodeFacts, list[_Space]]:
     """Give what a cell and the functions of the user's say that it may call, and the globals these use.
 
     Nothing where none of them sets an attribute, which is told without taking them apart.
     """
     found, spaces = CodeFacts(), {id(namespace): namespace}
-    codes = dict.fromkeys(_compiled(nodes))
+    codes = dict.fromkeys(cell)
     todo: list[tuple[types.CodeType, _Space]] = [(code, namespace) for code in codes]
     while todo:
         code, space = todo.pop()
