@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lean_magic.values.origin import is_own
-from lean_magic.values.reduced import fill_attributes, held_by, is_its_own_dict, is_plain, slots_of
+from lean_magic.values.reduced import PICKLING, fill_attributes, held_by, is_its_own_dict, is_plain, slots_of
 
 __all__ = ["OPEN", "may_forget", "way_of", "with_attributes"]
 
@@ -85,9 +85,6 @@ _FIXED: dict[type, Callable[[Any], Any]] = {
 }
 _KINDS = (*OPEN, *_FIXED)
 _SOLID = {*_KINDS, collections.Counter, collections.OrderedDict}
-_FORMS = frozenset({
-    "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__",
-})  # fmt: skip
 # What pickle calls, or looks for on the object.
 _CALLED = frozenset({
     "__init__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "__setitem__", "append", "extend", "add",
@@ -170,7 +167,7 @@ def _is_left_to_python(cls: type) -> bool:
 
 
 def _shaper(cls: type) -> type:
-    return next(one for one in cls.__mro__ if not _FORMS.isdisjoint(vars(one)))
+    return next(one for one in cls.__mro__ if not PICKLING.isdisjoint(vars(one)))
 
 
 def _make_fixed(cls: Any, kind: Any, content: Any) -> Any:

@@ -22,10 +22,10 @@ __all__ = ["KNOWN", "Adapter", "adapters_for", "load_adapters"]
 
 # Top-level package → the file in this folder that knows its objects.
 KNOWN = {
+    "anthropic": "clients_",
     "asyncio": "asyncio_",
     "bokeh": "bokeh_",
     "bs4": "bs4_",
-    "anthropic": "clients_",
     "contextlib": "contextlib_",
     "dateutil": "dateutil_",
     "http": "clients_",
@@ -38,14 +38,15 @@ KNOWN = {
     "numba": "numba_",
     "numpy": "numpy_",
     "openai": "clients_",
-    "PIL": "pil_",
     "pandas": "pandas_",
     "patsy": "patsy_",
+    "PIL": "pil_",
     "plotly": "plotly_",
-    "pyarrow": "pyarrow_",
     "polars": "polars_",
+    "pyarrow": "pyarrow_",
     "pydantic": "pydantic_",
     "scipy": "scipy_",
+    "sentence_transformers": "sentence_transformers_",
     "sklearn": "sklearn_",
     "ssl": "clients_",
     "statsmodels": "patsy_",
@@ -56,7 +57,6 @@ KNOWN = {
     "tqdm": "tqdm_",
     "traitlets": "traitlets_",
     "transformers": "transformers_",
-    "sentence_transformers": "sentence_transformers_",
     "xarray": "xarray_",
 }
 

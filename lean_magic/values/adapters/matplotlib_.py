@@ -131,9 +131,8 @@ def _part(walk: Walk, value: Any) -> bytes:
         state["callbacks"] = walk.keep(told)
     notes = _NOTES | _worked_out(value)
     said = {name: item for name, item in state.items() if name not in notes}
-    if (
-        said.get("_path_effects") == []
-    ):  # the list in `rcParams`, which figures of several cells have in common
+    # The list in `rcParams`, which figures of several cells have in common.
+    if said.get("_path_effects") == []:
         said["_path_effects"] = ()
     names = _names(tuple(said))
     return combine("matplotlib", walk.digest(type(value)), names, each(walk, list(said.values())))
