@@ -14,6 +14,7 @@ from typing import Any
 
 from cloudpickle import cloudpickle as _internals
 
+from lean_magic.values.class_rules import counterpart
 from lean_magic.values.enums import reduced_enum
 from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import HEAP
@@ -34,9 +35,9 @@ def reduced_class(form: Any, cls: type) -> Any:
         return (getattr, (home, cls.__name__)) if home is not None else form
     if form is NotImplemented or not isinstance(form, tuple) or len(form) < 2:
         return form
-    generic = vars(cls).get("__pydantic_generic_metadata__") or {}
-    if generic.get("origin"):  # pydantic keeps one for each
-        return operator.getitem, (generic["origin"], generic["args"])
+    found = _made_with_another(cls)
+    if found is not None:
+        return found
     make, args, *rest = form
     if make is _internals._make_skeleton_class:  # noqa: SLF001
         kind, name, bases, options, _, extra = args
@@ -49,12 +50,22 @@ def reduced_class(form: Any, cls: type) -> Any:
     return form
 
 
+def _made_with_another(cls: type) -> Any:
+    """Say how to ask for a class that a library makes of another one, or beside it; None for others."""
+    generic = vars(cls).get("__pydantic_generic_metadata__") or {}
+    if generic.get("origin"):  # pydantic keeps one for each
+        return operator.getitem, (generic["origin"], generic["args"])
+    forward = vars(cls).get("_forward_cls")
+    is_beside = isinstance(forward, type) and counterpart(forward) is cls
+    return (getattr, (forward, "_backward_cls")) if is_beside else None
+
+
 def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str, Any], *rest: Any) -> Any:
     """Make a class bare, without what the user's metaclass or `__init_subclass__` did when it was first made.
 
     What they did to the class and to others is in the graph, or was done to objects that are put back.
     """
-    maker = next(one for one in kind.__mro__ if not is_own(one))
+    maker = _maker(kind)
     if kind.__name__ == "_TypedDictMeta" and bases == (dict,):  # it would ask for another one below
         return type.__new__(kind, name, bases, dict(options))
     with _without_hook(bases):
@@ -62,10 +73,18 @@ def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str
             made = _internals._make_skeleton_class(kind, name, bases, options, *rest)  # noqa: SLF001
         else:
             made = maker.__new__(kind, name, bases, dict(options))
-    is_known = maker in {type, abc.ABCMeta, type(typing.Protocol)}
-    if is_known or maker.__module__.startswith("pydantic."):
+    if _may_be_bare(maker):
         _without_members(made, options)
     return made
+
+
+def _maker(kind: Any) -> Any:
+    """Name the first metaclass that is not the user's."""
+    return next(one for one in kind.__mro__ if not is_own(one))
+
+
+def _may_be_bare(maker: Any) -> bool:
+    return maker in {type, abc.ABCMeta, type(typing.Protocol)} or maker.__module__.startswith("pydantic.")
 
 
 def _without_members(cls: type, options: dict[str, Any]) -> None:
@@ -88,7 +107,16 @@ def _in_order(rest: list[Any], cls: type) -> list[Any]:
     (members, slots), *more = rest
     members = {**_inherited(cls), **_in_slots(cls), **members}
     ordered = {name: members[name] for name in cls.__dict__ if name in members and name != "__slotnames__"}
+    if not _may_be_bare(_maker(type(cls))) and more[-1:] == [_internals._class_setstate]:  # noqa: SLF001
+        more[-1] = _fill_in_order
     return [(ordered, slots), *more]
+
+
+def _fill_in_order(cls: type, state: tuple[dict[str, Any], Any]) -> Any:
+    """Fill a class, of which a library's metaclass has set some members already, in the order of all."""
+    for name in [name for name in state[0] if name in vars(cls) and not name.startswith("__")]:
+        type.__delattr__(cls, name)
+    return _internals._class_setstate(cls, state)  # noqa: SLF001
 
 
 def _inherited(cls: type) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.naming import importable, named
 from lean_magic.values.origin import IMMUTABLE, is_own, module_of
 
-__all__ = ["class_rule", "members", "registered"]
+__all__ = ["class_rule", "counterpart", "members", "registered"]
 
 # Written by Python or by use, not by the author of a class.
 _SKIPPED = frozenset({
@@ -148,14 +148,22 @@ def members(cls: type) -> list[tuple[str, Any]]:
     doc = {"__doc__"} if cls.__dict__.get("__doc__") is None else set()
     if "__attrs_attrs__" in cls.__dict__:
         hidden |= {"__hash__"}  # attrs writes a number into it that is another in each process
+    beside = counterpart(cls)
     members = [
         (name, member)
         for name, member in cls.__dict__.items()
-        if (name not in hidden | doc or (name == "__subclasshook__" and _is_users(member)))
+        if (beside is None or member is not beside)
+        and (name not in hidden | doc or (name == "__subclasshook__" and _is_users(member)))
         and not _BUILT.fullmatch(name)
         and not isinstance(member, _SLOT)
     ]
     return sorted(members, key=lambda item: item[0])
+
+
+def counterpart(cls: type) -> type | None:
+    """Give the class that torch makes beside each function for autograd, and numbers as the process goes; or None."""
+    found = vars(cls).get("_backward_cls")
+    return found if isinstance(found, type) and vars(found).get("_forward_cls") is cls else None
 
 
 def _order(cls: type, kept: set[str]) -> list[str]:

@@ -218,17 +218,28 @@ def _is_own_class(cls: type) -> bool:
 
 
 def reduced_module(value: torch.nn.Module) -> Any:
-    """Take a module apart that has parametrizations or hooks; NotImplemented for one that has none."""
+    """Take a module apart that has parametrizations or hooks, or a way of its own; NotImplemented for others."""
     if _is_parametrized(value):
         return object.__new__, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
-    if not any(item and "hooks" in name for name, item in vars(value).items() if type(item) in _HOLDERS):
+    has_hooks = any(item and "hooks" in name for name, item in vars(value).items() if type(item) in _HOLDERS)
+    has_own_way = (
+        type(value).__getstate__ is not torch.nn.Module.__getstate__
+    )  # which may leave out what it makes anew
+    if not has_hooks and not has_own_way:
         return NotImplemented
     make, args, state = value.__reduce_ex__(5)[:3]
-    return make, args, state, None, None, _set_with_hooks
+    return make, args, (state, list(vars(value))), None, None, _set_with_hooks
 
 
-def _set_with_hooks(value: torch.nn.Module, state: Any) -> None:
+def _set_with_hooks(value: torch.nn.Module, about: Any) -> None:
+    state, order = (
+        about if isinstance(about, tuple) else (about, list(vars(value)))
+    )  # older entries know no order
     value.__setstate__(state)
+    held = vars(value)
+    if list(held) != order:
+        ordered = {name: held.pop(name) for name in order if name in held}
+        held.update(ordered)
     _see_to_hooks(value)
 
 
