@@ -2,7 +2,8 @@
 
 Where a library keeps what is registered with it nobody can tell, and often it is C. So what was
 registered in this session, with the values it was given, counts for every cell that reaches the
-library, and a cell that registers something runs.
+library, and a cell that registers something runs. Calls are known by their names, or by what they
+do with what they are given (`configuring`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lean_magic.key.configuring import configured, resolved
 from lean_magic.key.library_items import chain_of
-from lean_magic.values.origin import module_of, origin
+from lean_magic.key.unnamed import called_from, functions
+from lean_magic.values.code import code_digest, facts
+from lean_magic.values.origin import is_a, module_of, origin
 from lean_magic.values.owners import owner_at
 
 __all__ = ["Registrations", "registering"]
@@ -25,7 +29,7 @@ _REGISTERS = re.compile(
     r"(un)?register(?!_parametrization)(?!_\w+_(accessor|namespace)$)\w*"
     r"|addLevelName|addfont|(add|clear)_safe_globals|add_(type|constructor|representer|\w*resolver)|install_opener"
     r"|(en|dis)able(_\w+)?|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
-    r"|install|autolog|extension|init_notebook_mode|patch_sklearn"
+    r"|install|autolog|extension|init_(notebook_mode|v?printing|session)|mechanics_printing|patch_sklearn"
 )
 _SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able")
 # Package → those of its settings, and of what is no setting, that are known and put back, or refused by what they do.
@@ -69,11 +73,15 @@ class Registrations:
                 self._decorated(decorator, getattr(node, "name", ""), namespace)
 
     def _called(self, node: ast.Call, namespace: Mapping[str, Any]) -> None:
-        home = _home(chain_of(node.func), namespace)
+        chain = chain_of(node.func)
+        home, inside = _home(chain, namespace), dict[str, Any]()
+        if chain and not home:
+            home, inside = _inside(chain, namespace)
         if home:
-            names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)})
+            names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)} - {*inside})
             values = {name: namespace[name] for name in names if name in namespace}
             given = {name: one for name, one in values.items() if not isinstance(one, types.ModuleType)}
+            given |= inside
             calls = self._calls.setdefault(home, {})
             text = ast.unparse(node)
             calls.pop(text, None)  # of calls that set one thing the last counts
@@ -97,8 +105,11 @@ def registering(uses: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -
 
     What is set where it is entered (`with`) is set back where it is left.
     """
-    chains = sorted([*chain] for kind, *chain in uses if kind != "with")
-    return next((".".join(chain) for chain in chains if _home(chain, namespace)), "")
+    return next((".".join(chain) for chain in _calls(uses) if _home(chain, namespace)), "")
+
+
+def _calls(uses: Iterable[tuple[str, ...]]) -> list[list[str]]:
+    return sorted([*chain] for kind, *chain in uses if kind != "with")
 
 
 def _entered(nodes: Sequence[ast.stmt]) -> set[int]:
@@ -110,7 +121,8 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     """Name the package of a library with which a call of `a.b.c` registers something, or ""."""
     configures = chain[-2:] in _CONFIGURES
     if not chain or not (configures or _REGISTERS.fullmatch(chain[-1]) or _OF_CLASSES.fullmatch(chain[-1])):
-        return ""
+        package = configured(chain, namespace) if chain else ""
+        return "" if re.fullmatch(_KNOWN.get(package, "(?!)"), chain[-1] if chain else "") else package
     first = sys.modules.get(chain[0].removeprefix("import ")) if " " in chain[0] else namespace.get(chain[0])
     owner = owner_at(first, chain[1:-1]) if len(chain) > 1 else None
     value = first if owner is None else getattr(owner.value, chain[-1], None)
@@ -122,6 +134,30 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     if not configures and _SETS.match(chain[-1]) and _is_known(value, package, chain[-1]):
         return ""
     return "" if origin(home).own or package == "builtins" else package.lstrip("_")
+
+
+def _inside(chain: list[str], namespace: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Name the package with which a function of the user's registers something, and give what it says and reads.
+
+    What it says counts by its digest: a cell that only sees what was set does not run it.
+    """
+    own = functions(resolved(chain, namespace)[0])
+    codes = called_from({one.__code__: one.__globals__ for one in own})
+    home = next(
+        filter(
+            None,
+            (_home(one, space) for code, space in codes.items() for one in _calls(facts(code).uses)),
+        ),
+        "",
+    )
+    said = {chain[-1]: [code_digest(code).hex() for code in codes]} if home else {}
+    read = {
+        name: space[name]
+        for code, space in (codes.items() if home else ())
+        for name in sorted(facts(code).loads.keys() & space.keys())
+        if not is_a(space[name], (types.ModuleType, types.FunctionType, type))
+    }
+    return home, {**read, **said}
 
 
 def _may_register(owner: Any, name: str) -> bool:

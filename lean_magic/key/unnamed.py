@@ -13,7 +13,7 @@ from lean_magic.values.handed import handed, may_set, newly_set
 from lean_magic.values.origin import is_a, is_own, origin
 from lean_magic.values.owners import SETTERS, Owner
 
-__all__ = ["Unnamed"]
+__all__ = ["Unnamed", "called_from", "functions"]
 
 _Space = Mapping[str, Any]
 _PUTS = {dis.opmap["STORE_ATTR"], dis.opmap["DELETE_ATTR"]}
@@ -48,20 +48,24 @@ def _reached(cell: Sequence[types.CodeType], namespace: _Space) -> tuple[CodeFac
 
     Nothing where none of them sets an attribute, which is told without taking them apart.
     """
-    found, spaces = CodeFacts(), {id(namespace): namespace}
-    codes = dict.fromkeys(cell)
-    todo: list[tuple[types.CodeType, _Space]] = [(code, namespace) for code in codes]
-    while todo:
-        code, space = todo.pop()
-        spaces[id(space)] = space
-        for function in _called(code, space):
-            if function.__code__ not in codes:
-                codes[function.__code__] = None
-                todo.append((function.__code__, function.__globals__))
+    found = CodeFacts()
+    codes = called_from(dict.fromkeys(cell, namespace))
     if any(_sets(inner) for code in codes for inner in nested(code)):
         for code in codes:
             found.merge(facts(code))
-    return found, list(spaces.values())
+    return found, [*{id(space): space for space in (namespace, *codes.values())}.values()]
+
+
+def called_from(codes: Mapping[types.CodeType, _Space]) -> dict[types.CodeType, _Space]:
+    """Give some code and that of the functions of the user's that it may call, each with its globals."""
+    found = dict(codes)
+    todo = [*found.items()]
+    while todo:
+        for function in _called(*todo.pop()):
+            if function.__code__ not in found:
+                found[function.__code__] = function.__globals__
+                todo.append((function.__code__, function.__globals__))
+    return found
 
 
 def _compiled(nodes: Sequence[ast.stmt]) -> list[types.CodeType]:
@@ -89,12 +93,12 @@ def _called(code: types.CodeType, space: _Space) -> Iterator[types.FunctionType]
         if is_a(value, types.ModuleType):
             inner = vars(value) if origin(value.__name__).own and vars(value) is not space else {}
             for one in names & inner.keys():
-                yield from _functions(inner[one])
+                yield from functions(inner[one])
         else:
-            yield from _functions(value)
+            yield from functions(value)
 
 
-def _functions(value: Any) -> Iterator[types.FunctionType]:
+def functions(value: Any) -> Iterator[types.FunctionType]:
     """Give what runs when something of the user's is called: a function, or the methods of a class."""
     cls = value if is_a(value, type) else type(value)
     if is_a(value, types.FunctionType):

@@ -15,7 +15,8 @@ __all__ = ["handed", "may_set", "newly_set"]
 
 _ABSENT = object()
 _SEEN = (bool, int, float, complex, str, bytes, tuple, list, dict, set, type(None))
-_FEW = 100  # members of a list, dict or set that are looked at
+_OWNERS = (types.ModuleType, type)
+_ASK_CLASSES = {"type", "__class__"}
 
 
 def may_set(said: CodeFacts) -> bool:
@@ -35,23 +36,29 @@ def handed(said: CodeFacts, spaces: Iterable[Mapping[str, Any]]) -> list[Owner]:
     found: dict[int, Owner] = {}
     for space in spaces:
         for kind, name, *chain in said.uses:
-            for value in _meant(name, chain, said.strings, space) if kind == "value" else ():
-                owner = owner_of(value) if is_a(value, (types.ModuleType, type)) else None
+            for value in _meant(name, chain, said, space) if kind == "value" else ():
+                owner = owner_of(value) if is_a(value, _OWNERS) else None
                 if owner is not None and not origin(owner.module).own:
                     found[id(value)] = owner
     return list(found.values())
 
 
-def _meant(name: str, chain: list[str], texts: Collection[str], space: Mapping[str, Any]) -> Iterator[Any]:
+def _meant(name: str, chain: list[str], said: CodeFacts, space: Mapping[str, Any]) -> Iterator[Any]:
     is_module = name.startswith("import ")
     value: Any = sys.modules.get(name.removeprefix("import ")) if is_module else space.get(name)
     for step in chain:
-        value = vars(value).get(step) if is_a(value, (types.ModuleType, type)) else None
+        value = vars(value).get(step) if is_a(value, _OWNERS) else None
     yield value
-    if type(value) in (list, tuple, set, dict) and len(value) <= _FEW:
-        yield from value.values() if type(value) is dict else value
+    inner: Collection[Any] = [value]
+    if type(value) in (list, tuple, set, dict):
+        inner = value.values() if type(value) is dict else value
     elif is_a(value, types.ModuleType):
-        yield from (vars(value).get(text) for text in texts)
+        yield from (vars(value).get(text) for text in said.strings)
+    kinds = set(map(type, inner))
+    if any(issubclass(kind, _OWNERS) for kind in kinds):
+        yield from (one for one in inner if is_a(one, _OWNERS))
+    if not _ASK_CLASSES.isdisjoint({*said.loads, *said.attributes}):
+        yield from kinds
 
 
 def newly_set(said: CodeFacts, owner: Owner, before: Mapping[str, Any] | None) -> Iterator[str]:
