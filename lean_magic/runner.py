@@ -333,10 +333,14 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     known = run.walk.by_mark()
     changes = records["mutation"].values
     stayed = {mark: value for mark, value in known.items() if not isinstance(changes.get(mark), Anew)}
-    arrays = [(shape[0], stayed[mark]) for mark, shape in shapes_of(stayed).items()]
+    left = {
+        mark: one.was[0] for mark, one in changes.items() if isinstance(one, Anew) and one.was is not None
+    }
+    arrays = [(shape[0], at[mark]) for at in (stayed, left) for mark, shape in shapes_of(at).items()]
     dicts = None if run.words.isdisjoint({"vars", "__dict__"}) else kept_dicts(known)
     changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
     held = held_by_modules(one for one, _ in plan.found.imports)
     places = {one: place for one, place in held.items() if place not in changed} | known_places()
-    marks, spaces = {id(value): mark for mark, value in known.items()}, {**spaces, id(namespace): "__main__"}
+    marks = {id(value): mark for at in (known, left) for mark, value in at.items()}
+    spaces[id(namespace)] = "__main__"
     return codec.Live(marks, spaces, own, arrays, places, dicts, "id" in run.loads)

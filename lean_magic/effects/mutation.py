@@ -38,6 +38,7 @@ class Mutation(Recorder):
         self._shapes: dict[str, Any] = {}
         self._sharing: list[list[str]] = []
         self._owners: dict[str, Any] = {}
+        self._left_behind: dict[str, Any] = {}
         self._held: dict[str, Inner] = {}
         self._placed: dict[str, str] | None = None
 
@@ -47,6 +48,7 @@ class Mutation(Recorder):
         self._shapes = shapes_of(live)
         self._sharing = _sharing(live, self._shapes)
         self._owners = {mark: owner_of(live[mark]) for group in self._sharing[:-1] for mark in group}
+        self._left_behind = told_by({mark: live[mark] for mark in self._shapes}, "left_behind")
         self._placed = _placed(run, self._shapes)
 
     def end(self, run: Run) -> Record:
@@ -117,7 +119,7 @@ class Mutation(Recorder):
         before, now = self._shapes.get(mark), shape_of(value)
         is_anew = before and now and _is_anew(value, before, now)
         if is_anew and not self._is_shared(mark, value):
-            return Anew(content_of(value))
+            return Anew(content_of(value), self._left_behind.get(mark))
         if is_anew or (before and before[1:]) != (now and now[1:]):
             raise Unstorable(
                 part, "changed its memory, shape, dtype or hooks in place", "bind the new array to a new name"
@@ -170,6 +172,8 @@ class Mutation(Recorder):
         for mark in arrays:
             content, place = record.values[mark], shapes[mark][0]
             if isinstance(content, Anew):
+                if small and content.was is not None:
+                    undo.callback(put, live[mark], _copied(content_of(live[mark])))
                 undo.callback(put, live[mark], Anew(content_of(live[mark])))
             elif any(inside(place, span) for span in written):
                 content = (Plain(None), *content[1:])

@@ -110,9 +110,13 @@ def _put_slots(live: Any, slots: dict[str, Any], *, whole: bool) -> None:
 
 
 class Anew:
-    """The content of an array that was given other memory in place, which it may share with others."""
+    """The content of an array given other memory in place; `was`: where it lay, if that is held, and what it holds."""
 
-    def __init__(self, content: Any) -> None:
+    was: tuple[Any, Plain] | None = None
+
+    def __init__(self, content: Any, left_behind: Callable[[], Any] | None = None) -> None:
+        if left_behind is not None and (old := left_behind()) is not None:
+            self.was = old, Plain(left_behind())
         data, *more = content
         self.content = data.value if isinstance(data, Plain) else data, *more
 
@@ -153,7 +157,8 @@ def known_how(cls: type, verb: str) -> Any:
     """Give what an adapter knows of the objects of few classes, which no other need tell; None for most.
 
     `lent`: which memory of an array an object looks at, as a picture may. `compiled` and `freeze`: what
-    a compiled function keeps of the globals that it was compiled with.
+    a compiled function keeps of the globals that it was compiled with. `left_behind`: what finds the memory of an
+    array again that was given another.
     """
     known = (getattr(adapter, verb, None) for adapter in adapters_for(cls))
     return next((one for one in known if one is not None), None)

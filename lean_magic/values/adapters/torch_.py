@@ -32,7 +32,7 @@ from lean_magic.values.adapters.torch_optim import (
     put_optimizer,
     reduced_optimizer,
 )
-from lean_magic.values.adapters.torch_storage import interval, once, plain, reduced
+from lean_magic.values.adapters.torch_storage import interval, once, plain, reduced, still_there
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import digest_of_global, reduced_global
 from lean_magic.values.in_place import Anew
@@ -207,6 +207,11 @@ class _Torch:
         return int(value.untyped_storage()._cdata)  # noqa: SLF001
 
     @_unheard
+    def left_behind(self, value: Any) -> Any:
+        """Give what finds the memory of a tensor once the tensor has been given another; None for others."""
+        return None if self.shape(value) is None or not value.numel() else still_there(value)
+
+    @_unheard
     def content(self, value: Any) -> Any:
         if isinstance(value, torch.utils.hooks.RemovableHandle):
             return _place(value)
@@ -250,6 +255,8 @@ def _put_tensor(live: Any, stored: Any) -> None:
     """Make a live tensor hold what another has held, where it lies unless that one was given other memory."""
     data, grad, requires_grad, attributes, lazy = stored.content if isinstance(stored, Anew) else stored
     if isinstance(stored, Anew):
+        if stored.was is not None:
+            _write(live, stored.was[1].value)  # which others see
         live.grad = None  # which fits what was there
         if torch.nn.parameter.is_lazy(live) and not lazy:
             live.materialize(data.shape, data.device, data.dtype)
@@ -258,13 +265,17 @@ def _put_tensor(live: Any, stored: Any) -> None:
         if lazy:
             live.__class__ = lazy
     elif data.value is not None:  # else another tensor has written what lies there
-        with torch.no_grad():
-            once(live).copy_(once(data.value))
+        _write(live, data.value)
     live.requires_grad_(requires_grad)
     if live.grad is not grad:
         live.grad = grad
     vars(live).clear()
     vars(live).update(attributes)
+
+
+def _write(live: torch.Tensor, data: torch.Tensor) -> None:
+    with torch.no_grad():
+        once(live).copy_(once(data))
 
 
 _NOWHERE = Interval("", 0, 0)  # where a parameter lies that waits for its first input

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, Span, bytes_at
 from lean_magic.values.notes import note
 from lean_magic.values.strides import View, moved
 
-__all__ = ["interval", "once", "pipelined", "plain", "reduced"]
+__all__ = ["interval", "once", "pipelined", "plain", "reduced", "still_there"]
 
 
 def interval(value: torch.Tensor) -> Interval:
@@ -25,6 +26,18 @@ def interval(value: torch.Tensor) -> Interval:
 
 def _device(value: torch.Tensor) -> str:
     return "" if value.device.type == "cpu" else str(value.device)
+
+
+def still_there(value: torch.Tensor) -> Callable[[], torch.Tensor | None]:
+    """Give what later makes a tensor on the memory that this one has now, or None once nobody holds that any more."""
+    place = value.storage_offset(), tuple(value.shape), value.stride()
+    dtype, device, held = value.dtype, value.device, StorageWeakRef(value.untyped_storage())
+
+    def ask() -> torch.Tensor | None:
+        storage = torch.UntypedStorage._new_with_weak_ptr(held.cdata)  # noqa: SLF001
+        return None if storage is None else torch.empty(0, dtype=dtype, device=device).set_(storage, *place)
+
+    return ask
 
 
 def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
