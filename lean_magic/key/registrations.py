@@ -29,7 +29,8 @@ _REGISTERS = re.compile(
     r"(un)?register(?!_parametrization)(?!_\w+_(accessor|namespace)$)\w*"
     r"|addLevelName|addfont|(add|clear)_safe_globals|add_(type|constructor|representer|\w*resolver)|install_opener"
     r"|(en|dis)able(_\w+)?|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
-    r"|install|autolog|extension|init_(notebook_mode|v?printing|session)|mechanics_printing|patch_sklearn"
+    r"|install|autolog|extension|init_(notebook_mode|v?printing|session)|mechanics_printing|patch_sklearn|custom_op"
+    r"|triton_op|impl"
 )
 _SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able")
 # Package → those of its settings, and of what is no setting, that are known and put back, or refused by what they do.

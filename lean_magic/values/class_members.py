@@ -14,8 +14,10 @@ from typing import Any
 
 from cloudpickle import cloudpickle as _internals
 
+from lean_magic.values.built_enums import is_built
 from lean_magic.values.class_rules import counterpart
 from lean_magic.values.enums import reduced_enum
+from lean_magic.values.naming import importable
 from lean_magic.values.origin import is_own
 from lean_magic.values.reduced import HEAP
 
@@ -26,12 +28,10 @@ _NOWHERE = object()
 
 def reduced_class(form: Any, cls: type) -> Any:
     """Take cloudpickle's form of a class, without the link to the class that was written."""
-    is_extension = cls.__flags__ & HEAP and cls.__module__ == "builtins"
-    if is_extension and getattr(builtins, cls.__name__, None) is not cls:
-        found = (
-            module for module in list(sys.modules.values()) if vars(module or cls).get(cls.__name__) is cls
-        )
-        home = next(found, None)  # it is in C, and says that it is Python's own
+    if _has_other_name(cls):
+        said = sys.modules.get(cls.__module__)
+        modules = [said, *sys.modules.values()]
+        home = next((one for one in modules if vars(one or object).get(cls.__name__) is cls), None)
         return (getattr, (home, cls.__name__)) if home is not None else form
     if form is NotImplemented or not isinstance(form, tuple) or len(form) < 2:
         return form
@@ -48,6 +48,13 @@ def reduced_class(form: Any, cls: type) -> Any:
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
         return reduced_enum(form, cls)
     return form
+
+
+def _has_other_name(cls: type) -> bool:
+    """Whether a class that is made in C is not found where it says to be."""
+    if cls.__flags__ & HEAP and cls.__module__ == "builtins":
+        return getattr(builtins, cls.__name__, None) is not cls
+    return is_built(cls) and not is_own(cls) and not importable(cls)
 
 
 def _made_with_another(cls: type) -> Any:

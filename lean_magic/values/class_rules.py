@@ -11,6 +11,7 @@ import sys
 import types
 from typing import Any
 
+from lean_magic.values.built_enums import is_built
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.naming import importable, named
 from lean_magic.values.origin import IMMUTABLE, is_own, module_of
@@ -41,7 +42,7 @@ def class_rule(walk: Walk, value: type) -> bytes:
         if importable(value):
             return _installed_class(walk, value)
         walk.use_module(module_of(value))
-        if value.__flags__ & IMMUTABLE:
+        if value.__flags__ & IMMUTABLE or is_built(value):
             return named(walk, "built class", value)
     walk.mark(value)
     bases, deduced = getattr(value, "__orig_bases__", value.__bases__), _deduced(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.machinery
 import os
 import re
 import site
@@ -60,7 +61,13 @@ def origin(module: str) -> Origin:
     live = sys.modules.get(module)
     if live is None:
         live = sys.modules.get(package)
+    above = sys.modules.get(module.rpartition(".")[0])
+    if getattr(live, "__file__", None) is None and str(getattr(above, "__file__", None)).endswith(_BUILT):
+        live = above  # an extension in C, which has made this one inside itself
     return Origin(_live_kind(live), package)
+
+
+_BUILT = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 
 
 def _live_kind(live: Any) -> str:

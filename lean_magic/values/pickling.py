@@ -26,6 +26,7 @@ import cloudpickle
 
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import Adapter, adapters_for
+from lean_magic.values.built_enums import is_enum, reduced_member
 from lean_magic.values.class_members import reduced_class
 from lean_magic.values.code import facts
 from lean_magic.values.containers import may_forget, way_of, with_attributes
@@ -256,6 +257,8 @@ def _ways_for(cls: type, shares: bool) -> Iterator[_Way]:
         yield functools.partial(_ignoring, reduce)
     for adapter in adapters_for(cls):
         yield functools.partial(_adapted, adapter)
+    if is_enum(cls):
+        yield functools.partial(_ignoring, reduced_member)
     kept = kept_of(cls)
     if kept:
         yield lambda _, obj: reduced_singleton(obj) if id(obj) in kept else NotImplemented

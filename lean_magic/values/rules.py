@@ -30,6 +30,7 @@ from typing import Any
 
 from lean_magic.values import code_rules, logger_rules, many, over_rules
 from lean_magic.values.adapters import adapters_for
+from lean_magic.values.built_enums import enum_member, is_enum
 from lean_magic.values.class_rules import class_rule
 from lean_magic.values.fingerprint import TOGETHER, Rule, Together, Walk, combine, leaf, register
 from lean_magic.values.global_generators import digest_of_global
@@ -56,7 +57,7 @@ def rule_for(cls: type) -> Rule:
 def _find(cls: type) -> Rule:
     if issubclass(cls, io.IOBase) and not issubclass(cls, (io.StringIO, io.BytesIO)):
         return over_rules.file_rule
-    live = live_rule(cls)
+    live = enum_member if is_enum(cls) else live_rule(cls)
     if live is not None:
         return live
     known = (rule for kinds, rule in _BY_BASE if issubclass(cls, kinds))

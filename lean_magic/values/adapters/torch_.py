@@ -26,6 +26,7 @@ from lean_magic.values.adapters.torch_modules import (
     put_module,
     reduced_module,
 )
+from lean_magic.values.adapters.torch_ops import OPERATORS, op_rule, reduced_op
 from lean_magic.values.adapters.torch_optim import (
     held_by_optimizer,
     optimizer_content,
@@ -153,6 +154,7 @@ _REDUCED: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (torch.Generator, reduced_global),
     (torch.UntypedStorage, _reduced_storage),
     ((torch.finfo, torch.iinfo), _reduced_info),
+    (OPERATORS, reduced_op),
 )
 
 
@@ -171,7 +173,11 @@ class _Torch:
             ((torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Size), _named),
             ((torch.finfo, torch.iinfo), _named),
         ]
-        return next((rule for kinds, rule in table if issubclass(cls, kinds)), None) or fx_rule(cls)
+        return (
+            next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
+            or fx_rule(cls)
+            or op_rule(cls)
+        )
 
     @_unheard
     def reduce(self, value: Any, memory: Memory | None) -> Any:
