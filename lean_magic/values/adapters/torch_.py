@@ -15,7 +15,7 @@ import torch.utils._device  # which torch loads when it is first asked for its d
 
 from lean_magic.values.adapters.torch_content import content, digest_of, is_empty, shape_text
 from lean_magic.values.adapters.torch_fx import fx_rule, refuse_traced
-from lean_magic.values.adapters.torch_graph import spent, summed
+from lean_magic.values.adapters.torch_graph import REMEDY, spent, summed
 from lean_magic.values.adapters.torch_modules import (
     UNSEEN,
     Held,
@@ -38,7 +38,7 @@ from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.global_generators import digest_of_global, reduced_global
 from lean_magic.values.in_place import Anew
 from lean_magic.values.memory import Interval, Memory, Plain
-from lean_magic.values.reduced import attributes
+from lean_magic.values.reduced import attributes, fill_attributes
 
 __all__ = ["ADAPTER"]
 
@@ -74,7 +74,7 @@ def _came_from(walk: Walk, value: torch.Tensor) -> tuple[str, list[bytes]]:
         return "", []
     form = walk.keep(summed(value.grad_fn))
     if form is None:
-        raise walk.fail(value, _GRAPH, "detach() it, or compute it under torch.no_grad()")
+        raise walk.fail(value, _GRAPH, REMEDY)
     return form[0], [walk.digest(form[1:])] if isinstance(form[-1], list) else []
 
 
@@ -148,6 +148,11 @@ def _storage_of(value: torch.Tensor) -> torch.UntypedStorage:
     return value.untyped_storage()
 
 
+def _reduced_hook(value: Any) -> Any:
+    """Take a hook apart with the name and the documentation of its function, which its own way leaves out."""
+    return object.__new__, (type(value),), (dict(vars(value)), {}), None, None, fill_attributes
+
+
 _REDUCED: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (torch.optim.Optimizer, reduced_optimizer),
     (torch.nn.Module, reduced_module),
@@ -155,6 +160,7 @@ _REDUCED: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (torch.UntypedStorage, _reduced_storage),
     ((torch.finfo, torch.iinfo), _reduced_info),
     (OPERATORS, reduced_op),
+    (torch.nn.modules.module._WrappedHook, _reduced_hook),  # noqa: SLF001
 )
 
 

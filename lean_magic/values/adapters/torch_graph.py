@@ -15,8 +15,9 @@ from torch.autograd.function import BackwardCFunction
 
 from lean_magic.errors import Unstorable
 
-__all__ = ["spent", "summed"]
+__all__ = ["REMEDY", "leaves", "spent", "summed"]
 
+REMEDY = "call backward() on it in the same cell, detach() it, or compute it under torch.no_grad()"
 _LOOKED_AT = 10_000  # nodes of a graph
 _DEEP = 30  # sums of sums
 _SUMS: dict[str, Any] = {"AddBackward0": torch.add, "SubBackward0": torch.sub, "NegBackward0": torch.neg}
@@ -26,9 +27,7 @@ def spent(value: torch.Tensor) -> Any:
     """Take apart a tensor whose graph is spent, as far as is not a sum. Raises Unstorable if more of it works."""
     form = summed(value.grad_fn)
     if form is None:
-        raise Unstorable(
-            "tensor", "carries a working autograd graph", "detach() it, or compute it under torch.no_grad()"
-        )
+        raise Unstorable("tensor", "carries a working autograd graph", REMEDY)
     kept = (value.grad,) if value.retains_grad else ()
     if isinstance(form[2], list):
         return _make_sum, (value.detach(), form, *kept)
@@ -68,15 +67,15 @@ def _has_spent(form: Any) -> bool:
 def _is_spent(node: Any) -> bool:
     """Whether some buffers were freed on the ways through a graph to each tensor that it was computed from."""
     freed: list[Any] = []
-    alive = _leaves([node], freed)
+    alive = leaves([node], freed)
     if not freed or alive is None:
         return False
     # The gradient of a tensor is summed over all ways to it: one that is cut is enough.
-    cut = _leaves([after for one in freed for after, _ in one.next_functions]) if alive else alive
+    cut = leaves([after for one in freed for after, _ in one.next_functions]) if alive else alive
     return cut is not None and alive <= cut
 
 
-def _leaves(todo: list[Any], freed: list[Any] | None = None) -> set[Any] | None:
+def leaves(todo: list[Any], freed: list[Any] | None = None) -> set[Any] | None:
     """Give where a graph ends, not looking behind nodes that were `freed` if these are asked for; None: too large."""
     seen: set[Any] = set()
     found: set[Any] = set()

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.utils import parametrize
 
+from lean_magic.values.adapters.torch_derived import compute_derived, derived
 from lean_magic.values.containers import OPEN
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.origin import module_of
@@ -36,7 +37,8 @@ __all__ = [
 def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = frozenset()) -> bytes:
     """Digest a module by all it holds, but for the attributes named in `skip`."""
     walk.mark(value)
-    held, unseen = vars(value), _unseen(type(value)) | skip
+    made = derived(value)
+    held, unseen = vars(value), _unseen(type(value)) | skip | made.keys()
     # Most of what a module holds are empty dicts for hooks, and a flag or a number.
     shown = [
         name
@@ -49,6 +51,8 @@ def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = fr
     rest = [member(walk, held, name) for name in names if type(held[name]) not in _SCALARS]
     if _is_compiled(type(value)):
         rest.append(_compiler(walk, value))
+    if made:
+        rest.append(combine("derived", *map(name_leaf, sorted(made))))
     return combine("module", walk.digest(type(value)), leaf("flags", marshal.dumps(scalars, 2)), *rest)
 
 
@@ -125,7 +129,7 @@ class Held(NamedTuple):
 def held_by_module(value: torch.nn.Module) -> Held:
     """Give all that a module holds, but what torch notes on it as it is compiled."""
     left_out = {"_compiled_call_impl", *(_COMPILED if _is_compiled(type(value)) else ())}
-    state = {name: item for name, item in vars(value).items() if name not in left_out}
+    state = {name: item for name, item in vars(value).items() if name not in left_out} | derived(value)
     cls: Any = type(value).__base__ if _is_own_class(type(value)) else type(value)
     return Held(cls, state)
 
@@ -162,6 +166,7 @@ def _put_state(live: torch.nn.Module, state: dict[str, Any]) -> None:
     if list(present) != list(state):
         ordered = {name: present.pop(name) for name in state}
         present.update(ordered)
+    compute_derived(live, check=False)  # of what is there; once all is, it is put back again
 
 
 def _hand_over(new: Any, old: Any) -> None:
@@ -203,6 +208,7 @@ def _set_parametrized(value: torch.nn.Module, state: dict[str, Any]) -> None:
     """Make a module hold `state`, and its class one of its own, as `register_parametrization` does."""
     vars(value).update(state)
     _make_parametrized(value)
+    compute_derived(value, check=True)
 
 
 def _make_parametrized(value: Any) -> None:
@@ -220,15 +226,13 @@ def _is_own_class(cls: type) -> bool:
 def reduced_module(value: torch.nn.Module) -> Any:
     """Take a module apart that has parametrizations or hooks, or a way of its own; NotImplemented for others."""
     if _is_parametrized(value):
-        return object.__new__, (type(value).__base__,), dict(vars(value)), None, None, _set_parametrized
+        state = dict(vars(value)) | derived(value)
+        return object.__new__, (type(value).__base__,), state, None, None, _set_parametrized
     has_hooks = any(item and "hooks" in name for name, item in vars(value).items() if type(item) in _HOLDERS)
-    has_own_way = (
-        type(value).__getstate__ is not torch.nn.Module.__getstate__
-    )  # which may leave out what it makes anew
-    if not has_hooks and not has_own_way:
-        return NotImplemented
+    if not has_hooks and type(value).__getstate__ is torch.nn.Module.__getstate__:
+        return NotImplemented  # else it may leave out what it makes anew
     make, args, state = value.__reduce_ex__(5)[:3]
-    return make, args, (state, list(vars(value))), None, None, _set_with_hooks
+    return make, args, (state | derived(value), list(vars(value))), None, None, _set_with_hooks
 
 
 def _set_with_hooks(value: torch.nn.Module, about: Any) -> None:
@@ -240,6 +244,7 @@ def _set_with_hooks(value: torch.nn.Module, about: Any) -> None:
     if list(held) != order:
         ordered = {name: held.pop(name) for name in order if name in held}
         held.update(ordered)
+    compute_derived(value, check=True)
     _see_to_hooks(value)
 
 
