@@ -44,7 +44,9 @@ def reduced_class(form: Any, cls: type) -> Any:
         options = {**options, "__qualname__": cls.__qualname__}
         if "__slots__" in cls.__dict__ and typing.NamedTuple not in getattr(cls, "__orig_bases__", ()):
             options["__slots__"] = cls.__dict__["__slots__"]
-        return _make_class, (kind, name, bases, options, None, extra), *_in_order(rest, cls)
+        rest, closed = _in_order(rest, cls), _closed(cls)
+        options.update({one: rest[0][0].pop(one) for one in closed if one in rest[0][0]})
+        return _make_class, (kind, name, bases, options, None, extra), *rest
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
         return reduced_enum(form, cls)
     return form
@@ -124,6 +126,14 @@ def _fill_in_order(cls: type, state: tuple[dict[str, Any], Any]) -> Any:
     for name in [name for name in state[0] if name in vars(cls) and not name.startswith("__")]:
         type.__delattr__(cls, name)
     return _internals._class_setstate(cls, state)  # noqa: SLF001
+
+
+def _closed(cls: type) -> list[str]:
+    """Name the members that only the making of a class can set, since its metaclass has a property of that name."""
+    kind = type(cls)
+    return [
+        name for name in cls.__dict__ if name not in _MADE and isinstance(getattr(kind, name, None), property)
+    ]
 
 
 def _inherited(cls: type) -> dict[str, Any]:
