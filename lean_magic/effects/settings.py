@@ -60,11 +60,19 @@ def _put_rc(name: str, value: Any) -> None:
 
 
 def _backend() -> dict[str, Any]:
-    """Name what shows figures, if somebody chose it: what it came to by itself is another matter elsewhere."""
+    """Name what shows figures, if somebody chose it, and what the setting says where that is not in force.
+
+    What it came to by itself is another matter elsewhere.
+    """
     settings, usual = _rc(), os.environ.get("MPLBACKEND")
-    name = _in_force(settings)
+    if not settings:
+        return {}
+    name, said = _in_force(settings), settings.get("backend")
     is_chosen = name != usual if usual else not settings.get("backend_fallback")
-    return {"chosen": name if is_chosen else ""} if settings else {}
+    return {
+        "chosen": name if is_chosen else "",
+        "said": said if isinstance(said, str) and said != name else "",
+    }
 
 
 def _in_force(settings: dict[str, Any]) -> Any:
@@ -75,7 +83,9 @@ def _in_force(settings: dict[str, Any]) -> Any:
 
 
 def _put_backend(name: str, value: Any) -> None:
-    del name
+    if name == "said":
+        _put_rc("backend", value or _in_force(_rc()))
+        return
     wanted = value or os.environ.get("MPLBACKEND")
     pyplot = sys.modules.get("matplotlib.pyplot")
     if not wanted or wanted == _in_force(_rc()):
@@ -279,7 +289,7 @@ def _put_process(name: str, value: Any) -> None:
 KINDS = {
     "environment": Settings(_environ, _put_environ),
     "matplotlib": Settings(_rc, _put_rc, _rc_defaults),
-    "backend": Settings(_backend, _put_backend, lambda: {"chosen": ""}),
+    "backend": Settings(_backend, _put_backend, lambda: {"chosen": "", "said": ""}),
     "pyplot": Settings(_pyplot, _put_pyplot, lambda: {"pyplot loaded": False}),
     "pandas": Settings(_pandas, _put_pandas, _pandas_defaults),
     "numpy": Settings(_numpy, _put_numpy, _numpy_defaults),
