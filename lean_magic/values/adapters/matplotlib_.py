@@ -31,7 +31,13 @@ _KINDS = (
 )
 _TRANSFORM, _REGISTRY = _KINDS[:1], _KINDS[-1:]
 _FIGURE = (("figure", "Figure"),)
-_TOLD = (("colorbar", "Colorbar"), ("colorizer", "Colorizer"), ("artist", "Artist"))
+_CANVAS = (("backends.backend_agg", "FigureCanvasAgg"),)
+_TOLD = (
+    ("colorbar", "Colorbar"),
+    ("colorizer", "Colorizer"),
+    ("artist", "Artist"),
+    ("animation", "Animation"),
+)
 # Addresses, numbers, and whether something will be worked out anew: no content.
 _NOTES = frozenset({"_parents", "_cid_gen", "_pickled_cids", "_invalid", "_stale"})
 _LEFT_OUT = ("canvas", "stale_callback", "_renderer")
@@ -112,8 +118,24 @@ def _reduced(value: Any) -> Any:
         return *form[:3], None, None, _set_below
     if own := _resolution(value):
         form = value.__reduce_ex__(5)
-        return *form[:2], {**form[2], **own}
+        return *form[:2], {**form[2], **own, **_canvas(value)}, None, None, _fill_figure
+    if type(value) in _kinds(_CANVAS):
+        drawn = dict.fromkeys(("renderer", "_lastKey", "manager"))
+        state = {name: item for name, item in vars(value).items() if name not in drawn}
+        return object.__new__, (type(value),), {**state, "manager": None}
     return NotImplemented
+
+
+def _canvas(figure: Any) -> dict[str, Any]:
+    """Give what a figure is drawn on in memory; a window belongs to its process."""
+    return {"canvas": figure.canvas} if type(figure.canvas) in _kinds(_CANVAS) else {}
+
+
+def _fill_figure(figure: Any, state: dict[str, Any]) -> None:
+    canvas = state.pop("canvas", None)
+    figure.__setstate__(state)
+    if canvas is not None:
+        figure.set_canvas(canvas)
 
 
 def _set_below(value: Any, state: dict[str, Any]) -> None:
