@@ -32,14 +32,6 @@ _KNOWN: dict[tuple[str, str], tuple[str, str]] = {
         "a half used iterator of a DataLoader",
         "write next(iter(loader)) without keeping the iterator, or go through it in one cell",
     ),
-    ("torch", "ScriptModule"): (
-        "TorchScript",
-        "script, trace and call it in uncached cells",
-    ),
-    ("torch", "ScriptFunction"): (
-        "TorchScript",
-        "script, trace and call it in uncached cells",
-    ),
     ("unittest", "NonCallableMock"): ("a mock", ""),
     ("xgboost", "DMatrix"): ("a DMatrix of XGBoost", "make it in the cell that uses it"),
 }

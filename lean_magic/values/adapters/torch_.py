@@ -16,6 +16,7 @@ import torch.utils._device  # which torch loads when it is first asked for its d
 from lean_magic.values.adapters.torch_content import content, digest_of, is_empty, shape_text
 from lean_magic.values.adapters.torch_fx import fx_rule, refuse_traced
 from lean_magic.values.adapters.torch_graph import REMEDY, spent, summed
+from lean_magic.values.adapters.torch_jit import refuse_changed, refuse_script, script_rule
 from lean_magic.values.adapters.torch_modules import (
     UNSEEN,
     Held,
@@ -170,7 +171,7 @@ class _Torch:
     def rule(self, cls: type) -> Rule | None:
         table: list[tuple[Any, Rule | None]] = [
             (torch.Tensor, _tensor),
-            (torch.jit.ScriptModule, None),
+            ((torch.jit.ScriptModule, torch.jit.ScriptFunction), script_rule(cls)),
             (torch.nn.Module, module_content),
             (torch.optim.Optimizer, _optimizer),
             (torch.Generator, _generator),
@@ -188,6 +189,7 @@ class _Torch:
     @_unheard
     def reduce(self, value: Any, memory: Memory | None) -> Any:
         refuse_traced(value)
+        refuse_script(value)
         for kind, reduce in _REDUCED:
             if isinstance(value, kind):
                 return reduce(value)
@@ -233,8 +235,8 @@ class _Torch:
             return value.get_state()
         if isinstance(value, torch.optim.Optimizer):
             return optimizer_content(value)
-        is_module = isinstance(value, torch.nn.Module) and not isinstance(value, torch.jit.ScriptModule)
-        return held_by_module(value) if is_module else NotImplemented
+        refuse_changed(value)
+        return held_by_module(value) if isinstance(value, torch.nn.Module) else NotImplemented
 
     @_unheard
     def write_back(self, live: Any, stored: Any) -> bool:
