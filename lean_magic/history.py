@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +15,7 @@ from lean_magic.ledger import Ledger, Record
 from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.store import LocalStore, Manifest
 
-__all__ = ["Notice", "nearest", "record", "show_line"]
+__all__ = ["Notice", "nearest", "publisher", "record", "show_line"]
 
 _LOOKED_AT = 200  # entries and ledger lines: reasons are worth a glance, not a search
 
@@ -74,7 +77,26 @@ _STYLE = (
 
 def show_line(shell: Any, line: str, kind: str = "status") -> None:
     """Show one line of a kind: quiet grey text in a notebook, plain text in a terminal."""
-    shell.display_pub.publish(data=_rich(shell, line, kind), metadata={})
+    _publish(shell, data=_rich(shell, line, kind), metadata={})
+
+
+_publishers: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def publisher(shell: Any) -> Any:
+    """Give what shows to the user what a shell publishes, also while `%%capture` keeps what a cell shows."""
+    now = shell.display_pub
+    if type(now).__name__ != "CapturingDisplayPublisher":
+        _publishers[shell] = now
+    return _publishers.get(shell, now)
+
+
+def _publish(shell: Any, **told: Any) -> None:
+    """Show what is no output of the cell's."""
+    shows = publisher(shell)
+    captured = shows is not shell.display_pub and not hasattr(shell, "kernel")
+    with contextlib.redirect_stdout(sys.__stdout__) if captured else contextlib.nullcontext():
+        shows.publish(**told)
 
 
 def _rich(shell: Any, line: str, kind: str = "status") -> dict[str, str]:
@@ -100,4 +122,4 @@ class Notice:
         if known and not hasattr(self._shell, "kernel"):
             return
         options = {"transient": {"display_id": self._id}, "update": known}
-        self._shell.display_pub.publish(data=_rich(self._shell, line, "notice"), metadata={}, **options)
+        _publish(self._shell, data=_rich(self._shell, line, "notice"), metadata={}, **options)

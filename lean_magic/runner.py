@@ -58,6 +58,7 @@ class Runner:
         self.planner = Planner(shell, settings)
         self.last: Outcome | None = None
         self._stored = -1
+        history.publisher(shell)  # which is known from now on, whatever captures what a cell shows
 
     @property
     def store(self) -> LocalStore:
