@@ -41,6 +41,7 @@ class Process(Recorder):
         self._context = decimal.getcontext()
         self._shown: tuple[int, dict[str, dict[Any, Any]]] = (0, {})
         self._known: dict[str, dict[Any, Any]] = {}
+        self._asked = warned.Asked()
 
     def begin(self, run: Run) -> None:
         """Take down every setting."""
@@ -51,9 +52,12 @@ class Process(Recorder):
         self._path = list(sys.path)
         now = warned.version()
         self._shown = now, warned.shown(now)
+        self._asked = warned.Asked()
+        self._asked.begin(self._shown[1])
 
     def end(self, run: Run) -> Record:
         """Collect what the cell changed. Raises Unstorable for what cannot be put back."""
+        self._asked.end(self._shown[1])
         changed: dict[str, dict[str, Any]] = {}
         for kind, settings in KINDS.items():
             now = settings.get()
@@ -75,13 +79,17 @@ class Process(Recorder):
             "context": None if own is self._context else own,
             "warned": warned.told(self._shown),
         }
-        known = {name: warned.spelled(self._shown[1].get(name, {})) for name in run.walk.spaces}
-        before = {name: told for name, told in known.items() if told}
+        before = {name: sorted(told) for name, told in self._asked.by_module.items()}
         shown = sorted(values["warned"][1])
         return Record({"before": before, "shown": shown} if before or shown else None, effects, values)
 
+    def cancel(self, run: Run) -> None:
+        """Stop asking."""
+        del run
+        self._asked.end(self._shown[1])
+
     def still_holds(self, observed: Any, run: Run) -> str:
-        """Compare which warnings local modules that the cell reaches had shown, and so did not show again."""
+        """Compare which warnings modules had shown, and so did not show again."""
         del run
         before = observed["before"] if observed else {}
         # Taken down here, since what a replay loads may warn, which nobody sees.

@@ -6,13 +6,14 @@ counting a version up. IPython forgets that of the notebook before each cell.
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = ["again", "place_of", "put_back", "shown", "spelled", "told", "version"]
+__all__ = ["Asked", "again", "place_of", "put_back", "shown", "spelled", "told", "version"]
 
 _REGISTRY = "__warningregistry__"
 _Shown = dict[str, dict[Any, Any]]
@@ -43,6 +44,63 @@ def shown(now: int) -> _Shown:
         if name != "__main__" and type(registry) is dict and registry.get("version") == now:
             found[name] = {place: kind for place, kind in registry.items() if place != "version"}
     return found
+
+
+class _Text(str):
+    """The text of a warning, which tells when it is compared: Python does so with one that is to be shown."""
+
+    __slots__ = ("asked", "place")
+    asked: Asked
+    place: tuple[str, str]
+
+    def __eq__(self, other: object) -> bool:
+        is_same = str.__eq__(self, other)
+        if is_same is True:
+            self.asked.note(*self.place)
+        return is_same
+
+    __hash__ = str.__hash__
+
+
+class Asked:
+    """Which warnings a cell gave that were not shown, since they had been; `by_module` spells them."""
+
+    def __init__(self) -> None:
+        self.by_module: dict[str, set[str]] = {}
+
+    def note(self, module: str, spelled: str) -> None:
+        """Note one warning."""
+        self.by_module.setdefault(module, set()).add(spelled)
+
+    def begin(self, known: _Shown) -> None:
+        """Let the texts of the warnings that are known tell from now on."""
+        for name in known:
+            _rewrite(name, functools.partial(self._telling, name))
+
+    def end(self, known: _Shown) -> None:
+        """Let plain texts stand there again."""
+        for name in known:
+            _rewrite(name, self._plain)
+
+    def _telling(self, name: str, place: Any) -> Any:
+        if type(place) is not tuple or type(place[0]) is not str:
+            return place
+        text = _Text(place[0])
+        text.asked, text.place = self, (name, place_of(*place))
+        return text, *place[1:]
+
+    def _plain(self, place: Any) -> Any:
+        is_own = type(place) is tuple and type(place[0]) is _Text and place[0].asked is self
+        return (str(place[0]), *place[1:]) if is_own else place
+
+
+def _rewrite(name: str, rewritten: Callable[[Any], Any]) -> None:
+    """Write the keys of a module's registry anew."""
+    registry = vars(sys.modules.get(name, object)).get(_REGISTRY)
+    if type(registry) is dict:
+        items = [(rewritten(place), kind) for place, kind in registry.items()]
+        registry.clear()
+        registry.update(items)
 
 
 def told(before: tuple[int, _Shown]) -> tuple[bool, _Shown]:
