@@ -57,7 +57,7 @@ def _kernel_id(connection: Path) -> str:
     return connection.stem.removeprefix("kernel-")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class _Cell:
     seconds: float  # of its last run
     cached: bool  # whether it would come back from the cache

@@ -58,7 +58,7 @@ _EXPECTED = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Cell:
     """One cell as IPython parsed it."""
 
@@ -72,7 +72,7 @@ class Cell:
     is_call: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Plan:
     """What is known about a cell before it runs."""
 

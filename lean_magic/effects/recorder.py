@@ -19,7 +19,7 @@ from lean_magic.values.code import CodeFacts
 __all__ = ["Record", "Recorder", "Recorders", "Run", "include_in_open"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Run:
     """What the recorders of one cell share: the shell, its namespace, and what the cell's text says."""
 
@@ -52,7 +52,7 @@ class Run:
     shown: set[str] = field(default_factory=set)  # warnings of a replay that were shown before it
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Record:
     """What one recorder saw: `observed` and `effects` are JSON, `values` go into the payload."""
 
@@ -97,7 +97,7 @@ class Recorder(Protocol):
         del record, run, undo
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Recorders:
     """All recorders of one cell, as one."""
 

@@ -111,7 +111,7 @@ def _interpreter(words: set[str]) -> dict[str, Any]:
         found["signal handlers"] = [str(signal.getsignal(one)) for one in signal.valid_signals()]
     if words & _ARGUMENTS or ("sys" in words and "argv" in words):
         # The front end's own arguments name a file that is another one for each kernel.
-        found["sys.argv"] = [argument for argument in sys.argv[1:] if not _KERNEL.search(argument)]
+        found["sys.argv"] = [argument for argument in sys.argv[1:] if not re.search(_KERNEL, argument)]
     if "sys" in words and "path" in words:
         found["sys.path"] = list(sys.path)
     if words & {"getlocale", "localeconv", "setlocale", "strcoll", "strxfrm", "nl_langinfo"}:
@@ -133,7 +133,7 @@ def _capacity(words: set[str]) -> dict[str, Any]:
 
 
 _ARGUMENTS = {"parse_args", "parse_known_args", "argparse", "optparse", "getopt", "fire", "click"}
-_KERNEL = re.compile(r"^-f$|^--f=|kernel\S*\.json$|^--HistoryManager|^--LeanMagic")
+_KERNEL = r"^-f$|^--f=|kernel\S*\.json$|^--HistoryManager|^--LeanMagic"
 _USUAL = 1000  # calls; IPython allows more
 _LOGGING = {
     "logging",

@@ -27,7 +27,7 @@ __all__ = ["Difference", "Key", "after_loading", "difference", "make_key", "poss
 _VERSION = "9"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Key:
     """What a cell depends on, as known before it runs.
 

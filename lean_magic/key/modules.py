@@ -153,7 +153,7 @@ def asked(reached: CodeFacts, words: Collection[str], few: Collection[str]) -> d
         found |= {f"sys.modules[{name!r}]": "loaded" for name in names}
     if not _FINDS.isdisjoint({*reached.attributes, *reached.loads}):
         names = sorted(
-            {text.partition(".")[0] for text in {*reached.strings, *few} if _DOTTED.fullmatch(text)}
+            {text.partition(".")[0] for text in {*reached.strings, *few} if re.fullmatch(_DOTTED, text)}
         )
         found |= {f"finding {name}": "is there" if _is_there(name) else "is not there" for name in names}
     return found
@@ -168,7 +168,7 @@ def _is_there(package: str) -> bool:
 
 _FINDS = {"find_spec", "import_module", "__import__"}
 _LOADED = {("modules",), ("modules", "get")}
-_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
+_DOTTED = r"(?a:[^\W\d]\w*(\.[^\W\d]\w*)*)"
 
 
 def quiet(parts: Iterable[str]) -> bool:

@@ -35,14 +35,14 @@ _BUILTINS = dict(vars(builtins))
 _FEW = 1000  # texts among the inputs that are looked through for names in local modules: a configuration, no corpus
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class _Todo:
     ref: Ref
     surely: frozenset[str]
     possibly: frozenset[str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Reach:
     """Collects the parts of one key; `namespace` is the notebook's globals."""
 

@@ -25,14 +25,14 @@ from lean_magic.values.owners import owner_at
 
 __all__ = ["Registrations", "registering"]
 
-_REGISTERS = re.compile(
-    r"(un)?register(?!_parametrization)(?!_\w+_(accessor|namespace)$)\w*"
-    r"|addLevelName|addfont|(add|clear)_safe_globals|add_(type|constructor|representer|\w*resolver)|install_opener"
-    r"|(en|dis)able(_\w+)?|(re)?set_\w+|seterr\w*|setfirstweekday|field_size_limit|setLoggerClass|captureWarnings|reconfigure"
-    r"|install|autolog|extension|init_(notebook_mode|v?printing|session)|mechanics_printing|patch_sklearn|custom_op"
-    r"|triton_op|impl"
-)
-_SETS = re.compile(r"(re)?set|reconfigure|(en|dis)able")
+_REGISTERS = frozenset({
+    "addLevelName", "addfont", "add_safe_globals", "clear_safe_globals", "add_type", "add_constructor",
+    "add_representer", "install_opener", "enable", "disable", "setfirstweekday", "field_size_limit", "setLoggerClass",
+    "captureWarnings", "reconfigure", "install", "autolog", "extension", "init_notebook_mode", "init_printing",
+    "init_vprinting", "init_session", "mechanics_printing", "patch_sklearn", "custom_op", "triton_op", "impl",
+})  # fmt: skip
+_REGISTER_LIKE = ("set_", "reset_", "seterr", "enable_", "disable_")
+_SETS = ("set", "reset", "reconfigure", "enable", "disable")
 # Package → those of its settings, and of what is no setting, that are known and put back, or refused by what they do.
 _KNOWN = {
     "IPython": r".*",
@@ -54,7 +54,7 @@ _KNOWN = {
     "warnings": r".*",
 }
 _CONFIGURES = (["config", "set"], ["config", "update"], ["nest_asyncio", "apply"], ["nest_asyncio2", "apply"])
-_OF_CLASSES = re.compile(r"pandas")  # tqdm's
+_OF_CLASSES = "pandas"  # tqdm's
 _EVERYWHERE = {"codecs"}  # what every text may use
 
 
@@ -121,7 +121,7 @@ def _entered(nodes: Sequence[ast.stmt]) -> set[int]:
 def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     """Name the package of a library with which a call of `a.b.c` registers something, or ""."""
     configures = chain[-2:] in _CONFIGURES
-    if not chain or not (configures or _REGISTERS.fullmatch(chain[-1]) or _OF_CLASSES.fullmatch(chain[-1])):
+    if not chain or not (configures or _registers(chain[-1]) or chain[-1] == _OF_CLASSES):
         package = configured(chain, namespace) if chain else ""
         return "" if re.fullmatch(_KNOWN.get(package, "(?!)"), chain[-1] if chain else "") else package
     first = sys.modules.get(chain[0].removeprefix("import ")) if " " in chain[0] else namespace.get(chain[0])
@@ -132,7 +132,7 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
         return ""
     home = owner.module if owner is not None else module_of(value)
     package = home.partition(".")[0]
-    if not configures and _SETS.match(chain[-1]) and _is_known(value, package, chain[-1]):
+    if not configures and chain[-1].startswith(_SETS) and _is_known(value, package, chain[-1]):
         return ""
     return "" if origin(home).own or package == "builtins" else package.lstrip("_")
 
@@ -161,13 +161,23 @@ def _inside(chain: list[str], namespace: Mapping[str, Any]) -> tuple[str, dict[s
     return home, {**read, **said}
 
 
+def _registers(name: str) -> bool:
+    own = name.removeprefix("un")
+    if own.startswith("register"):
+        what = own.removeprefix("register_")
+        return not (what.startswith("parametrization") or what.endswith(("_accessor", "_namespace")))
+    if name.startswith(_REGISTER_LIKE):
+        return name != "set_"  # a tensor's
+    return name in _REGISTERS or (name.startswith("add_") and name.endswith("resolver"))
+
+
 def _may_register(owner: Any, name: str) -> bool:
     """Whether a call on a module, on a class or on another object may be one that registers."""
     if not isinstance(owner, type):
-        return not _OF_CLASSES.fullmatch(name)
+        return name != _OF_CLASSES
     # What is registered with abstract base classes is seen.
     is_register = name == "register" or name.startswith(("add_", "set_default_"))
-    return bool(_OF_CLASSES.fullmatch(name)) or (is_register and not isinstance(owner, abc.ABCMeta))
+    return name == _OF_CLASSES or (is_register and not isinstance(owner, abc.ABCMeta))
 
 
 def _is_known(value: Any, package: str, name: str) -> bool:

@@ -35,7 +35,7 @@ class Run(Protocol):
     words: frozenset[str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class _Known:
     """What a function remembers from recorded runs: whose calls, in what state, and what they observed."""
 

@@ -17,7 +17,7 @@ _WRAPPERS = {"time", "capture"}
 _NAMES = {"run_line_magic", "run_cell_magic", "system", "getoutput", "magic"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class ShellCall:
     """One magic or escape: its name, its line, and the statements it runs (empty if none)."""
 

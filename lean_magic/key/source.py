@@ -37,7 +37,7 @@ __all__ = ["Analysis", "Read", "analyse"]
 _AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Read:
     """How a cell reads one name: what was bound by then, and the attributes it takes from it."""
 
@@ -46,7 +46,7 @@ class Read:
     chains: set[tuple[str, ...]] = field(default_factory=set)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Analysis:
     """What the text of a cell says about its inputs and outputs."""
 

@@ -24,13 +24,10 @@ _SKIPPED = frozenset({
     "__abstractmethods__",
     "_abc_impl", "__subclasshook__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__classcell__",
     "_value2member_map_", "_hashable_values_", "_unhashable_values_", "_unhashable_values_map_",
+    # What pydantic builds of a class and its annotations, at first use.
+    "__pydantic_core_schema__", "__pydantic_validator__", "__pydantic_serializer__", "__pydantic_complete__",
+    "__pydantic_setattr_handlers__", "__pydantic_parent_namespace__", "__signature__",
 })  # fmt: skip
-
-
-# What pydantic builds of a class and its annotations, at first use.
-_BUILT = re.compile(
-    "__pydantic_(core_schema|validator|serializer|complete|setattr_handlers|parent_namespace)__|__signature__"
-)
 
 
 def class_rule(walk: Walk, value: type) -> bytes:
@@ -73,10 +70,10 @@ _DEDUCED = "default_assumptions", "_explicit_class_assumptions", "_prop_handler"
 
 def _said(name: str, member: Any) -> Any:
     """Give a member; the text that dataclasses make of defaults has their addresses in it."""
-    return _ADDRESS.sub("", member) if name == "__doc__" and type(member) is str else member
+    return re.sub(_ADDRESS, "", member) if name == "__doc__" and type(member) is str else member
 
 
-_ADDRESS = re.compile(" at 0x[0-9a-fA-F]+")
+_ADDRESS = " at 0x[0-9a-fA-F]+"
 
 
 def _installed_class(walk: Walk, cls: type) -> bytes:
@@ -155,7 +152,6 @@ def members(cls: type) -> list[tuple[str, Any]]:
         for name, member in cls.__dict__.items()
         if (beside is None or member is not beside)
         and (name not in hidden | doc or (name == "__subclasshook__" and _is_users(member)))
-        and not _BUILT.fullmatch(name)
         and not isinstance(member, _SLOT)
     ]
     return sorted(members, key=lambda item: item[0])

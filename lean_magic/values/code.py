@@ -42,7 +42,7 @@ class Import(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class CodeFacts:
     """What one code object (without the functions inside it) looks up, binds and imports."""
 

@@ -52,7 +52,7 @@ class Plain:
         self.value = value
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Memory:
     """What one graph knows of addresses; made anew for the second pass with what the first has seen."""
 

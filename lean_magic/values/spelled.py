@@ -14,9 +14,9 @@ __all__ = ["spelled_in"]
 
 def spelled_in(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Name what texts spell of the local modules that are loaded: `lib.Model`, `lib:Model`."""
-    spelled = _spelled(tuple(sys.modules))
-    for text in filter(lambda text: len(text) < _LONG, texts):
-        yield from filter(None, map(_member, spelled.findall(text)))
+    may = [text for text in texts if len(text) < _LONG and ("." in text or ":" in text)]
+    for text in may:
+        yield from filter(None, map(_member, _spelled(tuple(sys.modules)).findall(text)))
 
 
 _LONG = 10_000  # characters: no name of something
