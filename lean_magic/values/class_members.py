@@ -19,7 +19,7 @@ from lean_magic.values.class_rules import counterpart
 from lean_magic.values.enums import reduced_enum
 from lean_magic.values.naming import importable
 from lean_magic.values.origin import is_own
-from lean_magic.values.reduced import HEAP
+from lean_magic.values.slots import HEAP
 
 __all__ = ["reduced_class"]
 

@@ -15,7 +15,14 @@ from collections.abc import Callable
 from typing import Any
 
 from lean_magic.values.origin import is_own
-from lean_magic.values.reduced import PICKLING, fill_attributes, held_by, is_its_own_dict, is_plain, slots_of
+from lean_magic.values.reduced import (
+    PICKLING,
+    fill_attributes,
+    held_by,
+    is_its_own_dict,
+    is_plain,
+)
+from lean_magic.values.slots import slots_of
 
 __all__ = ["OPEN", "may_forget", "way_of", "with_attributes"]
 

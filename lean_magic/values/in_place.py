@@ -7,7 +7,6 @@ the live object hold it, so that everybody who refers to it sees the change.
 from __future__ import annotations
 
 import array
-import copyreg
 import datetime
 import decimal
 import enum
@@ -29,11 +28,10 @@ from lean_magic.values.reduced import (
     dict_of,
     held_by,
     is_plain,
-    is_slot,
     set_on_member,
     shapes_itself,
-    slots_of,
 )
+from lean_magic.values.slots import is_slot, slot_names, slots_of
 from lean_magic.words import with_article
 
 __all__ = [
@@ -102,7 +100,7 @@ def put(live: Any, content: Any) -> None:
 
 
 def _put_slots(live: Any, slots: dict[str, Any], *, whole: bool) -> None:
-    for name in copyreg._slotnames(type(live)):  # type: ignore[attr-defined]  # noqa: SLF001
+    for name in slot_names(type(live)):
         if name in slots:
             object.__setattr__(live, name, slots[name])
         elif whole and is_slot(type(live), name) and hasattr(live, name):

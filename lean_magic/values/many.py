@@ -19,11 +19,11 @@ from lean_magic.values.reduced import (
     intercepts,
     is_plain,
     is_silent,
-    is_slot,
     name_leaf,
     shapes_itself,
     taken_apart,
 )
+from lean_magic.values.slots import is_slot, slot_names
 
 __all__ = ["together_for"]
 
@@ -39,7 +39,7 @@ def together_for(cls: type) -> Callable[[Walk, list[Any]], bytes | None] | None:
         return _named_tuples
     if not _is_its_attributes(cls):
         return None
-    slots = _slots(cls)
+    slots = slot_names(cls)
     if cls.__dictoffset__:
         return None if slots else _with_dict
     return _with_slots if slots and all(is_slot(cls, name) for name in slots) else None
@@ -49,10 +49,6 @@ def _is_its_attributes(cls: type) -> bool:
     """Whether the attributes of an instance are all that it is digested by."""
     known = is_silent(cls) or shapes_itself(cls) or intercepts(cls)
     return known and is_plain(cls) and not issubclass(cls, types.SimpleNamespace)
-
-
-def _slots(cls: type) -> tuple[str, ...]:
-    return tuple(copyreg._slotnames(cls))  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _with_dict(walk: Walk, values: list[Any]) -> bytes | None:
@@ -75,7 +71,7 @@ def _with_dict(walk: Walk, values: list[Any]) -> bytes | None:
 
 def _with_slots(walk: Walk, values: list[Any]) -> bytes | None:
     cls: Any = type(values[0])
-    names = _slots(cls)
+    names = slot_names(cls)
     try:
         rows = [tuple(object.__getattribute__(value, name) for name in names) for value in values]
     except AttributeError:  # one that is not filled

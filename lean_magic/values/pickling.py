@@ -46,10 +46,10 @@ from lean_magic.values.reduced import (
     shapes_itself,
     share_attributes,
     shares_dict,
-    slots_of,
     taken_apart,
 )
 from lean_magic.values.singletons import kept_of, reduced_singleton
+from lean_magic.values.slots import slots_of
 from lean_magic.values.sources import source_of
 
 __all__ = ["IdWriter", "Writer"]

@@ -20,10 +20,10 @@ from lean_magic.errors import Unfingerprintable
 from lean_magic.values.fingerprint import INSIDE, Walk, combine, leaf
 from lean_magic.values.origin import is_a, is_own, module_of, origin
 from lean_magic.values.singletons import place_of
+from lean_magic.values.slots import HEAP, slot_names, slots_of
 from lean_magic.words import with_article
 
 __all__ = [
-    "HEAP",
     "PICKLING",
     "attributes",
     "dict_of",
@@ -42,7 +42,6 @@ __all__ = [
     "shapes_itself",
     "share_attributes",
     "shares_dict",
-    "slots_of",
     "taken_apart",
 ]
 
@@ -118,9 +117,9 @@ def intercepts(cls: type) -> bool:
     """
     if issubclass(cls, enum.Enum):  # which makes its members once, by their names
         return False
-    if hasattr(cls, "__getattr__") and copyreg._slotnames(cls) and is_silent(cls):  # type: ignore[attr-defined]  # noqa: SLF001
+    if hasattr(cls, "__getattr__") and slot_names(cls) and is_silent(cls):
         return is_plain(cls)
-    asked = _ASKED | ({"__setattr__"} if copyreg._slotnames(cls) else set())  # type: ignore[attr-defined]  # noqa: SLF001
+    asked = _ASKED | ({"__setattr__"} if slot_names(cls) else set())
     return any(is_own(one) and not asked.isdisjoint(vars(one)) for one in cls.__mro__) and is_plain(cls)
 
 
@@ -221,9 +220,6 @@ def is_plain(cls: type) -> bool:
     return True
 
 
-HEAP = 1 << 9  # Py_TPFLAGSHEAPTYPE: made by a `class` statement, or by a C module with room of its own
-
-
 def _room(cls: type) -> int:
     """Give the bytes that a `class` statement adds to instances: a pointer for each slot, dict and weak list."""
     slots = sum(isinstance(member, types.MemberDescriptorType) for member in vars(cls).values())
@@ -276,38 +272,12 @@ def name_leaf(name: str) -> bytes:
     return leaf("name", name.encode("utf-8", "surrogatepass"))
 
 
-def slots_of(value: Any) -> dict[str, Any]:
-    """Give what the slots of an object hold."""
-    if not type(value).__flags__ & HEAP:
-        return {}
-    names = copyreg._slotnames(type(value))  # type: ignore[attr-defined]  # noqa: SLF001
-    return {
-        name: object.__getattribute__(value, name)
-        for name in names
-        if is_slot(type(value), name) and _is_filled(value, name)
-    }
-
-
-def _is_filled(value: Any, name: str) -> bool:
-    try:
-        object.__getattribute__(value, name)
-    except AttributeError:
-        return False
-    return True
-
-
 def fill_attributes(obj: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
     """Set all that an object held, (attributes, slots), whatever its class would make of it."""
     attributes, slots = state
     dict_of(obj).update(attributes)
     for name, value in slots.items():
         object.__setattr__(obj, name, value)
-
-
-def is_slot(cls: type, name: str) -> bool:
-    """Whether the slot is there still: a class may have got a property in its place."""
-    held = (vars(base)[name] for base in cls.__mro__ if name in vars(base))
-    return isinstance(next(held, None), types.MemberDescriptorType)
 
 
 def attributes(walk: Walk, value: Any, skip: frozenset[str] = frozenset()) -> bytes:

@@ -8,7 +8,8 @@ from typing import Any
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.origin import module_of
-from lean_magic.values.reduced import attributes, fill_attributes, held_by, slots_of
+from lean_magic.values.reduced import attributes, fill_attributes, held_by
+from lean_magic.values.slots import slots_of
 
 __all__ = ["ADAPTER"]
 

@@ -11,7 +11,8 @@ from typing import Any
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.origin import is_own, module_of
-from lean_magic.values.reduced import dict_of, slots_of
+from lean_magic.values.reduced import dict_of
+from lean_magic.values.slots import slots_of
 
 __all__ = ["ADAPTER"]
 
