@@ -24,6 +24,7 @@ from lean_magic.key import (
     Remembered,
     analyse,
     asks_who_holds,
+    below,
     binding_order,
     difference,
     look_at_filters,
@@ -128,9 +129,7 @@ class Planner:
         self.patches.registrations.note(nodes, self.shell.user_ns)
         self.patches.items.note(nodes, self.shell.user_ns)
         self.patches.note_unnamed(nodes, self.shell.user_ns)
-        sets = (
-            isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) for node in _walk(nodes)
-        )
+        sets = (not isinstance(node.ctx, ast.Load) for node in below(nodes, ast.Attribute))
         hidden = not SETTERS.isdisjoint(names)
         if hidden or any(sets):
             self.patches.note(analyse(nodes).facts.sets, self.shell.user_ns, hidden=hidden)
@@ -278,11 +277,8 @@ def _flag(name: str) -> int:
 
 def _words(nodes: Sequence[ast.stmt]) -> set[str]:
     """Give the names and attributes that code says."""
-    return {getattr(node, "attr", getattr(node, "id", "")) for node in _walk(nodes)}
-
-
-def _walk(nodes: Sequence[ast.stmt]) -> Iterator[ast.AST]:
-    return (inner for node in nodes for inner in ast.walk(node))
+    said = {name.id for name in below(nodes, ast.Name)}
+    return said | {node.attr for node in below(nodes, ast.Attribute)}
 
 
 def _evaluate(text: str, namespace: dict[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from lean_magic.key.process import read_ahead
 from lean_magic.key.registrations import registering
 from lean_magic.key.remembered import Remembered
 from lean_magic.key.source import Analysis, analyse
+from lean_magic.key.syntax import below
 
 __all__ = [
     "Analysis",
@@ -28,6 +29,7 @@ __all__ = [
     "after_loading",
     "analyse",
     "asks_who_holds",
+    "below",
     "binding_order",
     "difference",
     "held_by_modules",

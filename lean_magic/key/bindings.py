@@ -6,6 +6,8 @@ import ast
 import dis
 from collections.abc import Mapping, Sequence
 
+from lean_magic.key.syntax import below
+
 __all__ = [
     "binding_order",
     "bound_in",
@@ -60,13 +62,9 @@ def leaves(block: Sequence[ast.stmt]) -> bool:
 
 def bound_in(node: ast.AST) -> set[str]:
     """Names that a loop may bind in an earlier round."""
-    names = {
-        inner.id
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
-    }
-    defs = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return names | {inner.name for inner in ast.walk(node) if isinstance(inner, defs)}
+    names = {name.id for name in below([node], ast.Name) if isinstance(name.ctx, ast.Store)}
+    defs = below([node], ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return names | {definition.name for definition in defs}
 
 
 def stored(*nodes: ast.AST) -> set[str]:

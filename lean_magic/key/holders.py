@@ -6,12 +6,14 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lean_magic.key.syntax import below
+
 __all__ = ["asks_who_holds"]
 
 
 def asks_who_holds(nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> str | None:
     """Say why a cell cannot be watched that resizes an array of numpy in place, or counts references; else None."""
-    for node in (inner for outer in nodes for inner in ast.walk(outer)):
+    for node in below(nodes, ast.Call, ast.Attribute, ast.Name):
         match node:
             case ast.Call(func=ast.Attribute(ast.Name(name), "resize"), keywords=options):
                 if _is_array(namespace.get(name)) and "refcheck" not in {option.arg for option in options}:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lean_magic.key.syntax import below
 from lean_magic.values.origin import is_own, origin
 from lean_magic.values.owners import CHANGERS, Owner, owner_at
 
@@ -44,14 +45,13 @@ class Items:
                 yield label, _shown(owner.value)
 
 
-def _changed(nodes: Iterable[ast.AST]) -> Iterator[list[str]]:
-    for node in (inner for outer in nodes for inner in ast.walk(outer)):
-        if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
-            yield chain_of(node.value) or [""]
-        elif (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGERS
-        ):
-            yield chain_of(node.func.value) or [""]
+def _changed(nodes: Sequence[ast.stmt]) -> Iterator[list[str]]:
+    for item in below(nodes, ast.Subscript):
+        if not isinstance(item.ctx, ast.Load):
+            yield chain_of(item.value) or [""]
+    for call in below(nodes, ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in CHANGERS:
+            yield chain_of(call.func.value) or [""]
 
 
 def _shown(value: Any) -> list[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from lean_magic.key.configuring import configured, resolved
 from lean_magic.key.library_items import chain_of
+from lean_magic.key.syntax import below
 from lean_magic.key.unnamed import called_from, functions
 from lean_magic.values.code import code_digest, facts
 from lean_magic.values.origin import is_a, module_of, origin
@@ -67,11 +68,12 @@ class Registrations:
     def note(self, nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> None:
         """Note the registrations that a cell makes, with the values they were given."""
         entered = _entered(nodes)
-        for node in (inner for outer in nodes for inner in ast.walk(outer)):
-            if isinstance(node, ast.Call) and id(node) not in entered:
-                self._called(node, namespace)
-            for decorator in getattr(node, "decorator_list", ()):
-                self._decorated(decorator, getattr(node, "name", ""), namespace)
+        for call in below(nodes, ast.Call):
+            if id(call) not in entered:
+                self._called(call, namespace)
+        for definition in below(nodes, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
+            for decorator in definition.decorator_list:
+                self._decorated(decorator, definition.name, namespace)
 
     def _called(self, node: ast.Call, namespace: Mapping[str, Any]) -> None:
         chain = chain_of(node.func)
@@ -114,8 +116,7 @@ def _calls(uses: Iterable[tuple[str, ...]]) -> list[list[str]]:
 
 
 def _entered(nodes: Sequence[ast.stmt]) -> set[int]:
-    whole = (inner for outer in nodes for inner in ast.walk(outer))
-    return {id(inner.context_expr) for inner in whole if isinstance(inner, ast.withitem)}
+    return {id(item.context_expr) for item in below(nodes, ast.withitem)}
 
 
 def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:

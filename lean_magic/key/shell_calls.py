@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from lean_magic.key.syntax import below
+
 __all__ = ["ShellCall", "shell_call"]
 
 # Settings of the session: run again on a hit, since they cost nothing and say nothing.
@@ -32,7 +34,7 @@ class ShellCall:
 def shell_call(node: ast.stmt) -> ShellCall | None:
     """Recognise a statement that is, or assigns, a magic or a shell escape."""
     value = node.value if isinstance(node, (ast.Expr, ast.Assign)) else None
-    call = _call(value) or next((found for inner in ast.walk(node) if (found := _call(inner))), None)
+    call = _call(value) or next(filter(None, map(_call, below([node], ast.Call))), None)
     if call is None or isinstance(node, (ast.If, ast.For, ast.While, ast.With, ast.FunctionDef)):
         return None
     method, arguments = call

@@ -29,8 +29,8 @@ from lean_magic.key.bindings import (
 )
 from lean_magic.key.shell_calls import ShellCall, shell_call
 from lean_magic.key.strings import first_lookup
+from lean_magic.key.syntax import below, digest_of
 from lean_magic.values.code import CodeFacts, Import, facts, own_facts
-from lean_magic.values.fingerprint import leaf
 
 __all__ = ["Analysis", "Read", "analyse"]
 
@@ -69,26 +69,14 @@ def analyse(nodes: Sequence[ast.stmt], quiet: bool = False) -> Analysis:
     Raises SyntaxError for what parses but does not compile (a `return` outside a function).
     """
     # A `;` silences a value, and there is none after anything but an expression.
-    found = Analysis(_digest(nodes, quiet=quiet and bool(nodes) and isinstance(nodes[-1], ast.Expr)))
+    found = Analysis(digest_of(nodes, quiet=quiet and bool(nodes) and isinstance(nodes[-1], ast.Expr)))
     flow = _Flow(found)
     for flow.position, node in enumerate(nodes):
         flow.statement(node)
     found.surely = set(flow.surely)
     found.looks_up = first_lookup(nodes)
-    found.catches_name_errors = any(catches(node) for whole in nodes for node in ast.walk(whole))
+    found.catches_name_errors = any(map(catches, below(nodes, ast.With, ast.AsyncWith, ast.Try, ast.TryStar)))
     return found
-
-
-def _digest(nodes: Sequence[ast.stmt], *, quiet: bool) -> str:
-    dumped = ast.dump(_Plain().visit(ast.Module(list(nodes), [])))
-    return leaf("quiet cell" if quiet else "cell", dumped.encode("utf-8", "surrogatepass")).hex()
-
-
-class _Plain(ast.NodeTransformer):
-    """Forgets what makes no difference: the `u` before a string."""
-
-    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        return ast.Constant(node.value) if node.kind else node
 
 
 class _Flow:
@@ -277,7 +265,7 @@ class _Flow:
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         before: frozenset[str] | None = None
         for item in node.items:
-            entered = type(node)([ast.withitem(item.context_expr)], [ast.Pass()])
+            entered = type(node)([ast.withitem(item.context_expr)], [ast.copy_location(ast.Pass(), node)])
             self._note(facts(_compile([ast.copy_location(entered, node)])), walrus(item.context_expr))
             self._target(item.optional_vars)
             if before is None and not harmless(item.context_expr):
@@ -321,8 +309,7 @@ class _Flow:
 
 
 def _compile(nodes: list[ast.stmt]) -> types.CodeType:
-    module = ast.fix_missing_locations(ast.Module(nodes, []))
-    code = compile(module, "<cell>", "exec", _AWAIT, dont_inherit=True)
+    code = compile(ast.Module(nodes, []), "<cell>", "exec", _AWAIT, dont_inherit=True)
     assert isinstance(code, types.CodeType)
     return code
 

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from lean_magic.errors import Unresolvable
+from lean_magic.key.syntax import below
 from lean_magic.values.code import CodeFacts
 from lean_magic.values.origin import is_a, module_of, origin
 
@@ -138,7 +139,11 @@ def finds_modules(reached: CodeFacts) -> bool:
 
 def first_lookup(nodes: Sequence[ast.stmt]) -> int:
     """Find the first statement that may look names up in text, at once or in a function it defines; -1: none."""
-    looking = (place for place, node in enumerate(nodes) if any(map(_looks_up, ast.walk(node))))
+    looking = (
+        place
+        for place, node in enumerate(nodes)
+        if any(map(_looks_up, below([node], ast.Call, ast.Attribute, ast.Name)))
+    )
     return next(looking, -1)
 
 
