@@ -1,10 +1,12 @@
 """Run a notebook plainly and cached, before and after an edit, and say where the two can be told apart."""
 
+import functools
 import itertools
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 CACHED = "%%cached\n"
+FAILED = "lean_magic failed"
 # Where these are raised is a matter of the frames below, and of what else the process holds.
 _DEPENDS = {"RecursionError", "MemoryError"}
 
@@ -41,14 +43,16 @@ class Oracle:
     def __init__(self, workers, home):
         self.workers = workers
         self.home = home
+        plainly = functools.partial(self._run, workers.plain[0], folder=home / "plain")
+        self._known = functools.lru_cache(maxsize=4)(plainly)
 
-    def judge(self, first, edited=None, *, thorough=True):
-        """Run `first` plainly, to fill the cache, and again; `edited`; and `first` once more.
+    def judge(self, first, *edits, thorough=True):
+        """Run `first` plainly, to fill the cache, and again; then, for each edit, that and `first` once more.
 
-        Unless `thorough`, an edited notebook is not run unedited a second time.
+        Unless `thorough`, an edited notebook is not run unedited again.
         """
         shutil.rmtree(self.home / "cache", ignore_errors=True)
-        runs = self._runs(first, edited, thorough)
+        runs = self._runs(first, edits, thorough)
         broken = {name: f"{name}: {run['broken']}" for name, run in runs.items() if "broken" in run}
         if broken:
             # A program that has no end even uncached says nothing.
@@ -56,39 +60,43 @@ class Oracle:
             return Verdict(unstable=True) if endless else Verdict([*broken.values()])
         verdict = Verdict()
         for name in [name for name in runs if not name.startswith("plain")]:
-            wanted = runs["plain edited" if name == "edited" else "plain"]
+            wanted = runs[f"plain {name}" if name.startswith("edited") else "plain"]
             verdict.faults += [f"{name}: {fault}" for fault in differences(wanted, runs[name])]
-        if verdict.faults and not self._is_stable(first, edited):
-            verdict.faults, verdict.unstable = [], True
+        if verdict.faults and not self._is_stable(first, *edits):
+            # What the line says of ourselves is a fault in any notebook.
+            verdict.faults, verdict.unstable = [one for one in verdict.faults if FAILED in one], True
         _count(verdict, runs)
         return verdict
 
-    def _runs(self, first, edited, thorough):
+    def _runs(self, first, edits, thorough):
         one, other = self.workers.lean
-        plain = self.workers.plain[0]
-        found = self._both(("fill", one, first), ("plain", plain, first))
-        if edited is None:
-            return found | self._both(("second", other, first))
-        if not thorough:
-            return found | self._both(("edited", other, edited), ("plain edited", plain, edited))
-        found |= self._both(("second", other, first), ("plain edited", plain, edited))
-        found |= self._both(("edited", one, edited))
-        return found | self._both(("back", other, first))
+        found = {"plain": self._plain(first), "fill": self._cached(one, first)}
+        if thorough or not edits:
+            found["second"] = self._cached(other, first)
+        for number, edited in enumerate(edits):
+            found[f"plain edited {number}"] = self._plain(edited)
+            found[f"edited {number}"] = self._cached(other, edited)
+            if thorough:
+                found[f"back {number}"] = self._cached(one, first)
+        return found
 
-    def _both(self, *orders):
-        for name, worker, notebook in orders:
-            plain = name.startswith("plain")
-            folder = lay_out(self.home / ("plain" if plain else "cached"), notebook.files)
-            worker.start(list(notebook.cells), folder, "" if plain else self.home / "cache")
-        return {name: worker.finish() for name, worker, _ in orders}
+    def _plain(self, notebook):
+        """Run without the cache, unless the same was run so shortly before, cached here or there."""
+        return self._known(
+            replace(notebook, cells=tuple(cell.removeprefix(CACHED) for cell in notebook.cells))
+        )
+
+    def _cached(self, worker, notebook):
+        return self._run(worker, notebook, self.home / "cached", self.home / "cache")
+
+    def _run(self, worker, notebook, folder, cache=""):
+        worker.start([*notebook.cells], lay_out(folder, notebook.files), cache)
+        return worker.finish()
 
     def _is_stable(self, *notebooks):
         """Whether the notebooks, run plainly, are the same with both hash seeds."""
-        for notebook in filter(None, notebooks):
-            runs = []
-            for worker in self.workers.plain:
-                worker.start(list(notebook.cells), lay_out(self.home / "plain", notebook.files))
-                runs.append(worker.finish())
+        for notebook in notebooks:
+            runs = [self._run(worker, notebook, self.home / "plain") for worker in self.workers.plain]
             if "broken" in runs[0] or "broken" in runs[1] or any(differences(*runs)):
                 return False
         return True
@@ -110,7 +118,7 @@ def differences(wanted, found):
     if any(cell["error"] and cell["error"][0] in _DEPENDS for cell in wanted["cells"]):
         return
     for number, (one, other) in enumerate(zip(wanted["cells"], found["cells"], strict=True)):
-        if "lean_magic failed" in other["line"]:
+        if FAILED in other["line"]:
             yield f"cell {number}: {other['line']}"
         for what in ("error", "events"):
             if one[what] != other[what]:
@@ -136,8 +144,8 @@ def _count(verdict, runs):
             if cell["kind"]:
                 verdict.kinds[cell["kind"]] = verdict.kinds.get(cell["kind"], 0) + 1
     verdict.bypasses = [cell["line"] for cell in runs["fill"]["cells"] if cell["kind"] == "bypass"]
-    for name in ("second", "back"):
-        pairs = zip(runs["fill"]["cells"], runs.get(name, {"cells": []})["cells"], strict=False)
+    for name in [name for name in runs if name.startswith(("second", "back"))]:
+        pairs = zip(runs["fill"]["cells"], runs[name]["cells"], strict=False)
         for number, (fill, again) in enumerate(pairs):
             if fill["kind"] in {"miss", "hit"}:
                 verdict.cached += 1

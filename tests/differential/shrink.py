@@ -23,7 +23,8 @@ class Case:
 
     def judged(self, oracle, *, thorough=True):
         """Ask the oracle."""
-        return oracle.judge(self.first.notebook, self.edited and self.edited.notebook, thorough=thorough)
+        edits = [] if self.edited is None else [self.edited.notebook]
+        return oracle.judge(self.first.notebook, *edits, thorough=thorough)
 
     def faults(self, oracle):
         """Ask the oracle what goes wrong that is not known to."""
@@ -40,7 +41,11 @@ def signature(faults):
         return ""
     run, _, rest = faults[0].partition(": ")
     what = rest.partition(": wanted")[0]
-    return re.sub(r"\d+", "N", "back" if run in {"second", "back"} else run) + " " + re.sub(r"\d+", "N", what)
+    return (
+        re.sub(r"\d+", "N", "back" if run.startswith(("second", "back")) else run)
+        + " "
+        + re.sub(r"\d+", "N", what)
+    )
 
 
 def shrink(case, oracle, tries=300, seconds=60.0):

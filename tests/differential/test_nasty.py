@@ -39,8 +39,9 @@ def judge(oracle, sheet, request):
     """Judge a notebook in all its variants."""
     if sheet.name in SHORTFALLS:
         request.applymarker(pytest.mark.xfail(reason=SHORTFALLS[sheet.name], strict=False))
-    for what, notebook, edited in sheet.variants():
-        verdict = oracle.judge(notebook, edited)
+    for what, notebook, edits in sheet.variants():
+        verdict = oracle.judge(notebook, *edits)
+        assert not verdict.unstable, f"differs from run to run, uncached\n{notebook.shown()}"
         assert not verdict.faults, f"{what}\n{notebook.shown()}\n" + "\n".join(verdict.faults[:4])
 
 
