@@ -25,6 +25,7 @@ from lean_magic.values.adapters.torch_modules import (
     member,
     module_content,
     put_module,
+    reduced_handle,
     reduced_module,
 )
 from lean_magic.values.adapters.torch_ops import OPERATORS, op_rule, reduced_op
@@ -157,6 +158,7 @@ def _reduced_hook(value: Any) -> Any:
 _REDUCED: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (torch.optim.Optimizer, reduced_optimizer),
     (torch.nn.Module, reduced_module),
+    (torch.utils.hooks.RemovableHandle, reduced_handle),
     (torch.Generator, reduced_global),
     (torch.UntypedStorage, _reduced_storage),
     ((torch.finfo, torch.iinfo), _reduced_info),

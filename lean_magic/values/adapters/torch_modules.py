@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import functools
-import gc
 import marshal
 import weakref
 from typing import Any, NamedTuple
@@ -30,6 +29,7 @@ __all__ = [
     "member",
     "module_content",
     "put_module",
+    "reduced_handle",
     "reduced_module",
 ]
 
@@ -171,10 +171,24 @@ def _put_state(live: torch.nn.Module, state: dict[str, Any]) -> None:
 
 def _hand_over(new: Any, old: Any) -> None:
     """Let the handles of new hooks, which came back with a dict of their own, remove them from the live one."""
-    for reference in weakref.getweakrefs(new):
-        for holder in gc.get_referrers(reference):
-            if isinstance(holder, dict) and holder.get("hooks_dict_ref") is reference:
-                holder["hooks_dict_ref"] = weakref.ref(old)
+    for handle in _came_back:
+        if handle.hooks_dict_ref() is new:
+            handle.hooks_dict_ref = weakref.ref(old)
+        others = handle.extra_dict_ref or ()
+        handle.extra_dict_ref = tuple(weakref.ref(old) if one() is new else one for one in others)
+
+
+def reduced_handle(value: Any) -> Any:
+    """Take apart what removes a hook, such that those that came back are known."""
+    return object.__new__, (type(value),), value.__getstate__(), None, None, _set_handle
+
+
+def _set_handle(handle: Any, state: tuple[Any, ...]) -> None:
+    handle.__setstate__(state)
+    _came_back.add(handle)
+
+
+_came_back: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _numbers(present: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[int, int]]:
