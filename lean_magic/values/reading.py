@@ -51,7 +51,7 @@ class Reader(pickle.Unpickler):
         if kind == "name":
             return self._live["__main__"][name]
         if kind == "global":
-            return self._space(name[0])[name[1]]
+            return self._held(*name)
         if kind == "dict":
             return object.__getattribute__(self._objects[name], "__dict__")
         if kind != "live":
@@ -67,6 +67,11 @@ class Reader(pickle.Unpickler):
         if module == __name__ and name == "Code":
             return self._code
         return super().find_class(module, name)
+
+    def _held(self, module: str, name: str) -> Any:
+        space = self._space(module)
+        # Some modules load a name of theirs when they are first asked for it.
+        return space[name] if name in space else getattr(importlib.import_module(module), name)
 
     def _space(self, name: str) -> dict[str, Any]:
         live = self._live.get(name)
