@@ -33,8 +33,19 @@ def _series(walk: Walk, value: pl.Series) -> bytes:
 
 def _more(walk: Walk, value: Any) -> bytes:
     """Digest what somebody set on a frame or series."""
-    asked = {name for name, held in held_by(value).items() if _is_namespace(value, name, held)}
-    return attributes(walk, value, frozenset({"_df", "_s", "_accessors"} | asked))
+    return attributes(walk, value, frozenset(held_by(value).keys() - _extra(value).keys()))
+
+
+def _extra(value: Any) -> dict[str, Any]:
+    """Give what somebody set on a frame or series."""
+    return {
+        name: held
+        for name, held in held_by(value).items()
+        if name not in _INNER and not _is_namespace(value, name, held)
+    }
+
+
+_INNER = {"_df", "_s", "_accessors"}
 
 
 def _is_namespace(value: Any, name: str, held: Any) -> bool:
@@ -151,6 +162,11 @@ def _holds_objects(value: Any) -> bool:
     return pl.Object in kinds
 
 
+def _set_state(value: Any, state: tuple[bytes, dict[str, Any]]) -> None:
+    value.__setstate__(state[0])
+    vars(value).update(state[1])
+
+
 class _Polars:
     library = "polars"
 
@@ -170,6 +186,9 @@ class _Polars:
             raise Unstorable(type(value).__name__, "holds a Python function", "make it outside the cell")
         if isinstance(value, (pl.DataFrame, pl.Series)) and _holds_objects(value):
             raise Unstorable(type(value).__name__, "holds Python objects", "keep them in a list")
+        if isinstance(value, (pl.DataFrame, pl.Series)) and (extra := _extra(value)):
+            make, args, state = value.__reduce_ex__(5)[:3]  # which leaves out what somebody set
+            return make, args, (state, extra), None, None, _set_state
         return NotImplemented
 
     def shape(self, value: Any) -> tuple[Any, ...] | None:
@@ -177,13 +196,19 @@ class _Polars:
         return None
 
     def content(self, value: Any) -> Any:
-        return value.clone() if isinstance(value, (pl.DataFrame, pl.Series)) else NotImplemented
+        if not isinstance(value, (pl.DataFrame, pl.Series)):
+            return NotImplemented
+        return value.clone(), _extra(value)
 
     def write_back(self, live: Any, stored: Any) -> bool:
         if not isinstance(live, (pl.DataFrame, pl.Series)):
             return False
         inner = "_df" if isinstance(live, pl.DataFrame) else "_s"
-        setattr(live, inner, getattr(stored, inner))
+        content, extra = stored
+        setattr(live, inner, getattr(content, inner))
+        for name in _extra(live).keys() - extra.keys():
+            delattr(live, name)
+        vars(live).update(extra)
         return True
 
 
