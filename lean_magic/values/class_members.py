@@ -63,10 +63,22 @@ def _made_with_another(cls: type) -> Any:
     """Say how to ask for a class that a library makes of another one, or beside it; None for others."""
     generic = vars(cls).get("__pydantic_generic_metadata__") or {}
     if generic.get("origin"):  # pydantic keeps one for each
-        return operator.getitem, (generic["origin"], generic["args"])
+        asked = generic["origin"], generic["args"]
+        of_origin = cls.__module__ == generic["origin"].__module__
+        return (operator.getitem, asked) if of_origin else (_asked_in, (cls.__module__, *asked))
     forward = vars(cls).get("_forward_cls")
     is_beside = isinstance(forward, type) and counterpart(forward) is cls
     return (getattr, (forward, "_backward_cls")) if is_beside else None
+
+
+def _asked_in(module: str, origin: Any, args: Any) -> Any:
+    """Ask for a class as a statement of `module` does, which pydantic looks at, and keeps the class there by a name."""
+    space = vars(sys.modules[module])
+    before = set(space)
+    made = eval("origin[args]", {"__name__": module, "origin": origin, "args": args})  # noqa: S307
+    for name in [name for name in space if name not in before and space[name] is made]:
+        del space[name]  # it comes back in its place
+    return made
 
 
 def _make_class(kind: Any, name: str, bases: tuple[type, ...], options: dict[str, Any], *rest: Any) -> Any:

@@ -98,6 +98,12 @@ def _tuple(walk: Walk, value: tuple[Any, ...]) -> bytes:
     return whole(walk, value) or combine("tuple", each(walk, value))
 
 
+def _alias(walk: Walk, value: Any) -> bytes:
+    """Digest such as `list[str]` or `int | None`, of which there are many, all alike."""
+    about = getattr(value, "__origin__", None), value.__args__, getattr(value, "__unpacked__", False)
+    return combine("alias", type(value).__name__.encode(), walk.digest(about))
+
+
 def _frozenset(walk: Walk, value: frozenset[Any]) -> bytes:
     return _members(walk, "frozenset", value)
 
@@ -260,6 +266,8 @@ _PLAIN: dict[type, Rule] = {
     pathlib.PureWindowsPath: _path,
     pathlib.PosixPath: _path,
     pathlib.WindowsPath: _path,
+    types.GenericAlias: _alias,
+    types.UnionType: _alias,
 }
 
 _BY_BASE: tuple[tuple[Any, Rule], ...] = (
