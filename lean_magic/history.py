@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lean_magic import clock
 from lean_magic.host import new_id
 from lean_magic.key import Key
 from lean_magic.ledger import Ledger, Record
@@ -56,7 +56,7 @@ def record(outcome: Outcome, key: Key | None, label: str, cell_id: str) -> Mappi
         else ()
     )
     return Record(
-        time=time.time(),
+        time=clock.time(),
         outcome=kind,
         label=label,
         cell_id=cell_id,

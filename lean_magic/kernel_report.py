@@ -11,14 +11,13 @@ import gc
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lean_magic import report_files, shutdown_hooks
+from lean_magic import clock, report_files, shutdown_hooks
 from lean_magic.errors import StoreError
 from lean_magic.ledger import Ledger
 from lean_magic.settings import LeanMagic
@@ -70,18 +69,18 @@ class Cells:
     def __init__(self, ledger: Callable[[], Ledger]) -> None:
         self._ledger = ledger
         self._cells: dict[str, _Cell] = {}
-        self._began = time.time()
+        self._began = clock.time()
 
     def begin(self, _info: Any) -> None:
         """Note that a cell starts."""
-        self._began = time.time()
+        self._began = clock.time()
 
     def end(self, result: Any) -> None:
         """Note how a cell ended; those that failed or were run silently do not count."""
         info = result.info
         if not result.success or info is None or not info.store_history or not info.raw_cell.strip():
             return
-        cell = _Cell(time.time() - self._began, cached=False)
+        cell = _Cell(clock.time() - self._began, cached=False)
         if info.raw_cell.lstrip().startswith(("%%cached", "%cached")):
             self._look_up(cell, info.cell_id or "")
         self._cells[info.cell_id or info.raw_cell] = cell

@@ -9,12 +9,11 @@ import __future__
 import ast
 import contextlib
 import functools
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lean_magic import display, history
+from lean_magic import clock, display, history
 from lean_magic.effects import Record, Recorders, Run, include_in_open, recorders
 from lean_magic.errors import UsageError
 from lean_magic.key import (
@@ -239,7 +238,7 @@ class Planner:
         return replace(plan, reasons=tuple(reasons[:1]) or self._differences(plan.key, cell))
 
     def _stale(self, manifest: Manifest, plan: Plan, cell: Cell) -> str:
-        if cell.options.ttl is not None and not 0 <= time.time() - manifest.created <= cell.options.ttl:
+        if cell.options.ttl is not None and not 0 <= clock.time() - manifest.created <= cell.options.ttl:
             return "the entry is older than --ttl"
         if manifest.payload is None or set(manifest.effects) != {one.name for one in plan.recorders.members}:
             return "the entry was made by another version"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lean_magic import clock
 from lean_magic.words import duration, size
 
 __all__ = ["progress"]
@@ -34,14 +34,14 @@ class _Bar:
     def __init__(self, label: str, after: float, unit: str) -> None:
         self._label = label
         self._unit = unit
-        self._show_at = time.perf_counter() + after
-        self._start = time.perf_counter()
+        self._show_at = clock.perf_counter() + after
+        self._start = clock.perf_counter()
         self._last = 0.0
         self._bar: Any = None
         self._text = False
 
     def update(self, done: int, total: int | None = None) -> None:
-        now = time.perf_counter()
+        now = clock.perf_counter()
         if now < self._show_at or now - self._last < 0.1:
             return
         self._last = now

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lean_magic import history
+from lean_magic import clock, history
 from lean_magic.effects import Record, did_more, files, others_run
 from lean_magic.effects.names import is_told_apart
 from lean_magic.effects.process import searching
@@ -89,7 +88,7 @@ class Runner:
 
     async def run(self, cell: Cell, execute: Callable[[], Awaitable[bool]]) -> bool:
         """Run or replay one cell; `execute` runs it as IPython would. Gives whether it raised."""
-        started = time.perf_counter()
+        started = clock.perf_counter()
         with alone(of_call=cell.is_call) as by_itself:
             if not by_itself:
                 self.last = Bypass("another thread or task of this kernel is in a cached cell or call")
@@ -114,10 +113,10 @@ class Runner:
             plan = outcome
         if isinstance(plan, Plan):
             return await self._run_and_store(plan, cell, execute)
-        started = time.perf_counter()
+        started = clock.perf_counter()
         raised = await execute()
         if not raised and plan is not None:
-            seconds = time.perf_counter() - started
+            seconds = clock.perf_counter() - started
             self._finish(replace(plan, seconds=seconds, label=cell.options.label), cell, None)
         return raised
 
@@ -163,9 +162,9 @@ class Runner:
             self.planner.expect_memory(plan.run)
         plan.recorders.replay(found, plan.run)
         self.planner.note_remembered(plan.run, entry.observed)
-        seconds = time.perf_counter() - started
+        seconds = clock.perf_counter() - started
         saved = max(entry.seconds - seconds, 0.0)
-        age, size = time.time() - entry.created, entry.payload.size
+        age, size = clock.time() - entry.created, entry.payload.size
         return Hit(seconds, saved, age, size, cell.options.label, entry.entry, tuple(notes))
 
     def _sources(self, cell: Cell) -> Sources:
@@ -187,12 +186,12 @@ class Runner:
         with files.unwatched():
             self._attempt(self.planner.expect_memory, plan.run)
             begun = self._attempt(plan.recorders.begin, plan.run) or self._attempt(self.planner.recall)
-        started = time.perf_counter()
+        started = clock.perf_counter()
         raised = True
         try:
             raised = await execute()
         finally:
-            seconds = time.perf_counter() - started
+            seconds = clock.perf_counter() - started
             if raised or begun is not None:
                 plan.recorders.cancel(plan.run)
         if raised:
@@ -253,7 +252,7 @@ class Runner:
         most = store.at_most()
         if (most is None or most > budget) and store.size() > budget:
             # A little below, so that not every store has to make room again.
-            eviction.prune(store, self.ledger.read(), int(budget * 0.9), time.time(), self.settings.pinned)
+            eviction.prune(store, self.ledger.read(), int(budget * 0.9), clock.time(), self.settings.pinned)
 
     def _store_again(self, plan: Plan, manifest: Manifest, graph: codec.Graph) -> None:
         """Let the entry be found also where the local modules that the cell imports are loaded already."""
@@ -288,7 +287,7 @@ class Runner:
             observed={**observed, "key": possible},
             effects={name: record.effects for name, record in records.items()},
             seconds=seconds,
-            created=time.time(),
+            created=clock.time(),
             provenance=provenance(),
         )
 

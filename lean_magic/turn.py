@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lean_magic import clock
 from lean_magic.history import Notice
 from lean_magic.store import Lease, Leases
 from lean_magic.words import duration
@@ -95,12 +95,12 @@ _around: contextvars.ContextVar[tuple[_Recording, ...]] = contextvars.ContextVar
 
 def wait(shell: Any, folder: Path, key: str) -> Lease:
     """Wait for the lease of a key, showing for whom; one who holds another may be waited for, and goes on."""
-    leases, notice, started = Leases(folder), Notice(shell), time.perf_counter()
+    leases, notice, started = Leases(folder), Notice(shell), clock.perf_counter()
     lease = leases.take(key)
     while lease is None and not leases.holds_any():
-        holder, waited = leases.holder(key), duration(time.perf_counter() - started)
+        holder, waited = leases.holder(key), duration(clock.perf_counter() - started)
         who = holder.name if holder else "another kernel"
         notice.show(f"◌ waiting for {who}, which is running the same cell · {waited} · interrupt to stop")
-        time.sleep(_PAUSE)
+        clock.sleep(_PAUSE)
         lease = leases.take(key)
     return lease or Lease()

@@ -17,11 +17,12 @@ FLOOR = {
     "settings": {"errors"},
     "options": {"errors", "settings"},
     "outcome": {"words"},
-    "progress": {"words"},
+    "progress": {"clock", "words"},
     "host": {"_version"},
     "report_files": set(),
     "shutdown_hooks": set(),
     "by_name": set(),
+    "clock": set(),
 }
 MATTER = {"values": set(), "store": set(), "ledger": set()}
 MEANING = {"key": {"values"}, "effects": {"values"}}

@@ -7,12 +7,12 @@ import functools
 import importlib.util
 import os
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import xxhash
 
+from lean_magic import clock
 from lean_magic.values.origin import path_origin
 
 __all__ = [
@@ -50,7 +50,7 @@ def digest_of(name: str) -> str:
     stat = stat_of(name) or (0, 0, 0, 0)
     key = (os.path.abspath(name), *stat)
     # An edit within the clock's tick of the last one could leave size and times as they are.
-    settled = time.time_ns() - max(stat[1], stat[3]) > TICK
+    settled = clock.time_ns() - max(stat[1], stat[3]) > TICK
     if settled and key in _known:
         return _known[key]
     digest = xxhash.xxh3_128()

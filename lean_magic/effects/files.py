@@ -10,10 +10,10 @@ import _compat_pickle
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from lean_magic import clock
 from lean_magic.effects import folders, unseen
 from lean_magic.effects.audit import install_hook, watching
 from lean_magic.effects.contents import (
@@ -223,7 +223,7 @@ class Files(Recorder):
             "files": {name: known for name, known in {**files, **self._digests}.items() if name not in makes},
             **self._listings.told(lambda name: self._counts(name, set()), self._was, self._written),
             "packages": {name: package_version(name) for name in sorted(self._packages)},
-            "at": time.time_ns(),
+            "at": clock.time_ns(),
         }
         told["here"] = self._start if self._is_of_here(run, told) else ""
         return Record(told, *left_at(self._written, self._was, self._timed))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from lean_magic import clock
 from lean_magic.effects.hooks import PUT, hooks
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
@@ -114,7 +114,7 @@ def _waits(left: Any) -> bool:
     for _ in range(_TRIES):  # what it did is done a moment before it says so
         if pool._work_queue.empty() and pool._idle_semaphore._value >= len(pool._threads):  # noqa: SLF001
             return True
-        time.sleep(0.001)
+        clock.sleep(0.001)
     return False
 
 

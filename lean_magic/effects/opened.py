@@ -13,11 +13,11 @@ import itertools
 import os
 import struct
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
+from lean_magic import clock
 from lean_magic.effects.contents import below, ignored, stat_of
 from lean_magic.effects.recorder import Run
 from lean_magic.effects.unseen import at_home
@@ -68,7 +68,7 @@ class Opened:
         self.new: set[str] = set()  # folders
         self.lost = False  # more happened than the system keeps
         self._folders: dict[int, str] = {}
-        self._process, self._since = os.getpid(), time.time_ns()
+        self._process, self._since = os.getpid(), clock.time_ns()
         self._start = os.getcwd() if where else ""
         self._queue = _take() if where else -1
         if self._queue >= 0:

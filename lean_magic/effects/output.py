@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lean_magic import clock
 from lean_magic.effects import numbered, widgets
 from lean_magic.effects.asks import without_our_frames
 from lean_magic.effects.caught import Caught, catches_warnings
@@ -227,7 +227,7 @@ def _drain(stream: Any) -> None:
 
     for _ in range(_DRAIN_TRIES):
         # What was just read still has to pass through the thread.
-        time.sleep(0.002)
+        clock.sleep(0.002)
         count = fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4)
         if not int.from_bytes(count, sys.byteorder):
             return

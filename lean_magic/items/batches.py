@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from lean_magic import clock
 from lean_magic.effects import files
 from lean_magic.errors import LeanMagicError
 from lean_magic.items.canary import chosen, differs
@@ -142,16 +142,16 @@ def run(work: Computing, task: Task) -> tuple[Batch | None, Any, float]:
     """Compute one batch, its canaries last; gives the results, the positions that got one, and the seconds."""
     places = np.concatenate([task.places, task.canaries]).astype(np.int64)
     work.batches += 1
-    started = time.perf_counter()
+    started = clock.perf_counter()
     with work.watch.batch(), Caught(keep=work.keep) as caught:
         batch = _called(work, places)
     if caught.error is None:
         work.canaries += len(task.canaries)
-        return batch, task.places, time.perf_counter() - started
+        return batch, task.places, clock.perf_counter() - started
     found = list(_halved(work, task.places, caught.error))
     good = np.array([place for some, _ in found for place in some], np.int64)
     task.canaries = task.canaries[:0]
-    return joined_or_none([one for _, one in found]), good, time.perf_counter() - started
+    return joined_or_none([one for _, one in found]), good, clock.perf_counter() - started
 
 
 def _called(work: Computing, places: Any) -> Batch:

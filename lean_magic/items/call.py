@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lean_magic import clock
 from lean_magic.effects import files
 from lean_magic.effects.output import aside
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, Unstorable, UsageError
@@ -299,9 +299,9 @@ class Call(Lookup):
 
     def _plain(self, why: str = "") -> Any:
         """Call the function as if there were no cache."""
-        started = time.perf_counter()
+        started = clock.perf_counter()
         result = self.map.function(self.items.whole, **self.options)
         if why:
-            took = duration(time.perf_counter() - started)
+            took = duration(clock.perf_counter() - started)
             told.show(self.runner, f"○ ran {took}, not cached: {why}", quiet=self.map.quiet)
         return result

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lean_magic import clock
 from lean_magic.errors import Damaged, LeanMagicError
 from lean_magic.host import provenance
 from lean_magic.items.choices import Choices
@@ -110,7 +110,7 @@ def evict(runner: Runner, stored: int) -> None:
     _stored[0] = 0
     store = runner.store
     if store.size() > budget:
-        eviction.prune(store, runner.ledger.read(), int(budget * 0.9), time.time(), settings.pinned)
+        eviction.prune(store, runner.ledger.read(), int(budget * 0.9), clock.time(), settings.pinned)
 
 
 def pack(home: Segments, index: Index, header: Mapping[str, Any]) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
+from lean_magic import clock
 from lean_magic.effects import Run
 from lean_magic.effects.contents import TICK, digest_of, remember, stat_of
 from lean_magic.errors import Damaged, StoreError
@@ -51,10 +51,10 @@ def recognised(root: Path, values: Any) -> Iterator[None]:
     home = Segments(root, _MAP)
     with suppress(StoreError):
         _recall(home, keys, names, stats)
-    started = time.perf_counter()
+    started = clock.perf_counter()
     yield
     with suppress(StoreError):  # only a speed-up
-        _keep(home, keys, names, stats, time.perf_counter() - started)
+        _keep(home, keys, names, stats, clock.perf_counter() - started)
 
 
 def _keys(names: list[str], stats: list[tuple[int, int, int, int]]) -> Any:
@@ -80,7 +80,7 @@ def _recall(home: Segments, keys: Any, names: list[str], stats: list[tuple[int, 
 def _keep(home: Segments, keys: Any, names: list[str], stats: Any, seconds: float) -> None:
     """Store the digests that are new, of files that have rested."""
     missing = np.flatnonzero(index_of(home, _NOBODY).find(keys) < 0).tolist()
-    now = time.time_ns()
+    now = clock.time_ns()
     rested = [place for place in missing if now - max(stats[place][1], stats[place][3]) > TICK]
     rested = [place for place in rested if stat_of(names[place]) == stats[place]]
     if len(rested) < _FEW:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from lean_magic import cost, history
+from lean_magic import clock, cost, history
 from lean_magic.effects import files
 from lean_magic.effects.output import aside
 from lean_magic.errors import StoreError
@@ -33,7 +32,13 @@ def show(runner: Runner, line: str, *, quiet: bool) -> None:
 
 def record(runner: Runner, tally: Tally, label: str, name: str) -> None:
     """Write what was found and what was computed into the ledger."""
-    now: dict[str, Any] = {"time": time.time(), "label": label, "family": "items", "key": name, "entry": name}
+    now: dict[str, Any] = {
+        "time": clock.time(),
+        "label": label,
+        "family": "items",
+        "key": name,
+        "entry": name,
+    }
     lines = []
     if tally.found:
         lines.append(Record(**now, outcome="hit", saved=tally.saved))

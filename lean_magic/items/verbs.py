@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from lean_magic import clock
 from lean_magic.effects import files
 from lean_magic.items import care
 from lean_magic.items.choices import Choices, MapStats
@@ -42,7 +42,7 @@ def _wait(home: Segments) -> Lease:
         lease = Leases(home.root).take(home.name)
         if lease is not None:
             return lease
-        time.sleep(0.05)
+        clock.sleep(0.05)
 
 
 def _forget(call: Lookup) -> int:

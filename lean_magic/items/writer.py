@@ -7,13 +7,13 @@ small ones deleted; a crash in between leaves the same items twice, which does n
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from lean_magic import clock
 from lean_magic.errors import StoreError
 from lean_magic.items.columns import Batch, Part, joined
 from lean_magic.items.rows import blocks_of
@@ -85,7 +85,7 @@ class Writer:
             "form": piece.batch.form,
             "count": piece.batch.count,
             "seconds": piece.seconds,
-            "created": time.time(),
+            "created": clock.time(),
             "device": self.device,
             "observed": piece.observed,
         }

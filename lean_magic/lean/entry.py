@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lean_magic import clock
 from lean_magic.lean.page import Block, Code, Column, Page, Table, Text
 from lean_magic.lean.place import ID, called, use_of
 from lean_magic.store.folder import PAYLOAD, key_folder
@@ -52,7 +52,7 @@ def show(place: Place, request: Request) -> Page:
 
 
 def _facts(place: Place, entry: Manifest) -> list[tuple[str, str]]:
-    use, now = use_of(entry, place.uses()), time.time()
+    use, now = use_of(entry, place.uses()), clock.time()
     last = f", the last {age(now - use.last)}" if use.hits else ""
     facts = {
         "label": entry.label,

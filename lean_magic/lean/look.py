@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
-from lean_magic import cost
+from lean_magic import clock, cost
 from lean_magic.lean.page import Column, Page, Table, Text, cut
 from lean_magic.lean.place import ID, entries, first_line, mapped, newest, use_of
 from lean_magic.lean.request import VERBS
@@ -62,7 +61,7 @@ def ls(place: Place, request: Request) -> Page:
 
 def _items(place: Place, found: Sequence[Mapped]) -> Table:
     """List the functions whose items are kept apart."""
-    known, now = place.uses(), time.time()
+    known, now = place.uses(), clock.time()
     heads = ("last made", "size", "took", "items", "files", "calls")
     rows = [
         [
@@ -86,7 +85,7 @@ def _has(entry: Manifest, text: str) -> bool:
 
 
 def _rows(place: Place, shown: Sequence[Manifest]) -> list[list[str]]:
-    known, now = place.uses({entry.entry for entry in shown}), time.time()
+    known, now = place.uses({entry.entry for entry in shown}), clock.time()
     return [
         [
             cut(entry.label or first_line(entry.source), _NAME),
@@ -111,7 +110,7 @@ def _count(place: Place, found: Sequence[Line], shown: Sequence[Manifest]) -> st
 def savings(place: Place, request: Request) -> Page:
     """Sum up the ledger: today, the last seven days, in total."""
     del request
-    records, now = list(place.ledger.read()), time.time()
+    records, now = list(place.ledger.read()), clock.time()
     per_hour, source = price(place.settings)
     spans = {"today": midnight(now), "last 7 days": now - _WEEK, "in total": None}
     heads = ["hits", "misses", "bypasses", "time saved", *(["money saved"] if per_hour else [])]

@@ -5,10 +5,9 @@ Each display has its text, too, for where widgets are not shown: a saved page, a
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from lean_magic import views
+from lean_magic import clock, views
 from lean_magic.lean import look
 from lean_magic.lean.gpu import gpu
 from lean_magic.lean.page import Page, publish
@@ -30,7 +29,7 @@ def show_gpu(runner: Runner, place: Place) -> None:
 
     per_hour, _ = look.price(place.settings)
     records = list(place.ledger.read())
-    today, total = (totals(records, since).seconds_saved for since in (look.midnight(time.time()), None))
+    today, total = (totals(records, since).seconds_saved for since in (look.midnight(clock.time()), None))
     view = GpuView(runner.shell, place.ledger, Saved(today, total, per_hour), place.settings.price_per_hour)
     publish(runner.shell, gpu(runner, place), views.bundle(view.widget))
     view.start()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
+from lean_magic import clock
 from lean_magic.errors import UsageError
 from lean_magic.lean.page import Page, Points, Text
 from lean_magic.lean.place import ID, called, entries, mapped
@@ -39,7 +39,7 @@ def prune(place: Place, request: Request) -> Page:
     """Delete what is worth least until the folder fits its budget."""
     budget = _budget(place, request.options.get("--max-size"))
     pinned = getattr(place.settings, "pinned", ())
-    planned = plan(candidates(place.store, place.uses(), pinned), budget, time.time())
+    planned = plan(candidates(place.store, place.uses(), pinned), budget, clock.time())
     with progress("deleting", place.settings.progress_after) as show:
         gone = carry_out(place.store, planned, show)
     now = f"{place.store.root} holds {size(place.store.size())} of {size(budget)}"

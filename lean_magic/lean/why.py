@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
+from lean_magic import clock
 from lean_magic.errors import LeanMagicError, UsageError
 from lean_magic.interception import split_magic
 from lean_magic.lean.page import Page, Points, Text
@@ -85,7 +85,7 @@ def _page(name: str, found: Plan | Bypass | None, place: Place) -> Page:
         page, before = _because(f"{name} would miss", found.reasons), _bypassed(place, found.key.family)
         return Page([*page.blocks, Text(f"its last run was not cached: {before}")]) if before else page
     entry, held = found.entry, size(found.entry.payload.size if found.entry.payload else 0)
-    made = age(time.time() - entry.created)
+    made = age(clock.time() - entry.created)
     return Page([Text(f"{name} would hit: made {made} in {duration(entry.seconds)}, {held}")])
 
 

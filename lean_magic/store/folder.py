@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from lean_magic import clock
 from lean_magic.errors import Damaged
 from lean_magic.host import new_id
 from lean_magic.store.manifest import Manifest, require_name
@@ -153,6 +153,6 @@ def _is_left(entry: os.DirEntry[str], entries: set[str]) -> bool:
 
 def _age(entry: os.DirEntry[str]) -> float:
     try:
-        return time.time() - entry.stat(follow_symlinks=False).st_mtime
+        return clock.time() - entry.stat(follow_symlinks=False).st_mtime
     except FileNotFoundError:
         return -1.0

@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from json import dumps, loads
 from pathlib import Path
 from typing import NamedTuple
 
+from lean_magic import clock
 from lean_magic.errors import LeanMagicError
 from lean_magic.host import node
 from lean_magic.store.manifest import require_name
@@ -96,7 +96,7 @@ class Leases:
         """Say who holds a lease, if that can be read."""
         path = self._folder / f"{key}.lease"
         if path in _held:  # reading and closing the file would drop our own lock on it
-            return Holder(os.getpid(), node(), _notebook(), time.time())
+            return Holder(os.getpid(), node(), _notebook(), clock.time())
         try:
             return Holder(**loads(path.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
@@ -165,7 +165,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    holder = Holder(os.getpid(), node(), _notebook(), time.time())
+    holder = Holder(os.getpid(), node(), _notebook(), clock.time())
     with contextlib.suppress(OSError):  # on a full disk nobody learns who it is
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, dumps(holder._asdict()).encode(), 0)

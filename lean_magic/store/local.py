@@ -11,13 +11,13 @@ Nothing is synced to the disk: after a power failure the digests tell what arriv
 from __future__ import annotations
 
 import os
-import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from lean_magic import clock
 from lean_magic.errors import Damaged, LeanMagicError, NotPrivate
 from lean_magic.store.folder import (
     DAY,
@@ -220,7 +220,7 @@ class LocalStore:
             file.write(dumps(seal).encode())
 
     def _sweep(self, family: str) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - self._swept.get(family, -_SWEEP_EVERY) < _SWEEP_EVERY:
             return
         self._swept[family] = now

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-import time
 from array import array
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xxhash
 
+from lean_magic import clock
 from lean_magic.errors import Damaged, LeanMagicError
 from lean_magic.host import new_id
 from lean_magic.store.folder import DAY, files_in, folders_in, mark, new_file
@@ -224,7 +224,7 @@ class Segments:
 
     def put_encoded(self, pieces: Iterable[ReadableBuffer]) -> str:
         """Write the pieces of a segment that another process may have encoded."""
-        name = f"{time.time_ns() // 1000:014x}-{new_id(4)}{SEGMENT}"
+        name = f"{clock.time_ns() // 1000:014x}-{new_id(4)}{SEGMENT}"
         with in_words("store items in", self.root):
             self.prepare()
             with new_file(self.folder / name) as file:
@@ -306,7 +306,7 @@ def strays(home: Segments, age: float = DAY) -> list[Path]:
     for entry in files_in(home.folder):
         if entry.name.endswith(".tmp") or entry.name.startswith("lent-"):
             with suppress(FileNotFoundError):
-                if time.time() - entry.stat(follow_symlinks=False).st_mtime > age:
+                if clock.time() - entry.stat(follow_symlinks=False).st_mtime > age:
                     found.append(Path(entry.path))
     return found
 

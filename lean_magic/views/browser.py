@@ -6,12 +6,12 @@ It reads the store when it is opened, and when it is asked to. Rows are made onc
 from __future__ import annotations
 
 import datetime
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from lean_magic import clock
 from lean_magic.errors import LeanMagicError
 from lean_magic.views import rows
 from lean_magic.views.contents import ORDERS, Contents, Item, arranged, contents, named
@@ -64,7 +64,7 @@ class _Row:
         self.widget.layout.display = None if item else "none"
         if item is None:
             return
-        self._text.value = rows.entry(item, cache.per_hour, time.time())
+        self._text.value = rows.entry(item, cache.per_hour, clock.time())
         self.mark(cache.settings.pinned)
         self.disarm()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from lean_magic import clock
 from lean_magic.errors import StoreError
 from lean_magic.ledger import totals
 from lean_magic.views.card import Saved, card
@@ -33,7 +33,7 @@ class GpuView:
 
     def __init__(self, shell: Any, ledger: Ledger, saved: Saved, price: float = 0.0) -> None:
         self._shell, self._ledger, self._price = shell, ledger, price
-        self._opened, self._began, self._saved = time.time(), saved, saved
+        self._opened, self._began, self._saved = clock.time(), saved, saved
         self._size = self._ledger_size()
         self._points: dict[str, deque[tuple[float, float]]] = {}
         self._drawn: tuple[Figures, Saved] | None = None
@@ -69,7 +69,7 @@ class GpuView:
             self._card.value = card(now, self._points, self._saved)
 
     def _note(self, now: Figures) -> None:
-        moment = time.time()
+        moment = clock.time()
         for gpu in now.gpus:
             points = self._points.setdefault(gpu.uuid, deque(maxlen=_KEPT))
             if points and moment - points[-1][0] > _STEP:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import atexit
 import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from lean_magic import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +64,9 @@ class Refresh:
             self._thread.join(1.0)
 
     def _run(self, stopped: threading.Event) -> None:
-        began = seen = time.monotonic()
+        began = seen = clock.monotonic()
         while not stopped.wait(self._every):
-            now = time.monotonic()
+            now = clock.monotonic()
             seen = now if self._sees() else seen
             if now - seen > self._unseen or now - began > self._longest:
                 break
