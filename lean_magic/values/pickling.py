@@ -48,7 +48,12 @@ from lean_magic.values.reduced import (
     shares_dict,
     taken_apart,
 )
-from lean_magic.values.singletons import kept_of, reduced_singleton
+from lean_magic.values.singletons import (
+    kept_of,
+    may_share_kept_dict,
+    reduced_singleton,
+    reduced_with_kept_dict,
+)
 from lean_magic.values.slots import slots_of
 from lean_magic.values.sources import source_of
 
@@ -259,6 +264,8 @@ def _ways_for(cls: type, shares: bool) -> Iterator[_Way]:
         yield functools.partial(_adapted, adapter)
     if is_enum(cls):
         yield functools.partial(_ignoring, reduced_member)
+    if may_share_kept_dict(cls):
+        yield functools.partial(_ignoring, reduced_with_kept_dict)
     kept = kept_of(cls)
     if kept:
         yield lambda _, obj: reduced_singleton(obj) if id(obj) in kept else NotImplemented

@@ -1,15 +1,19 @@
-"""Objects that a library keeps one of, such as `dataclasses.MISSING`: known by name, as code compares them by `is`."""
+"""Objects that a library keeps one of, such as `dataclasses.MISSING`: known by name, as code compares them by `is`.
+
+And those that are as good as one: all have the `__dict__` that their class keeps, as the states of accelerate do.
+"""
 
 from __future__ import annotations
 
 import copyreg
 import importlib
 import sys
+import types
 from typing import Any
 
 from lean_magic.values.origin import is_own, module_of, origin
 
-__all__ = ["kept_of", "place_of", "reduced_singleton"]
+__all__ = ["kept_of", "may_share_kept_dict", "place_of", "reduced_singleton", "reduced_with_kept_dict"]
 
 # Class → how many globals its modules had, and those that are instances, by id: (instance, module, name).
 _held: dict[type, tuple[int, dict[int, tuple[Any, str, str]]]] = {}
@@ -63,6 +67,27 @@ def reduced_singleton(value: Any) -> Any:
         return NotImplemented
     place = place_of(value)
     return NotImplemented if place is None else (_by_name, place)
+
+
+def may_share_kept_dict(cls: type) -> bool:
+    """Whether a class of a library keeps a dict, and gives its instances theirs by its own code."""
+    held = [member for one in cls.__mro__ if not is_own(one) for member in vars(one).values()]
+    codes = (member.__code__ for member in held if isinstance(member, types.FunctionType))
+    return any(type(one) is dict for one in held) and any("__dict__" in code.co_names for code in codes)
+
+
+def reduced_with_kept_dict(value: Any) -> Any:
+    """Give the reduced form of an object whose `__dict__` its class keeps; NotImplemented for others."""
+    own = object.__getattribute__(value, "__dict__") if type(value).__dictoffset__ else None
+    kept = ((base, name) for base in type(value).__mro__ for name, held in vars(base).items() if held is own)
+    place = next(kept, None)
+    return NotImplemented if place is None else (_with_kept_dict, (type(value), *place))
+
+
+def _with_kept_dict(cls: Any, base: type, name: str) -> Any:
+    made = object.__new__(cls)
+    object.__setattr__(made, "__dict__", vars(base)[name])
+    return made
 
 
 def _by_name(module: str, name: str) -> Any:

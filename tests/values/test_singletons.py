@@ -6,8 +6,8 @@ import pickle
 import string
 import types
 
-from lean_magic.values import codec, fingerprint
-from lean_magic.values.singletons import place_of
+from lean_magic.values import codec, fingerprint, singletons
+from lean_magic.values.singletons import may_share_kept_dict, place_of, reduced_with_kept_dict
 
 
 def again(value):
@@ -38,3 +38,23 @@ def test_two_of_a_kind_have_two_fingerprints(monkeypatch):
     assert fingerprint(other) != fingerprint(dataclasses.MISSING)
     monkeypatch.undo()
     assert place_of(other) is None
+
+
+class State:
+    """All instances have one `__dict__`."""
+
+    kept = {"steps": 0}  # noqa: RUF012
+
+    def __init__(self):
+        self.__dict__ = self.kept
+
+
+def test_a_state_that_all_instances_share_is_still_shared(monkeypatch):
+    """An object whose `__dict__` the class of a library keeps comes back with that very dict."""
+    monkeypatch.setattr(singletons, "is_own", lambda cls: False)
+    assert may_share_kept_dict(State)
+    assert not may_share_kept_dict(types.SimpleNamespace)
+    make, args = reduced_with_kept_dict(State())
+    assert vars(make(*args)) is State.kept
+    other = object.__new__(State)
+    assert reduced_with_kept_dict(other) is NotImplemented

@@ -30,7 +30,7 @@ def reduced_optimizer(value: torch.optim.Optimizer) -> Any:
     """Give the reduced form of an optimizer."""
     held = {name: item for name, item in vars(value).items() if not hasattr(item, _WATCHED)}
     make: Any = copyreg.__newobj__  # type: ignore[attr-defined]
-    return make, (type(value),), (held, _is_watched(value)), None, None, _make_ready
+    return make, (type(value),), (held, _is_watched(value), list(vars(value))), None, None, _make_ready
 
 
 def optimizer_content(value: torch.optim.Optimizer) -> tuple[dict[str, Any], bool]:
@@ -48,14 +48,16 @@ def put_optimizer(live: torch.optim.Optimizer, content: tuple[dict[str, Any], bo
         del vars(live)["step"]
 
 
-def _make_ready(value: torch.optim.Optimizer, state: tuple[dict[str, Any], bool]) -> None:
-    """Let the class make itself ready, then hold just what was held, in its order."""
-    held, watched = state
+def _make_ready(value: torch.optim.Optimizer, state: Any) -> None:
+    """Let the class make itself ready, then hold just what was held, in its order, which older entries do not tell."""
+    held, watched, *order = state
     _set_state(value, held)
     vars(value).clear()
     vars(value).update(held)
     if watched:
         _watch(value)
+    for name in order[0] if order else ():
+        vars(value)[name] = vars(value).pop(name)
 
 
 def _set_state(value: torch.optim.Optimizer, held: dict[str, Any]) -> None:
