@@ -999,6 +999,32 @@ class TestPatsy(AdapterContract):
         assert back.predict(new).tolist() == fit.predict(new).tolist()
 
 
+class TestLmfit(AdapterContract):
+    """Parameters of a fit are the same in whatever order their symbols are listed."""
+
+    library = "lmfit"
+
+    def samples(self):
+        """Return name → Sample."""
+        lmfit = pytest.importorskip("lmfit")
+
+        def made(value):
+            parameters = lmfit.Parameters()
+            parameters.add("a", value=value, min=0)
+            parameters.add("b", expr="2 * a")
+            return parameters
+
+        return {"parameters": Sample(lambda: made(1.0), lambda: made(2.0), in_place=None)}
+
+    def test_the_order_of_symbols(self, monkeypatch):
+        """The order in which a process lists what formulas may name is no content."""
+        parameters = self.samples()["parameters"].make()
+        was, order = fingerprint(parameters), sorted(parameters._asteval.user_defined_symbols())
+        for listed in (order, order[::-1]):
+            monkeypatch.setattr(parameters._asteval, "user_defined_symbols", lambda listed=listed: listed)
+            assert fingerprint(parameters) == was
+
+
 @pytest.mark.parametrize("library", KNOWN)
 def test_every_adapter_is_under_contract(library):
     """No adapter is left out of this file."""

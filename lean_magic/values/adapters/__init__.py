@@ -33,6 +33,7 @@ KNOWN = {
     "httpcore2": "clients_",
     "httpx": "clients_",
     "httpx2": "clients_",
+    "lmfit": "lmfit_",
     "matplotlib": "matplotlib_",
     "networkx": "networkx_",
     "numba": "numba_",
