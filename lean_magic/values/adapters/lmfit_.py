@@ -23,7 +23,9 @@ class _Lmfit(FingerprintOnly):
     library = "lmfit"
 
     def rule(self, cls: type) -> Rule | None:
-        known = (base.__name__ == "Parameters" and module_of(base) == "lmfit.parameter" for base in cls.__mro__)
+        known = (
+            base.__name__ == "Parameters" and module_of(base) == "lmfit.parameter" for base in cls.__mro__
+        )
         return _parameters if any(known) else None
 
 
