@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,21 @@ def _options_at(prefix: str) -> Any:
     return functools.reduce(getattr, filter(None, prefix.split(".")), pd.options)
 
 
+def _is_styler(cls: type) -> bool:
+    return any(
+        one.__name__ == "StylerRenderer" and one.__module__.startswith("pandas.") for one in cls.__mro__
+    )
+
+
+def _styler(walk: Walk, value: Any) -> bytes:
+    """Digest what is to be shown without the number that it was drawn, which nobody chose."""
+    walk.mark(value)
+    drawn = re.fullmatch(r"[0-9a-f]{5}", value.uuid) is not None
+    return combine(
+        "styler", walk.digest(type(value)), attributes(walk, value, frozenset({"uuid"} if drawn else ()))
+    )
+
+
 class _Pandas:
     library = "pandas"
 
@@ -180,7 +196,8 @@ class _Pandas:
             (pd.offsets.BaseOffset, _offset),
             (type(pd.options), _options),
         ]
-        return next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
+        found = next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
+        return _styler if found is None and _is_styler(cls) else found
 
     def reduce(self, value: Any, memory: Any) -> Any:
         del memory
