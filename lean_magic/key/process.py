@@ -32,7 +32,10 @@ class Settings:
         self._found: dict[str, Any] = {}
 
     def functions(self, modules: Iterable[str], reached: CodeFacts) -> dict[str, Any]:
-        """Give the functions of the user's that are set in libraries, such as numpy's formatters: name → function."""
+        """Give the functions of the user's that are set in libraries, such as numpy's formatters: name → function.
+
+        So are the figures that pyplot goes on with.
+        """
         found: dict[str, Any] = {}
         for name, value in self._read(modules, reached).items():
             inner = value.items() if isinstance(value, dict) else [("", value)]
@@ -44,6 +47,8 @@ class Settings:
             found["warnings.catch_warnings"] = records
         if logs(reached):
             found |= logging_settings()
+        if "matplotlib" in self._used and (figures := _open_figures()):
+            found["pyplot's open figures"] = [manager.canvas.figure for manager in figures.values()]
         return found
 
     def all(self, modules: Collection[str], reached: CodeFacts) -> dict[str, tuple[str, str]]:
@@ -145,14 +150,18 @@ def _matplotlib() -> dict[str, Any]:
     import matplotlib as mpl
 
     now = {name: value for name, value in dict.items(mpl.rcParams) if name not in _BACKEND}
-    pyplot = sys.modules.get("matplotlib._pylab_helpers")
-    open_now = list(pyplot.Gcf.figs) if pyplot is not None else []
-    about = {"matplotlib: open figures": open_now, "matplotlib: backend": _other_backend()}
+    about = {"matplotlib: open figures": list(_open_figures()), "matplotlib: backend": _other_backend()}
     return {name: value for name, value in about.items() if value} | {
         f"matplotlib.rcParams[{name!r}]": value
         for name, value in now.items()
         if value != mpl.rcParamsDefault.get(name)
     }
+
+
+def _open_figures() -> dict[int, Any]:
+    """Give what manages each figure that pyplot has open, the current one last."""
+    pyplot = sys.modules.get("matplotlib._pylab_helpers")
+    return dict(pyplot.Gcf.figs) if pyplot is not None else {}
 
 
 def _other_backend() -> str:

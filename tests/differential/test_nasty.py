@@ -8,7 +8,6 @@ from workers import Workers
 # What falls short and is known: each with its reason. The list only gets shorter.
 SHORTFALLS = {
     "lru_cache hit changes nothing but its figures": "one object that an lru_cache and a name hold",
-    "pyplot's current figure": "figures that pyplot keeps",
 }
 HEAVY = {"torch", "figures"}
 LIGHT = [sheet for sheet in sheets() if sheet not in sheets(*HEAVY)]
