@@ -19,14 +19,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lean_magic.errors import LeanMagicError, Unstorable
-from lean_magic.values.memory import Interval, Memory
+from lean_magic.values.memory import LARGE, Interval, Memory
 from lean_magic.values.reading import Reader
 from lean_magic.values.sources import Sources
 
 __all__ = ["Graph", "Live", "dump", "encode", "load"]
 
-# Smaller buffers stay in the pickle: a mapping of their own would cost more than a copy.
-_SMALL = 64 * 1024
 _PIECE = 1 << 20  # bytes handed on at a time, which are still in the cache when they are digested
 _FAILURES = (pickle.PickleError, TypeError, ValueError, AttributeError, NotImplementedError, RuntimeError)
 
@@ -43,7 +41,7 @@ class Graph:
     def keep(self, buffer: pickle.PickleBuffer) -> bool:
         """Take a buffer out of the stream if it is large (False), else leave it in (True)."""
         view = buffer.raw()
-        if view.nbytes < _SMALL:
+        if view.nbytes < LARGE:
             return True
         self.buffers.append(view)
         return False

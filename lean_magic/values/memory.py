@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from lean_magic.errors import LeanMagicError, Unstorable
 
 __all__ = [
+    "LARGE",
     "Interval",
     "LayoutChanged",
     "Memory",
@@ -27,6 +28,9 @@ __all__ = [
     "is_closed",
     "overlaps",
 ]
+
+# Smaller buffers stay in the pickle: a mapping of their own would cost more than a copy.
+LARGE = 64 * 1024
 
 
 def _start(pair: tuple[Interval, Any]) -> int:

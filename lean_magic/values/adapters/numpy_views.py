@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lean_magic.values.memory import Interval, LayoutChanged, Memory, bytes_at, is_closed
+from lean_magic.values.memory import LARGE, Interval, LayoutChanged, Memory, bytes_at, is_closed
 from lean_magic.values.strides import View, moved
 
 __all__ = ["closed", "interval", "mapped", "reduced_objects", "reduced_plain"]
@@ -61,7 +61,8 @@ def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
     """Take apart an array that shares with nobody, in the order of axes that it lies in memory."""
     is_plain = not is_closed(value) and not value.flags.num & _WARNS
     if is_plain and (value.flags.c_contiguous or value.flags.f_contiguous):
-        return NotImplemented
+        # With its elements in the stream it owns them again, and can be resized; large ones are mapped.
+        return value.__reduce_ex__(4) if value.flags.owndata and value.nbytes < LARGE else NotImplemented
     if place.end - place.start > _ROOM * value.nbytes:
         copied = value.copy(order="K")
         kept = (copied.dtype, copied.shape, copied.strides, 0, not is_closed(value))
