@@ -503,6 +503,38 @@ class TestSympy(AdapterContract):
             ),
         }
 
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "x + x",
+            "x - x",
+            "sin(pi)",
+            "sqrt(8)",
+            "Eq(x, x)",
+            "[x * (x + x), x]",
+            "Matrix([[x + x, 1]])",
+            "Piecewise((x, x > 0), (x, True))",
+        ],
+    )
+    def test_what_was_not_evaluated(self, source, tmp_path):
+        """An expression comes back as it was made, though SymPy would write it in a simpler way."""
+        sympy = pytest.importorskip("sympy")
+        names = {"x": sympy.Symbol("x"), **vars(sympy)}
+        with sympy.evaluate(False):
+            plain = eval(source, dict(names))
+        simpler = eval(source, dict(names))
+        back = through_a_file(plain, tmp_path)
+        assert sympy.srepr(back) == sympy.srepr(plain) != sympy.srepr(simpler)
+
+    @pytest.mark.parametrize("over", [{"domain": "QQ"}, {"modulus": 5}, {"extension": True}, {}])
+    def test_what_a_polynomial_is_over(self, over, tmp_path):
+        """A polynomial counts, and comes back, with the domain of its coefficients."""
+        sympy = pytest.importorskip("sympy")
+        x, y = sympy.symbols("x y")
+        made = sympy.Poly(x**2 + x * y * (sympy.sqrt(2) if "extension" in over else 1), x, y, **over)
+        assert through_a_file(made, tmp_path) == made
+        assert fingerprint(made) != fingerprint(sympy.Poly(made.as_expr(), x, y, domain="CC"))
+
     def test_two_objects_stay_two(self):
         """SymPy remembers the functions that it has made."""
         sample = self.samples()["function"]
