@@ -15,7 +15,17 @@ from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import fingerprint
 from lean_magic.values.handed import handed, may_set, newly_set
 from lean_magic.values.origin import origin
-from lean_magic.values.owners import CHANGERS, SETTERS, Owner, containers, held, owner_at, owner_of, owners
+from lean_magic.values.owners import (
+    CHANGERS,
+    SETTERS,
+    Owner,
+    containers,
+    held,
+    items_of,
+    owner_at,
+    owner_of,
+    owners,
+)
 
 __all__ = ["Attributes"]
 
@@ -243,9 +253,6 @@ def _attributes(run: Run) -> Iterator[tuple[tuple[str, str, str], Any]]:
 
 
 def _contents(run: Run) -> dict[str, list[Any]]:
-    """Take down what the lists, dicts and sets hold that libraries keep and the code names."""
-    found = containers(run.loads, run.namespace)
-    return {
-        owner.label: list(owner.value.items() if type(owner.value) is dict else owner.value)
-        for owner in found
-    }
+    """Take down what the lists, dicts and sets hold, and the like, that libraries keep and the code names."""
+    found = containers(run.loads, run.namespace, more=run.in_place)
+    return {owner.label: items_of(owner.value) for owner in found}

@@ -22,7 +22,7 @@ from lean_magic.key.syntax import below
 from lean_magic.key.unnamed import called_from, functions
 from lean_magic.values.code import code_digest, facts
 from lean_magic.values.origin import is_a, module_of, origin
-from lean_magic.values.owners import owner_at
+from lean_magic.values.owners import keeps_items, owner_at
 
 __all__ = ["Registrations", "registering"]
 
@@ -71,6 +71,8 @@ class Registrations:
         for call in below(nodes, ast.Call):
             if id(call) not in entered:
                 self._called(call, namespace)
+        for statement in below(nodes, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete):
+            self._put(statement, namespace)
         for definition in below(nodes, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
             for decorator in definition.decorator_list:
                 self._decorated(decorator, definition.name, namespace)
@@ -81,14 +83,25 @@ class Registrations:
         if chain and not home:
             home, inside = _inside(chain, namespace)
         if home:
-            names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)} - {*inside})
-            values = {name: namespace[name] for name in names if name in namespace}
-            given = {name: one for name, one in values.items() if not isinstance(one, types.ModuleType)}
-            given |= inside
-            calls = self._calls.setdefault(home, {})
-            text = ast.unparse(node)
-            calls.pop(text, None)  # of calls that set one thing the last counts
-            calls[text] = given
+            self._note(home, node, namespace, inside)
+
+    def _put(self, node: ast.stmt, namespace: Mapping[str, Any]) -> None:
+        """Note what a statement puts as an item into what a library keeps."""
+        for item in below([node], ast.Subscript):
+            chain = [] if isinstance(item.ctx, ast.Load) else chain_of(item.value)
+            owner = owner_at(namespace.get(chain[0]), chain[1:]) if chain else None
+            if owner is not None and keeps_items(owner):
+                self._note(owner.module.partition(".")[0], node, namespace, {})
+
+    def _note(self, home: str, node: ast.AST, namespace: Mapping[str, Any], inside: dict[str, Any]) -> None:
+        names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)} - {*inside})
+        values = {name: namespace[name] for name in names if name in namespace}
+        given = {name: one for name, one in values.items() if not isinstance(one, types.ModuleType)}
+        given |= inside
+        calls = self._calls.setdefault(home, {})
+        text = ast.unparse(node)
+        calls.pop(text, None)  # of calls that set one thing the last counts
+        calls[text] = given
 
     def _decorated(self, decorator: ast.expr, name: str, namespace: Mapping[str, Any]) -> None:
         """Note what a decorator registers: the function or class that it stands before."""

@@ -13,7 +13,10 @@ from typing import Any
 from lean_magic.values.origin import is_a, is_own, origin
 from lean_magic.values.singletons import place_of
 
-__all__ = ["CHANGERS", "SETTERS", "Owner", "containers", "held", "is_patch", "owner_at", "owner_of", "owners"]
+__all__ = [
+    "CHANGERS", "SETTERS", "Owner", "containers", "held", "is_patch", "items_of", "keeps_items", "owner_at", "owner_of",
+    "owners",
+]  # fmt: skip
 
 # What code says that sets attributes by computed names, or on what only running can tell.
 SETTERS = frozenset({"setattr", "delattr", "__dict__", "vars", "patch", "monkeypatch"})
@@ -62,15 +65,34 @@ def owners(sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]) -> Ite
 
 
 def containers(
-    loads: Mapping[str, Iterable[tuple[str, ...]]], namespace: Mapping[str, Any]
+    loads: Mapping[str, Iterable[tuple[str, ...]]], namespace: Mapping[str, Any], *, more: bool
 ) -> Iterator[Owner]:
-    """Find the lists, dicts and sets that code names in libraries, Python's own among them: `nltk.data.path`."""
+    """Find the lists, dicts and sets that code names in libraries, Python's own among them: `nltk.data.path`.
+
+    `more` tells to find what is changed as they are, too: `plotly.io.templates`.
+    """
     for name, chains in loads.items():
         for owner in {owner for chain in chains for owner in _along(namespace.get(name), chain)}:
             # What is asked for by `__dict__` grows as libraries load more of themselves.
             is_open = type(owner.value) in (list, dict, set) and not owner.path.endswith("__")
-            if is_open and not origin(owner.module).own and owner.module not in _WATCHED:
+            is_plain = is_open and not origin(owner.module).own and owner.module not in _WATCHED
+            if is_plain or (more and keeps_items(owner)):
                 yield owner
+
+
+def keeps_items(owner: Owner) -> bool:
+    """Whether a library keeps an object of a class of its own there that is changed as a dict is."""
+    cls = type(owner.value)
+    is_known = cls in (list, dict, set) or owner.module.partition(".")[0] in _KNOWN
+    return hasattr(cls, "__setitem__") and not is_known and origin(owner.module).installed
+
+
+def items_of(value: Any) -> list[Any]:
+    """Give the items of a list, dict or set, or of all those that an object holds."""
+    own = list(dict.items(value)) if isinstance(value, dict) else []
+    own += value if type(value) in (list, set) else []
+    inner = [one for one in getattr(value, "__dict__", {}).values() if type(one) in (list, dict, set)]
+    return [*own, *(item for one in inner for item in items_of(one))]
 
 
 def owner_at(value: Any, chain: Sequence[str]) -> Owner | None:
@@ -104,6 +126,7 @@ def _inside(owner: Owner, name: str) -> Owner | None:
 
 # What is changed in them is put back, or is no setting.
 _WATCHED = frozenset({"builtins", "linecache", "sys", "warnings"})
+_KNOWN = {"IPython", "matplotlib"}
 _CALLED = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 
 
