@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import builtins
 import contextlib
+import itertools
 import operator
 import sys
 import types
@@ -46,6 +47,8 @@ def reduced_class(form: Any, cls: type) -> Any:
             options["__slots__"] = cls.__dict__["__slots__"]
         rest, closed = _in_order(rest, cls), _closed(cls)
         options.update({one: rest[0][0].pop(one) for one in closed if one in rest[0][0]})
+        if "__slots__" in options:
+            options = _before_slots(cls, options, rest[0][0])
         return _make_class, (kind, name, bases, options, None, extra), *rest
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
         return reduced_enum(form, cls)
@@ -146,6 +149,15 @@ def _closed(cls: type) -> list[str]:
     return [
         name for name in cls.__dict__ if name not in _MADE and isinstance(getattr(kind, name, None), property)
     ]
+
+
+def _before_slots(cls: type, options: dict[str, Any], members: dict[str, Any]) -> dict[str, Any]:
+    """Give what a class is made with, and places for members of its body: what stands for slots comes after those."""
+    body = itertools.takewhile(
+        lambda name: not isinstance(cls.__dict__[name], types.MemberDescriptorType), cls.__dict__
+    )
+    places = {name: options.get(name) for name in body if name in {**options, **members}}
+    return {**places, **options}
 
 
 def _inherited(cls: type) -> dict[str, Any]:
