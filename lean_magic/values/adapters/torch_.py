@@ -155,6 +155,22 @@ def _reduced_hook(value: Any) -> Any:
     return object.__new__, (type(value),), (dict(vars(value)), {}), None, None, fill_attributes
 
 
+def _reduced_scaler(value: Any) -> Any:
+    """Take a scaler apart as it is, where its own way begins anew with the scale that it has."""
+    state = _scaler_content(value)
+    return (
+        NotImplemented
+        if state is NotImplemented
+        else (object.__new__, (type(value),), state[2:], None, None, fill_attributes)
+    )
+
+
+def _scaler_content(value: Any) -> Any:
+    """Give all that a scaler holds, unless it is in the middle of a step, which its own way refuses."""
+    held = dict(vars(value))
+    return NotImplemented if held.get("_per_optimizer_states") else (type(value), True, held, {})
+
+
 _REDUCED: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (torch.optim.Optimizer, reduced_optimizer),
     (torch.nn.Module, reduced_module),
@@ -163,6 +179,7 @@ _REDUCED: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (torch.UntypedStorage, _reduced_storage),
     ((torch.finfo, torch.iinfo), _reduced_info),
     (OPERATORS, reduced_op),
+    (torch.amp.GradScaler, _reduced_scaler),
     (torch.nn.modules.module._WrappedHook, _reduced_hook),  # noqa: SLF001
 )
 
@@ -204,7 +221,7 @@ class _Torch:
 
     @_unheard
     def shape(self, value: Any) -> tuple[Any, ...] | None:
-        if not isinstance(value, torch.Tensor) or value.layout is not torch.strided:
+        if not isinstance(value, torch.Tensor) or value.layout is not torch.strided or value.is_nested:
             return None
         if torch.nn.parameter.is_lazy(value):
             return _NOWHERE, (), f"{value.dtype} lazy", []
@@ -237,6 +254,8 @@ class _Torch:
             return value.get_state()
         if isinstance(value, torch.optim.Optimizer):
             return optimizer_content(value)
+        if isinstance(value, torch.amp.GradScaler):
+            return _scaler_content(value)
         refuse_changed(value)
         return held_by_module(value) if isinstance(value, torch.nn.Module) else NotImplemented
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from typing import Any
 
 import numpy as np
@@ -62,8 +64,11 @@ def content(walk: Walk, value: torch.Tensor) -> bytes:
     """Digest the elements. Raises Unfingerprintable for kinds that give none."""
     if is_empty(value):
         return b"meta"
+    # Once in each process, torch tells whoever makes a nested tensor that these are new.
+    quiet = warnings.catch_warnings(action="ignore") if value.is_nested else contextlib.nullcontext()
     try:
-        return _elements(walk, value.detach())
+        with quiet:
+            return _elements(walk, value.detach())
     except (RuntimeError, NotImplementedError, TypeError, AttributeError) as error:
         why = f"is a tensor of a kind whose elements cannot be read ({str(error)[:60]})"
         raise walk.fail(value, why, "convert it to a dense one") from error

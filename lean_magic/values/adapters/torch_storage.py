@@ -44,7 +44,8 @@ def reduced(value: torch.Tensor, memory: Memory | None) -> Any:
     """Take a tensor without a graph apart; NotImplemented for kinds torch itself must write."""
     if str(value.layout) == "torch._mkldnn":
         return _to_mkldnn, (value.to_dense(),)
-    is_plain = value.layout is torch.strided and not value.is_quantized and not value.is_meta
+    is_odd = value.is_quantized or value.is_meta or value.is_nested
+    is_plain = value.layout is torch.strided and not is_odd
     if not is_plain or not _is_elements(type(value)):
         return NotImplemented
     form = _otherwise(value, memory)
@@ -79,7 +80,8 @@ def _otherwise(value: torch.Tensor, memory: Memory | None) -> Any:
 
 def plain(value: torch.Tensor) -> torch.Tensor:
     """Give a tensor on the memory of another, of no class of the user's."""
-    return value.detach().as_subclass(torch.Tensor)
+    bare = value.detach()
+    return bare if type(bare) is torch.Tensor else bare.as_subclass(torch.Tensor)  # which sparse ones refuse
 
 
 def _bare(value: torch.Tensor, memory: Memory | None) -> Any:
@@ -107,7 +109,7 @@ def _dense(value: torch.Tensor, memory: Memory | None) -> Any:
 
 def once(value: torch.Tensor) -> torch.Tensor:
     """Leave out the repetitions of an expanded tensor, which lie at one place."""
-    if value.layout is not torch.strided:
+    if value.layout is not torch.strided or value.is_nested:
         return value
     for axis, (size, stride) in enumerate(zip(value.shape, value.stride(), strict=True)):
         if size > 1 and not stride:
