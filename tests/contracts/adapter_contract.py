@@ -34,6 +34,7 @@ class AdapterContract:
     """The promises; `library` names the package, `samples` gives name → Sample."""
 
     library = ""
+    many = 40  # enough to be digested together, where a kind is
 
     def samples(self):
         """Return name → Sample."""
@@ -85,7 +86,7 @@ class AdapterContract:
     def test_many_through_a_file(self, tmp_path):
         """Many of one kind, which may be digested together, have the fingerprint that they had when they come back."""
         for name, sample in self.samples().items():
-            many = [sample.make() for _ in range(40)]
+            many = [sample.make() for _ in range(self.many)]
             first = fingerprint(many)
             try:
                 back = through_a_file(many, tmp_path)

@@ -404,6 +404,7 @@ class TestMatplotlib(AdapterContract):
     """Figures, axes and transforms."""
 
     library = "matplotlib"
+    many = 3  # figures are digested one by one, and take long
 
     def samples(self):
         """Return name → Sample."""
