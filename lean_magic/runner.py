@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -147,7 +148,9 @@ class Runner:
                 path = LocalStore(self.settings.folder, progress=show).open(entry)
             with files.unwatched(), noting() as notes, silence(), searching(entry.effects["process"]):
                 live, spaces = plan.run.walk.by_mark(), plan.run.walk.spaces
-                graph = codec.load(path, entry.payload.layout, live, spaces, self._sources(cell))
+                graph = codec.load(
+                    path, entry.payload.layout, live, spaces, functools.partial(self._sources, cell)
+                )
         except Damaged as error:
             self.store.delete(entry)
             return replace(plan, entry=None, reasons=(f"the entry is damaged ({error})",))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import abc
 import ast
+import functools
 import re
 import sys
 import types
@@ -68,22 +69,16 @@ class Registrations:
     def note(self, nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> None:
         """Note the registrations that a cell makes, with the values they were given."""
         entered = _entered(nodes)
-        for call in below(nodes, ast.Call):
-            if id(call) not in entered:
-                self._called(call, namespace)
+        home_of = functools.lru_cache(lambda *chain: _home_of([*chain], namespace))
+        for call in (call for call in below(nodes, ast.Call) if id(call) not in entered):
+            home, inside = home_of(*chain_of(call.func))
+            if home:
+                self._note(home, call, namespace, inside)
         for statement in below(nodes, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete):
             self._put(statement, namespace)
         for definition in below(nodes, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
             for decorator in definition.decorator_list:
                 self._decorated(decorator, definition.name, namespace)
-
-    def _called(self, node: ast.Call, namespace: Mapping[str, Any]) -> None:
-        chain = chain_of(node.func)
-        home, inside = _home(chain, namespace), dict[str, Any]()
-        if chain and not home:
-            home, inside = _inside(chain, namespace)
-        if home:
-            self._note(home, node, namespace, inside)
 
     def _put(self, node: ast.stmt, namespace: Mapping[str, Any]) -> None:
         """Note what a statement puts as an item into what a library keeps."""
@@ -93,7 +88,9 @@ class Registrations:
             if owner is not None and keeps_items(owner):
                 self._note(owner.module.partition(".")[0], node, namespace, {})
 
-    def _note(self, home: str, node: ast.AST, namespace: Mapping[str, Any], inside: dict[str, Any]) -> None:
+    def _note(
+        self, home: str, node: ast.AST, namespace: Mapping[str, Any], inside: Mapping[str, Any]
+    ) -> None:
         names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)} - {*inside})
         values = {name: namespace[name] for name in names if name in namespace}
         given = {name: one for name, one in values.items() if not isinstance(one, types.ModuleType)}
@@ -130,6 +127,12 @@ def _calls(uses: Iterable[tuple[str, ...]]) -> list[list[str]]:
 
 def _entered(nodes: Sequence[ast.stmt]) -> set[int]:
     return {id(item.context_expr) for item in below(nodes, ast.withitem)}
+
+
+def _home_of(chain: list[str], namespace: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Name the package with which a call registers something, itself or in a function of the user's, or ""."""
+    home = _home(chain, namespace)
+    return _inside(chain, namespace) if chain and not home else (home, {})
 
 
 def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:

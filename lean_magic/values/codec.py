@@ -224,10 +224,13 @@ def load(
     layout: Mapping[str, Any],
     objects: Mapping[str, Any],
     spaces: Mapping[str, dict[str, Any]],
-    sources: Sources | None = None,
+    sources: Callable[[], Sources] = dict,
 ) -> dict[str, Any]:
-    """Read a graph back onto live objects; large buffers are mapped copy-on-write, not read."""
-    more: dict[str, Any] = {"sources": sources or {}}
+    """Read a graph back onto live objects; large buffers are mapped copy-on-write, not read.
+
+    `sources` is asked for the present code of functions, if there are any in the graph.
+    """
+    more: dict[str, Any] = {"sources": sources}
     if "parts" not in layout:
         import joblib
 

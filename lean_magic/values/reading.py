@@ -5,11 +5,12 @@ Apart from `pickling`, for a kernel that only replays never writes, and what tha
 
 from __future__ import annotations
 
+import functools
 import importlib
 import marshal
 import pickle
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lean_magic.values.marks import is_inner
@@ -40,7 +41,7 @@ class Reader(pickle.Unpickler):
     def __init__(
         self, file: Any, objects: Mapping[str, Any], spaces: Mapping[str, dict[str, Any]], **more: Any
     ) -> None:
-        self._sources: Sources = more.pop("sources", {})
+        self._sources: Callable[[], Sources] = more.pop("sources", dict)
         super().__init__(file, **more)
         self._objects = objects
         self._live = spaces
@@ -77,5 +78,9 @@ class Reader(pickle.Unpickler):
         live = self._live.get(name)
         return live if live is not None else vars(importlib.import_module(name))
 
+    @functools.cached_property
+    def _present(self) -> Sources:
+        return self._sources()
+
     def _code(self, content: bytes, source: tuple[str, str]) -> types.CodeType:
-        return find_code(marshal.loads(content), source, self._sources)  # noqa: S302  as trusted as the pickle it is in
+        return find_code(marshal.loads(content), source, self._present)  # noqa: S302  as trusted as the pickle it is in
