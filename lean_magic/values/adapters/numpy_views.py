@@ -62,7 +62,9 @@ def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
     is_plain = not is_closed(value) and not value.flags.num & _WARNS
     if is_plain and (value.flags.c_contiguous or value.flags.f_contiguous):
         # With its elements in the stream it owns them again, and can be resized; large ones are mapped.
-        return value.__reduce_ex__(4) if value.flags.owndata and value.nbytes < LARGE else NotImplemented
+        # Those in another order of bytes than the machine's numpy would turn into the machine's.
+        is_small = value.flags.owndata and value.nbytes < LARGE and value.dtype.isnative
+        return value.__reduce_ex__(4) if is_small else NotImplemented
     if place.end - place.start > _ROOM * value.nbytes:
         copied = value.copy(order="K")
         kept = (copied.dtype, copied.shape, copied.strides, 0, not is_closed(value))
