@@ -78,7 +78,9 @@ def may_share_kept_dict(cls: type) -> bool:
 
 def reduced_with_kept_dict(value: Any) -> Any:
     """Give the reduced form of an object whose `__dict__` its class keeps; NotImplemented for others."""
-    own = object.__getattribute__(value, "__dict__") if type(value).__dictoffset__ else None
+    if not type(value).__dictoffset__:
+        return NotImplemented
+    own = object.__getattribute__(value, "__dict__")
     kept = ((base, name) for base in type(value).__mro__ for name, held in vars(base).items() if held is own)
     place = next(kept, None)
     return NotImplemented if place is None else (_with_kept_dict, (type(value), *place))
