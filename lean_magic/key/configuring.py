@@ -10,12 +10,15 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lean_magic.values.code import facts
 from lean_magic.values.origin import is_a, origin
 from lean_magic.values.owners import owner_of
 
 __all__ = ["configured", "resolved"]
 
 _PUTS = {dis.opmap[name] for name in ("STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR")}
+_DEEPEST, _SHORT = 2, 200  # calls inside calls, bytes of code
+_SAYS = {"setattr", "update"}
 _SKIPPED = {"COPY_FREE_VARS", "CACHE", "PUSH_NULL", "PRECALL", "EXTENDED_ARG", "NOP", "NOT_TAKEN", "KW_NAMES"}
 _ATTRS = {"LOAD_ATTR", "LOAD_METHOD"}
 _CONSTANTS = {"LOAD_CONST", "LOAD_SMALL_INT"}
@@ -24,13 +27,24 @@ _CONVERTS = {"bool", "dict", "float", "int", "list", "set", "str", "tuple"}
 _LATER = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-def configured(chain: Sequence[str], namespace: Mapping[str, Any]) -> str:
-    """Name the package of a library whose function `a.b.c` keeps what it is given, or ""."""
+def configured(chain: Sequence[str], namespace: Mapping[str, Any], depth: int = 0) -> str:
+    """Name the package of a library whose function `a.b.c` keeps what it is given, or ""; `depth` counts calls."""
     for function, is_bound in _functions(*resolved(chain, namespace)):
         home = str(function.__module__ or "")
-        if origin(home).installed and keeps(function.__code__, is_bound=is_bound):
+        if origin(home).installed and (
+            keeps(function.__code__, is_bound=is_bound) or _hands_on(function, depth)
+        ):
             return home.partition(".")[0]
     return ""
+
+
+def _hands_on(function: types.FunctionType, depth: int) -> bool:
+    """Whether a function is a few calls of others, one of which keeps what it is given."""
+    code = function.__code__
+    if depth == _DEEPEST or len(code.co_code) > _SHORT or code.co_flags & _LATER or not is_straight(code):
+        return False
+    calls = (chain for kind, *chain in sorted(facts(code).uses) if kind == "call")
+    return any(configured(chain, function.__globals__, depth + 1) for chain in calls)
 
 
 def resolved(chain: Sequence[str], namespace: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -78,9 +92,15 @@ def keeps(code: types.CodeType, *, is_bound: bool) -> bool:
     What was computed from it is a result that is remembered, which changes nothing. A function that puts a
     constant there, and has no branches, switches something.
     """
-    if code.co_flags & _LATER or (_PUTS.isdisjoint(code.co_code[::2]) and "update" not in code.co_names):
+    if code.co_flags & _LATER or (_PUTS.isdisjoint(code.co_code[::2]) and _SAYS.isdisjoint(code.co_names)):
         return False
     return any(_Reading(code, is_bound=is_bound).kept())
+
+
+@functools.lru_cache(maxsize=4096)
+def is_straight(code: types.CodeType) -> bool:
+    """Whether a function has no branches."""
+    return not any("JUMP" in step.opname or step.opname == "FOR_ITER" for step in dis.get_instructions(code))
 
 
 class _Reading:
@@ -92,7 +112,7 @@ class _Reading:
         count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
         self._given = {*code.co_varnames[is_bound:count]}
         self._stays = {*code.co_varnames[:is_bound]}
-        self._is_straight = not any("JUMP" in step.name or step.name == "FOR_ITER" for step in self._steps)
+        self._is_straight = is_straight(code)
 
     def kept(self) -> Iterator[bool]:
         """Tell of each step whether it keeps something."""
@@ -103,6 +123,8 @@ class _Reading:
                 yield self._is_given(base - 1) or self._is_constant(base - 1)
             elif step.name == "STORE_SUBSCR" and (base := self._base(index - 2)):
                 yield self._is_given(base - 1)
+            elif step == ("LOAD_GLOBAL", "setattr"):
+                yield self._base(index + 1) is not None
             elif step.name in _ATTRS and step.what == "update":
                 yield self._base(index - 1) is not None and self._is_given(index + 1)
 

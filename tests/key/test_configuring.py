@@ -25,6 +25,9 @@ def sets_an_item(name, value):
 def sets_many(**options):
     OPTIONS.update(options)
 
+def sets_by_name(value):
+    setattr(ONE, "value", [value])
+
 def switches():
     global STATE
     STATE = True
@@ -58,7 +61,9 @@ def waits(value):
     STATE = value
     yield
 """
-KEEP = ["sets_a_global", "sets_it_converted", "sets_an_attribute", "sets_an_item", "sets_many", "switches"]
+KEEP = [
+    "sets_a_global", "sets_it_converted", "sets_an_attribute", "sets_an_item", "sets_many", "sets_by_name", "switches",
+]  # fmt: skip
 DO_NOT = ["sets_on_itself", "remembers", "loads_once", "counts", "fills", "waits"]
 
 
