@@ -12,9 +12,7 @@ __all__ = ["asks_who_holds"]
 
 
 def asks_who_holds(nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> str | None:
-    """Say why a cell cannot be watched that resizes an array of numpy in place, counts references, or looks
-    beyond a view; else None.
-    """
+    """Say why a cell cannot be watched that resizes an array, counts references, or leaves a view; else None."""
     for node in below(nodes, ast.Call, ast.Attribute, ast.Name):
         match node:
             case ast.Call(func=ast.Attribute(ast.Name(name), "resize"), keywords=options):
