@@ -121,9 +121,8 @@ class Mutation(Recorder):
         if is_anew and not self._is_shared(mark, value):
             return Anew(content_of(value), self._left_behind.get(mark))
         if is_anew or (before and before[1:]) != (now and now[1:]):
-            raise Unstorable(
-                part, "changed its memory, shape, dtype or hooks in place", "bind the new array to a new name"
-            )
+            why = "changed its memory, shape or dtype in place"
+            raise Unstorable(part, why, "bind the new array to a new name")
         try:
             return content_of(value)
         except Unstorable as error:
@@ -250,8 +249,8 @@ def _placed(run: Run, shapes: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def _is_anew(value: Any, before: Any, now: Any) -> bool:
-    """Whether a tensor has other memory than before; hooks are no matter of it."""
-    return bool(before[0] != now[0] and before[3:] == now[3:]) and may_move(type(value))
+    """Whether a tensor has other memory than before."""
+    return bool(before[0] != now[0]) and may_move(type(value))
 
 
 def _form(value: Any) -> list[str]:

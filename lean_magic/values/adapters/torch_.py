@@ -16,16 +16,24 @@ import torch.utils._device  # which torch loads when it is first asked for its d
 from lean_magic.values.adapters.torch_content import content, digest_of, is_empty, shape_text
 from lean_magic.values.adapters.torch_fx import fx_rule, refuse_traced
 from lean_magic.values.adapters.torch_graph import REMEDY, spent, summed
+from lean_magic.values.adapters.torch_hooks import (
+    handle_rule,
+    hooks_digests,
+    place_of,
+    put_handle,
+    put_hooks,
+    reduced_handle,
+    set_again,
+    set_on,
+)
 from lean_magic.values.adapters.torch_jit import refuse_changed, refuse_script, script_rule
 from lean_magic.values.adapters.torch_modules import (
     UNSEEN,
     Held,
-    count_on,
     held_by_module,
     member,
     module_content,
     put_module,
-    reduced_handle,
     reduced_module,
 )
 from lean_magic.values.adapters.torch_ops import OPERATORS, op_rule, reduced_op
@@ -64,7 +72,7 @@ def _tensor(walk: Walk, value: torch.Tensor) -> bytes:
     came_from, parts = _came_from(walk, value)
     head = leaf("", f"{shape_text(value)} {value.requires_grad} {came_from}".rstrip().encode())
     grad = walk.digest(value.grad) if value.is_leaf or value.retains_grad else b""
-    hooks = [_hooks(walk, value, name) for name in _HOOKS]
+    hooks = hooks_digests(walk, value)
     is_bare = type(value) in _BARE and vars(value).keys() <= UNSEEN
     more = _NOTHING if is_bare else attributes(walk, value, UNSEEN)
     return combine("tensor", walk.digest(type(value)), head, content(walk, value), grad, *hooks, more, *parts)
@@ -80,15 +88,8 @@ def _came_from(walk: Walk, value: torch.Tensor) -> tuple[str, list[bytes]]:
     return form[0], [walk.digest(form[1:])] if isinstance(form[-1], list) else []
 
 
-def _hooks(walk: Walk, value: torch.Tensor, name: str) -> bytes:
-    """Digest a tensor's hooks in their order; their numbers are drawn from a counter of the process."""
-    found = getattr(value, name, None)
-    return combine("hooks", walk.digests(list(found.values()))) if found else _NO_HOOKS
-
-
 _BARE = (torch.Tensor, torch.nn.Parameter)
-_NOTHING, _NO_HOOKS = combine("state"), combine("no hooks")
-_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
+_NOTHING = combine("state")
 
 
 def _optimizer(walk: Walk, value: torch.optim.Optimizer) -> bytes:
@@ -110,21 +111,6 @@ def _generator(walk: Walk, value: torch.Generator) -> bytes:
         return known
     walk.mark(value)
     return combine("torch generator", digest_of(value.get_state()))
-
-
-def _handle(walk: Walk, value: Any) -> bytes:
-    """Digest what removes a hook: its number is drawn from a counter of the process."""
-    walk.mark(value)
-    return combine("handle", walk.digests((type(value), _place(value))))
-
-
-def _place(value: Any) -> int:
-    """Say which of the hooks beside it a handle removes; -1 if it has."""
-    hooks = list(value.hooks_dict_ref() or ())
-    return hooks.index(value.id) if value.id in hooks else _REMOVED
-
-
-_REMOVED = -1
 
 
 def _storage(walk: Walk, value: Any) -> bytes:
@@ -194,7 +180,7 @@ class _Torch:
             (torch.nn.Module, module_content),
             (torch.optim.Optimizer, _optimizer),
             (torch.Generator, _generator),
-            (torch.utils.hooks.RemovableHandle, _handle),
+            (torch.utils.hooks.RemovableHandle, handle_rule),
             (torch.UntypedStorage, _storage),
             ((torch.dtype, torch.device, torch.layout, torch.memory_format, torch.Size), _named),
             ((torch.finfo, torch.iinfo), _named),
@@ -216,8 +202,8 @@ class _Torch:
             return NotImplemented
         if value.grad_fn is not None:
             return spent(value)
-        form, more = reduced(value, memory), _set_on(value)
-        return (*form, more, None, None, _set_again) if form is not NotImplemented and any(more) else form
+        form, more = reduced(value, memory), set_on(value)
+        return (*form, more, None, None, set_again) if form is not NotImplemented and any(more) else form
 
     @_unheard
     def shape(self, value: Any) -> tuple[Any, ...] | None:
@@ -227,8 +213,7 @@ class _Torch:
             return _NOWHERE, (), f"{value.dtype} lazy", []
         if is_empty(value):
             return None
-        hooks = [id(hook) for name in _HOOKS for hook in (getattr(value, name, None) or {}).values()]
-        return interval(value), tuple(value.shape), str(value.dtype), hooks
+        return interval(value), tuple(value.shape), str(value.dtype)
 
     def moves(self, cls: type) -> bool:
         """Whether an object of a class may be given other memory in place."""
@@ -247,7 +232,7 @@ class _Torch:
     @_unheard
     def content(self, value: Any) -> Any:
         if isinstance(value, torch.utils.hooks.RemovableHandle):
-            return _place(value)
+            return place_of(value)
         if isinstance(value, torch.Tensor):
             return _tensor_content(value)
         if isinstance(value, torch.Generator):
@@ -268,8 +253,7 @@ class _Torch:
             put_optimizer(live, stored)
             return True
         if isinstance(live, torch.utils.hooks.RemovableHandle):
-            if stored == _REMOVED:
-                live.remove()
+            put_handle(live, stored)
             return True
         if isinstance(stored, Held):
             put_module(live, stored)
@@ -283,12 +267,13 @@ class _Torch:
 def _tensor_content(value: torch.Tensor) -> tuple[Any, ...]:
     lazy = type(value) if torch.nn.parameter.is_lazy(value) else None
     data = torch.empty(0, dtype=value.dtype) if lazy else plain(value)
-    return Plain(data), value.grad, value.requires_grad, dict(vars(value)), lazy
+    return Plain(data), value.grad, value.requires_grad, dict(vars(value)), lazy, set_on(value)[1:]
 
 
 def _put_tensor(live: Any, stored: Any) -> None:
     """Make a live tensor hold what another has held, where it lies unless that one was given other memory."""
-    data, grad, requires_grad, attributes, lazy = stored.content if isinstance(stored, Anew) else stored
+    content = stored.content if isinstance(stored, Anew) else stored
+    data, grad, requires_grad, attributes, lazy, *hooks = content  # older entries know no hooks
     if isinstance(stored, Anew):
         if stored.was is not None:
             _write(live, stored.was[1].value)  # which others see
@@ -306,6 +291,8 @@ def _put_tensor(live: Any, stored: Any) -> None:
         live.grad = grad
     vars(live).clear()
     vars(live).update(attributes)
+    for held in hooks:
+        put_hooks(live, held)
 
 
 def _write(live: torch.Tensor, data: torch.Tensor) -> None:
@@ -325,19 +312,6 @@ def _put_grad(live: torch.Tensor, grad: torch.Tensor | None) -> None:
 
 def _size(value: torch.Tensor) -> tuple[Any, ...]:
     return value.dtype, value.device, value.shape
-
-
-def _set_on(value: torch.Tensor) -> tuple[Any, ...]:
-    """Give what was set on a tensor: attributes, and hooks of two kinds, as those who may remove them know them."""
-    return dict(vars(value)), *(getattr(value, name, None) or {} for name in _HOOKS)
-
-
-def _set_again(value: torch.Tensor, more: tuple[Any, ...]) -> None:
-    vars(value).update(more[0])
-    for name, hooks in zip(_HOOKS, more[1:], strict=True):
-        if hooks:
-            setattr(value, name, hooks)
-            count_on(hooks)
 
 
 ADAPTER = _Torch()

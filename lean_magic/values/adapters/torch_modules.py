@@ -16,6 +16,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from lean_magic.values.adapters.torch_derived import compute_derived, derived
+from lean_magic.values.adapters.torch_hooks import count_on, hand_over, matched
 from lean_magic.values.containers import OPEN
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.origin import module_of
@@ -24,12 +25,10 @@ from lean_magic.values.reduced import name_leaf
 __all__ = [
     "UNSEEN",
     "Held",
-    "count_on",
     "held_by_module",
     "member",
     "module_content",
     "put_module",
-    "reduced_handle",
     "reduced_module",
 ]
 
@@ -160,35 +159,13 @@ def _put_state(live: torch.nn.Module, state: dict[str, Any]) -> None:
         is_filled = is_table and type(old) is type(new) and isinstance(new, dict) and old is not new
         if is_filled and not (weakref.getweakrefcount(new) and not weakref.getweakrefcount(old)):
             OPEN[dict][1](old, kept)
-            _hand_over(new, old)
+            hand_over(new, old)
         else:
             present[name] = new
     if list(present) != list(state):
         ordered = {name: present.pop(name) for name in state}
         present.update(ordered)
     compute_derived(live, check=False)  # of what is there; once all is, it is put back again
-
-
-def _hand_over(new: Any, old: Any) -> None:
-    """Let the handles of new hooks, which came back with a dict of their own, remove them from the live one."""
-    for handle in _came_back:
-        if handle.hooks_dict_ref() is new:
-            handle.hooks_dict_ref = weakref.ref(old)
-        others = handle.extra_dict_ref or ()
-        handle.extra_dict_ref = tuple(weakref.ref(old) if one() is new else one for one in others)
-
-
-def reduced_handle(value: Any) -> Any:
-    """Take apart what removes a hook, such that those that came back are known."""
-    return object.__new__, (type(value),), value.__getstate__(), None, None, _set_handle
-
-
-def _set_handle(handle: Any, state: tuple[Any, ...]) -> None:
-    handle.__setstate__(state)
-    _came_back.add(handle)
-
-
-_came_back: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _numbers(present: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[int, int]]:
@@ -198,20 +175,9 @@ def _numbers(present: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[i
         old = present.get(name)
         numbered = all(isinstance(table, dict) and {int}.issuperset(map(type, table)) for table in (old, new))
         if "hooks" in name and numbered and not name.endswith(_OPTIONS):
-            known = _matched(new, old)
+            known = matched(new, old)
             found |= dict.fromkeys((name, *(name + option for option in _OPTIONS)), known)
     return found
-
-
-def _matched(new: dict[int, Any], old: Any) -> dict[int, int]:
-    """Say under which numbers `old` has the hooks of `new`."""
-    rest, known = dict(old), {}
-    for number, hook in new.items():
-        own = next((own for own, live in rest.items() if live is hook), None)
-        if own is not None:
-            known[number] = own
-            del rest[own]
-    return known
 
 
 def _is_parametrized(value: Any) -> bool:
@@ -266,9 +232,3 @@ def _see_to_hooks(value: torch.nn.Module) -> None:
     for name, item in vars(value).items():
         if "hooks" in name and isinstance(item, dict) and item:
             count_on(item)
-
-
-def count_on(hooks: dict[int, Any]) -> None:
-    """Let new hooks, which are numbered from 0 on in each process, not take the places of these."""
-    handle = torch.utils.hooks.RemovableHandle
-    handle.next_id = max([handle.next_id, *(number + 1 for number in hooks)])

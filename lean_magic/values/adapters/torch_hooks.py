@@ -1,0 +1,128 @@
+"""Hooks of tensors and modules, and the handles that remove them.
+
+They are kept under numbers that are drawn from a counter of the process. These are no content, but who may remove
+a hook knows it by its number: hooks that are there already keep theirs.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import torch
+
+from lean_magic.values.containers import OPEN
+from lean_magic.values.fingerprint import Walk, combine
+
+__all__ = [
+    "count_on",
+    "hand_over",
+    "handle_rule",
+    "hooks_digests",
+    "matched",
+    "place_of",
+    "put_handle",
+    "put_hooks",
+    "reduced_handle",
+    "set_again",
+    "set_on",
+]
+
+_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")  # of a tensor
+
+
+def hooks_digests(walk: Walk, value: torch.Tensor) -> list[bytes]:
+    """Digest a tensor's hooks in their order."""
+    return [_digest(walk, getattr(value, name, None)) for name in _HOOKS]
+
+
+def _digest(walk: Walk, found: Any) -> bytes:
+    return combine("hooks", walk.digests(list(found.values()))) if found else _NO_HOOKS
+
+
+_NO_HOOKS = combine("no hooks")
+
+
+def set_on(value: torch.Tensor) -> tuple[Any, ...]:
+    """Give what was set on a tensor: attributes, and hooks of two kinds, as those who may remove them know them."""
+    return dict(vars(value)), *(getattr(value, name, None) or {} for name in _HOOKS)
+
+
+def set_again(value: torch.Tensor, more: tuple[Any, ...]) -> None:
+    """Set that on a tensor that has none of it."""
+    vars(value).update(more[0])
+    put_hooks(value, more[1:])
+
+
+def put_hooks(live: torch.Tensor, held: tuple[dict[int, Any], ...]) -> None:
+    """Make a live tensor have these hooks, in the dicts that it has, so that handles stay good."""
+    for name, new in zip(_HOOKS, held, strict=True):
+        old = getattr(live, name, None)
+        if old is None and new:
+            setattr(live, name, new)
+        elif old is not None and old is not new:
+            known = matched(new, old)
+            OPEN[dict][1](old, {known.get(number, number): hook for number, hook in new.items()})
+            hand_over(new, old)
+        if new:
+            count_on(new)
+
+
+def matched(new: dict[int, Any], old: Any) -> dict[int, int]:
+    """Say under which numbers `old` has the hooks of `new`."""
+    rest, known = dict(old), {}
+    for number, hook in new.items():
+        own = next((own for own, live in rest.items() if live is hook), None)
+        if own is not None:
+            known[number] = own
+            del rest[own]
+    return known
+
+
+def hand_over(new: Any, old: Any) -> None:
+    """Let the handles of new hooks, which came back with a dict of their own, remove them from the live one."""
+    for handle in _came_back:
+        if handle.hooks_dict_ref() is new:
+            handle.hooks_dict_ref = weakref.ref(old)
+        others = handle.extra_dict_ref or ()
+        handle.extra_dict_ref = tuple(weakref.ref(old) if one() is new else one for one in others)
+
+
+def reduced_handle(value: Any) -> Any:
+    """Take apart what removes a hook, such that those that came back are known."""
+    return object.__new__, (type(value),), value.__getstate__(), None, None, _set_handle
+
+
+def _set_handle(handle: Any, state: tuple[Any, ...]) -> None:
+    handle.__setstate__(state)
+    _came_back.add(handle)
+
+
+_came_back: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def handle_rule(walk: Walk, value: Any) -> bytes:
+    """Digest what removes a hook by which of those it removes."""
+    walk.mark(value)
+    return combine("handle", walk.digests((type(value), place_of(value))))
+
+
+def place_of(value: Any) -> int:
+    """Say which of the hooks beside it a handle removes; -1 if it has."""
+    hooks = list(value.hooks_dict_ref() or ())
+    return hooks.index(value.id) if value.id in hooks else _REMOVED
+
+
+_REMOVED = -1
+
+
+def put_handle(live: Any, place: int) -> None:
+    """Make a live handle have removed its hook, if another has."""
+    if place == _REMOVED:
+        live.remove()
+
+
+def count_on(hooks: dict[int, Any]) -> None:
+    """Let new hooks, which are numbered from 0 on in each process, not take the places of these."""
+    handle = torch.utils.hooks.RemovableHandle
+    handle.next_id = max([handle.next_id, *(number + 1 for number in hooks)])
