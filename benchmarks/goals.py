@@ -91,6 +91,12 @@ def _small(bench):
     ours, joblib = found["hit"]
     told = f"{duration(ours)} more than plain IPython; a call through joblib.Memory {duration(joblib)}"
     yield Goal("a hit on a trivial cell", told, "≤ 3 ms more", ours <= 3e-3)
+    found = bench.measure("long cell", 5 * bench.repeat)
+    more = {name: found[name] - found["plain"] for name in ("hit", "loaded")}
+    told = f"{duration(more['hit'])} more than to run them in plain IPython, {duration(found['plain'])}"
+    yield Goal("a hit on a cell of 100 statements", told, "", None)
+    told = f"{duration(more['loaded'])} more once the extension is loaded"
+    yield Goal("an uncached cell of 100 statements", told, "", None)
     loading = statistics.median(bench.measure("loading") for _ in range(bench.repeat))
     yield Goal("%load_ext lean_magic", duration(loading), "≤ 50 ms", loading <= 50e-3)
 

@@ -61,6 +61,18 @@ def trivial(folder, count, libraries):
     return {name: [each - plain for each in both] for name, both in found.items()} | {"plain": plain}
 
 
+def long_cell(repeat):
+    """Seconds of a cell of 100 statements: in plain IPython, once the extension is loaded, and as a hit."""
+    shell = started()
+    text = "\n".join(f"v{i} = [k * {i} + len(str(k)) for k in range(3) if k != {i}]" for i in range(100))
+    plain = median(seconds(shell, text) for _ in range(int(repeat)))
+    seconds(shell, "%load_ext lean_magic")
+    loaded = median(seconds(shell, text) for _ in range(int(repeat)))
+    seconds(shell, f"%%cached\n{text}", "Miss")
+    hit = median(seconds(shell, f"%%cached\n{text}", "Hit") for _ in range(int(repeat)))
+    return {"plain": plain, "loaded": loaded, "hit": hit}
+
+
 # -- fingerprints -------------------------------------------------------------------
 
 
@@ -179,6 +191,7 @@ TASKS = {
     ),
     "array, joblib": lambda folder, mode="": array_cell("x = cached()", *joblib_setup(folder, mode or None)),
     "trivial": trivial,
+    "long cell": long_cell,
     "digest": digest,
     "importing": importing,
     "loading": loading,
