@@ -25,9 +25,17 @@ def below(nodes: Iterable[ast.AST], *kinds: type[ast.AST]) -> Iterator[Any]:
 
 @functools.lru_cache(maxsize=256)
 def _by_kind(node: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
+    """Sort the nodes below one as `ast.walk` would meet them, which takes twice as long."""
     found: dict[type[ast.AST], list[ast.AST]] = {}
-    for inner in ast.walk(node):
+    todo = [node]
+    for inner in todo:  # which grows on the way
         found.setdefault(type(inner), []).append(inner)
+        for name in inner._fields:
+            value = getattr(inner, name, None)
+            if isinstance(value, ast.AST):
+                todo.append(value)
+            elif isinstance(value, list):
+                todo += [one for one in value if isinstance(one, ast.AST)]
     return found
 
 
