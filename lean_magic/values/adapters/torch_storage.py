@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from lean_magic.values.memory import Interval, LayoutChanged, Memory, Plain, Span, bytes_at
+from lean_magic.values.memory import LARGE, Interval, LayoutChanged, Memory, Plain, Span, bytes_at
 from lean_magic.values.notes import note
 from lean_magic.values.strides import View, moved
 
@@ -166,7 +166,9 @@ def _bytes(value: torch.Tensor, place: Interval, memory: Memory | None) -> tuple
         plain = plain.contiguous()
     if not value.numel():
         return Span(b""), plain.stride(), 0
-    return bytes_at(interval(plain), plain), plain.stride(), 0
+    alone = bytes_at(interval(plain), plain)
+    # Few bytes that nobody shares go into memory of torch's own, which can be resized; many are mapped.
+    return bytes(alone.content) if plain.nbytes < LARGE else alone, plain.stride(), 0
 
 
 def _from_bytes(
@@ -192,6 +194,8 @@ def _from_bytes(
 def _storage(content: Any) -> Any:
     if not len(content):
         return torch.empty(0, dtype=torch.uint8).untyped_storage()
+    if type(content) is bytes:
+        return torch.frombuffer(bytearray(content), dtype=torch.uint8).clone().untyped_storage()
     writable = bytearray(content) if content.readonly else content
     return torch.frombuffer(writable, dtype=torch.uint8).untyped_storage()
 
