@@ -32,6 +32,10 @@ _KNOWN: dict[tuple[str, str], tuple[str, str]] = {
         "a half used iterator of a DataLoader",
         "write next(iter(loader)) without keeping the iterator, or go through it in one cell",
     ),
+    ("torch", "ExportedProgram"): (
+        "a program that torch has exported",
+        "export and call it in uncached cells, or within one cell that keeps only results",
+    ),
     ("unittest", "NonCallableMock"): ("a mock", ""),
     ("xgboost", "DMatrix"): ("a DMatrix of XGBoost", "make it in the cell that uses it"),
 }
