@@ -57,6 +57,7 @@ _KNOWN = {
 }
 _CONFIGURES = (["config", "set"], ["config", "update"], ["nest_asyncio", "apply"], ["nest_asyncio2", "apply"])
 _OF_CLASSES = "pandas"  # tqdm's
+_REGISTRARS = {("torch.library", "Library"): "torch"}  # whose objects register with the whole library
 _EVERYWHERE = {"codecs"}  # what every text may use
 
 
@@ -93,7 +94,11 @@ class Registrations:
     ) -> None:
         names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)} - {*inside})
         values = {name: namespace[name] for name in names if name in namespace}
-        given = {name: one for name, one in values.items() if not isinstance(one, types.ModuleType)}
+        given = {
+            name: one
+            for name, one in values.items()
+            if not isinstance(one, types.ModuleType) and not _registrar(one)
+        }
         given |= inside
         calls = self._calls.setdefault(home, {})
         text = ast.unparse(node)
@@ -142,6 +147,8 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
         package = configured(chain, namespace) if chain else ""
         return "" if re.fullmatch(_KNOWN.get(package, "(?!)"), chain[-1] if chain else "") else package
     first = sys.modules.get(chain[0].removeprefix("import ")) if " " in chain[0] else namespace.get(chain[0])
+    if len(chain) == 2 and _registrar(first):
+        return _registrar(first)
     owner = owner_at(first, chain[1:-1]) if len(chain) > 1 else None
     value = first if owner is None else getattr(owner.value, chain[-1], None)
     is_missing = value is None or (owner is None and len(chain) > 1)
@@ -152,6 +159,11 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     if not configures and chain[-1].startswith(_SETS) and _is_known(value, package, chain[-1]):
         return ""
     return "" if origin(home).own or package == "builtins" else package.lstrip("_")
+
+
+def _registrar(value: Any) -> str:
+    """Name the library with which the methods of an object register, or ""."""
+    return _REGISTRARS.get((type(value).__module__, type(value).__qualname__), "")
 
 
 def _inside(chain: list[str], namespace: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
