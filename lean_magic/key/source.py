@@ -29,12 +29,10 @@ from lean_magic.key.bindings import (
 )
 from lean_magic.key.shell_calls import ShellCall, shell_call
 from lean_magic.key.strings import first_lookup
-from lean_magic.key.syntax import below, digest_of
+from lean_magic.key.syntax import below, compiled, digest_of
 from lean_magic.values.code import CodeFacts, Import, facts, own_facts
 
 __all__ = ["Analysis", "Read", "analyse"]
-
-_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -111,12 +109,12 @@ class _Flow:
             self._bind(call.binds)
             return
         self._imports(node)
-        self._note(facts(_compile([node])), targets(node))
+        self._note(facts(compiled(node)), targets(node))
 
     def _expression(self, *nodes: ast.expr | None) -> None:
         for node in nodes:
             if node is not None:
-                self._note(facts(_compile([ast.copy_location(ast.Expr(node), node)])), walrus(node))
+                self._note(facts(compiled(ast.copy_location(ast.Expr(node), node))), walrus(node))
 
     def _note(self, said: CodeFacts, sure: Iterable[str] = ()) -> None:
         """Note what a piece of code reads and binds; only the `sure` names are bound whatever happens."""
@@ -178,7 +176,7 @@ class _Flow:
         if node is None:
             return
         value = ast.copy_location(ast.Constant(None), node)
-        self._note(facts(_compile([ast.copy_location(ast.Assign([node], value), node)])), stored(node))
+        self._note(facts(compiled(ast.copy_location(ast.Assign([node], value), node))), stored(node))
 
     def _imports(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Import):
@@ -193,7 +191,7 @@ class _Flow:
     # -- definitions --------------------------------------------------------
 
     def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        whole = _compile([node])
+        whole = compiled(node)
         self._note_outer(whole)
         self._bodies.setdefault(node.name, CodeFacts()).merge(_bodies_in(whole, node.name))
         if node.decorator_list:
@@ -203,7 +201,7 @@ class _Flow:
     _asyncfunctiondef = _functiondef
 
     def _classdef(self, node: ast.ClassDef) -> None:
-        whole = _compile([node])
+        whole = compiled(node)
         self._note_outer(whole)
         inside = next(
             code for code in whole.co_consts if isinstance(code, types.CodeType) and code.co_name == node.name
@@ -266,7 +264,7 @@ class _Flow:
         before: frozenset[str] | None = None
         for item in node.items:
             entered = type(node)([ast.withitem(item.context_expr)], [ast.copy_location(ast.Pass(), node)])
-            self._note(facts(_compile([ast.copy_location(entered, node)])), walrus(item.context_expr))
+            self._note(facts(compiled(ast.copy_location(entered, node))), walrus(item.context_expr))
             self._target(item.optional_vars)
             if before is None and not harmless(item.context_expr):
                 before = self.surely
@@ -306,12 +304,6 @@ class _Flow:
             self._expression(case.guard)
             self.block(case.body)
         self.surely = before
-
-
-def _compile(nodes: list[ast.stmt]) -> types.CodeType:
-    code = compile(ast.Module(nodes, []), "<cell>", "exec", _AWAIT, dont_inherit=True)
-    assert isinstance(code, types.CodeType)
-    return code
 
 
 def _own_facts(code: types.CodeType) -> CodeFacts:

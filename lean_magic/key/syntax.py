@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ast
 import functools
+import types
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lean_magic.values.fingerprint import leaf
 
-__all__ = ["below", "digest_of"]
+__all__ = ["below", "compiled", "digest_of"]
 
 
 def below(nodes: Iterable[ast.AST], *kinds: type[ast.AST]) -> Iterator[Any]:
@@ -37,6 +38,15 @@ def _by_kind(node: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
             elif isinstance(value, list):
                 todo += [one for one in value if isinstance(one, ast.AST)]
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def compiled(node: ast.stmt) -> types.CodeType:
+    """Compile one statement, in which `await` may stand; raises SyntaxError where it makes no sense."""
+    module = ast.Module([node], [])
+    code = compile(module, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    assert isinstance(code, types.CodeType)
+    return code
 
 
 def digest_of(nodes: Sequence[ast.stmt], *, quiet: bool) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lean_magic.key.syntax import compiled
 from lean_magic.values.code import CodeFacts, facts, nested
 from lean_magic.values.handed import handed, may_set, newly_set
 from lean_magic.values.origin import is_a, is_own, origin
@@ -69,15 +71,10 @@ def called_from(codes: Mapping[types.CodeType, _Space]) -> dict[types.CodeType, 
 
 
 def _compiled(nodes: Sequence[ast.stmt]) -> list[types.CodeType]:
-    """Compile statement by statement, as the analysis of a cell does, so that what is known of one is known here."""
     codes = []
     for node in nodes:
-        try:
-            module = ast.Module([node], [])
-            code = compile(module, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-        except (SyntaxError, ValueError):
-            continue
-        codes += [code] if isinstance(code, types.CodeType) else []
+        with contextlib.suppress(SyntaxError, ValueError):
+            codes.append(compiled(node))
     return codes
 
 
