@@ -11,13 +11,7 @@ from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.adapters.numpy_ import viewed
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.origin import module_of
-from lean_magic.values.reduced import (
-    attributes,
-    dict_of,
-    fill_attributes,
-    held_by,
-    is_plain,
-)
+from lean_magic.values.reduced import attributes, dict_of, fill_attributes, held_by, is_plain
 from lean_magic.values.slots import slots_of
 
 __all__ = ["ADAPTER"]

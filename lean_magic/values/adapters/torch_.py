@@ -273,7 +273,7 @@ def _tensor_content(value: torch.Tensor) -> tuple[Any, ...]:
 def _put_tensor(live: Any, stored: Any) -> None:
     """Make a live tensor hold what another has held, where it lies unless that one was given other memory."""
     content = stored.content if isinstance(stored, Anew) else stored
-    data, grad, requires_grad, attributes, lazy, *hooks = content  # older entries know no hooks
+    data, grad, requires_grad, attributes, lazy, hooks = content
     if isinstance(stored, Anew):
         if stored.was is not None:
             _write(live, stored.was[1].value)  # which others see
@@ -291,8 +291,7 @@ def _put_tensor(live: Any, stored: Any) -> None:
         live.grad = grad
     vars(live).clear()
     vars(live).update(attributes)
-    for held in hooks:
-        put_hooks(live, held)
+    put_hooks(live, hooks)
 
 
 def _write(live: torch.Tensor, data: torch.Tensor) -> None:

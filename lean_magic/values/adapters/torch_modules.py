@@ -162,10 +162,15 @@ def _put_state(live: torch.nn.Module, state: dict[str, Any]) -> None:
             hand_over(new, old)
         else:
             present[name] = new
-    if list(present) != list(state):
-        ordered = {name: present.pop(name) for name in state}
-        present.update(ordered)
+    _arrange(present, list(state))
     compute_derived(live, check=False)  # of what is there; once all is, it is put back again
+
+
+def _arrange(held: dict[str, Any], order: list[str]) -> None:
+    """Bring the names that a module holds into an order."""
+    if list(held) != order:
+        ordered = {name: held.pop(name) for name in order if name in held}
+        held.update(ordered)
 
 
 def _numbers(present: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[int, int]]:
@@ -215,15 +220,10 @@ def reduced_module(value: torch.nn.Module) -> Any:
     return make, args, (state | derived(value), list(vars(value))), None, None, _set_with_hooks
 
 
-def _set_with_hooks(value: torch.nn.Module, about: Any) -> None:
-    state, order = (
-        about if isinstance(about, tuple) else (about, list(vars(value)))
-    )  # older entries know no order
+def _set_with_hooks(value: torch.nn.Module, about: tuple[dict[str, Any], list[str]]) -> None:
+    state, order = about
     value.__setstate__(state)
-    held = vars(value)
-    if list(held) != order:
-        ordered = {name: held.pop(name) for name in order if name in held}
-        held.update(ordered)
+    _arrange(vars(value), order)
     compute_derived(value, check=True)
     _see_to_hooks(value)
 

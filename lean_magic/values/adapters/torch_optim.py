@@ -48,15 +48,15 @@ def put_optimizer(live: torch.optim.Optimizer, content: tuple[dict[str, Any], bo
         del vars(live)["step"]
 
 
-def _make_ready(value: torch.optim.Optimizer, state: Any) -> None:
-    """Let the class make itself ready, then hold just what was held, in its order, which older entries do not tell."""
-    held, watched, *order = state
+def _make_ready(value: torch.optim.Optimizer, state: tuple[dict[str, Any], bool, list[str]]) -> None:
+    """Let the class make itself ready, then hold just what was held, in its order."""
+    held, watched, order = state
     _set_state(value, held)
     vars(value).clear()
     vars(value).update(held)
     if watched:
         _watch(value)
-    for name in order[0] if order else ():
+    for name in order:
         vars(value)[name] = vars(value).pop(name)
 
 
