@@ -32,8 +32,7 @@ def _is_inside(value: Any, nodes: Sequence[ast.stmt], namespace: Mapping[str, An
     """Whether an array is a part of a larger one that the code does not name."""
     if not _is_array(value) or not _is_array(value.base) or value.base.nbytes <= value.nbytes:
         return False
-    names = (inner.id for outer in nodes for inner in ast.walk(outer) if isinstance(inner, ast.Name))
-    return all(namespace.get(name) is not value.base for name in names)
+    return all(namespace.get(name.id) is not value.base for name in below(nodes, ast.Name))
 
 
 def _is_array(value: Any) -> bool:

@@ -92,7 +92,7 @@ class Registrations:
     def _note(
         self, home: str, node: ast.AST, namespace: Mapping[str, Any], inside: Mapping[str, Any]
     ) -> None:
-        names = sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)} - {*inside})
+        names = sorted({name.id for name in below([node], ast.Name)} - {*inside})
         values = {name: namespace[name] for name in names if name in namespace}
         given = {
             name: one
@@ -142,10 +142,12 @@ def _home_of(chain: list[str], namespace: Mapping[str, Any]) -> tuple[str, Mappi
 
 def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     """Name the package of a library with which a call of `a.b.c` registers something, or ""."""
+    if not chain:
+        return ""
     configures = chain[-2:] in _CONFIGURES
-    if not chain or not (configures or _registers(chain[-1]) or chain[-1] == _OF_CLASSES):
-        package = configured(chain, namespace) if chain else ""
-        return "" if re.fullmatch(_KNOWN.get(package, "(?!)"), chain[-1] if chain else "") else package
+    if not (configures or _registers(chain[-1]) or chain[-1] == _OF_CLASSES):
+        package = configured(chain, namespace)
+        return "" if re.fullmatch(_KNOWN.get(package, "(?!)"), chain[-1]) else package
     first = sys.modules.get(chain[0].removeprefix("import ")) if " " in chain[0] else namespace.get(chain[0])
     if len(chain) == 2 and _registrar(first):
         return _registrar(first)
