@@ -32,9 +32,12 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def load_ipython_extension(shell: Any) -> None:
     """Make `%%cached`, `%cached` and `%lean` known to a shell: `%load_ext lean_magic`."""
-    from lean_magic.magic import load
+    from lean_magic.quiet_gc import no_collections
 
-    load(shell)
+    with no_collections():
+        from lean_magic.magic import load
+
+        load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:

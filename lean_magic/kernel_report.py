@@ -58,6 +58,8 @@ def _kernel_id(connection: Path) -> str:
 
 @dataclass(slots=True, repr=False, eq=False)
 class _Cell:
+    """The last run of one cell."""
+
     seconds: float  # of its last run
     cached: bool  # whether it would come back from the cache
     loading: float | None = None  # seconds, if it came back once

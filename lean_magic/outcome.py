@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lean_magic.words import age, duration, size
 
 __all__ = ["Bypass", "Hit", "Miss", "Outcome"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """The cell was replayed. Times in seconds, size in bytes."""
 
     seconds: float
@@ -34,8 +33,7 @@ class Hit:
         return " · ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
+class Miss(NamedTuple):
     """The cell ran and was stored; `reasons` say what differs from the nearest entry."""
 
     reasons: tuple[str, ...]
@@ -53,8 +51,7 @@ class Miss:
         return " · ".join([f"● ran {duration(self.seconds)}", *shown, f"stored {size(self.size)}"])
 
 
-@dataclass(frozen=True, slots=True)
-class Bypass:
+class Bypass(NamedTuple):
     """The cell just ran; `reason` says why and what to do about it."""
 
     reason: str

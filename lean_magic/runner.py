@@ -118,7 +118,7 @@ class Runner:
         raised = await execute()
         if not raised and plan is not None:
             seconds = clock.perf_counter() - started
-            self._finish(replace(plan, seconds=seconds, label=cell.options.label), cell, None)
+            self._finish(plan._replace(seconds=seconds, label=cell.options.label), cell, None)
         return raised
 
     @contextlib.contextmanager
@@ -202,7 +202,7 @@ class Runner:
             return True
         outcome = begun if begun is not None else self._attempt(self._keep, plan, cell, seconds)
         plan.recorders.cancel(plan.run)
-        self._finish(replace(outcome, seconds=seconds, label=cell.options.label), cell, plan)
+        self._finish(outcome._replace(seconds=seconds, label=cell.options.label), cell, plan)
         return False
 
     def _keep(self, plan: Plan, cell: Cell, seconds: float) -> Outcome:
@@ -262,7 +262,7 @@ class Runner:
         loaded = after_loading(plan.key, plan.found, self.shell.user_ns, self.planner.patches)
         if loaded is not None:
             parts = {name: Part(part.digest, part.text) for name, part in loaded.parts.items()}
-            again = replace(manifest, key=loaded.digest, parts=parts, entry=new_id())
+            again = manifest._replace(key=loaded.digest, parts=parts, entry=new_id())
             self.store.put(again, lambda file: codec.dump(graph, file))
 
     def _manifest(self, plan: Plan, cell: Cell, seconds: float, records: Mapping[str, Record]) -> Manifest:

@@ -20,6 +20,7 @@ FLOOR = {
     "progress": {"clock", "words"},
     "host": {"_version"},
     "report_files": set(),
+    "quiet_gc": set(),
     "shutdown_hooks": set(),
     "by_name": set(),
     "clock": set(),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -80,7 +79,6 @@ _CALLS_C = {
     "PYFUNCTYPE", "WINFUNCTYPE", "ctypeslib",
 }  # fmt: skip
 _DOTS = {".", "..", "./", "../", "/"}  # in data these are signs; only code that says one means a folder
-_SPACE = re.compile(r"\s")
 
 
 def named(run: Run) -> Iterator[tuple[str, bool]]:
@@ -149,7 +147,9 @@ def guessed(run: Run, found: Collection[str]) -> set[str]:
 def _is_pattern(text: str) -> bool:
     """Whether a text is a pattern of paths: not a token such as `[CLS]`, not a question, not below the root."""
     names = os.sep in text or "." in text
-    return names and glob.has_magic(text) and os.path.dirname(text) != os.sep and not _SPACE.search(text)
+    return (
+        names and glob.has_magic(text) and os.path.dirname(text) != os.sep and not any(map(str.isspace, text))
+    )
 
 
 def _ending(run: Run) -> Iterator[str]:

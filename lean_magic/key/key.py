@@ -27,7 +27,7 @@ __all__ = ["Difference", "Key", "after_loading", "difference", "make_key", "poss
 _VERSION = "10"
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
+@dataclass(slots=True, repr=False, eq=False)
 class Key:
     """What a cell depends on, as known before it runs.
 
@@ -38,8 +38,8 @@ class Key:
     family: str
     parts: Mapping[str, Part]
     possible: Mapping[str, Part]
-    walk: Walk = field(compare=False, repr=False, default_factory=Walk)
-    facts: CodeFacts = field(compare=False, repr=False, default_factory=CodeFacts)
+    walk: Walk = field(default_factory=Walk)
+    facts: CodeFacts = field(default_factory=CodeFacts)
     outside: frozenset[str] = frozenset()
     unloaded: bool = False
     for_loading: frozenset[str] = frozenset()
@@ -200,7 +200,9 @@ class Difference(NamedTuple):
         if self.name == _SPELLING:
             return "the text of the code, or its place, which it tells, changed"
         kind, _, rest = self.name.partition(" ")
-        is_named = bool(rest) and (kind in _KINDS or _DIGEST.fullmatch(self.now or self.before) is not None)
+        is_named = bool(rest) and (
+            kind in _KINDS or re.fullmatch(_DIGEST, self.now or self.before) is not None
+        )
         name = self.name if is_named else f"`{self.name}`"
         return self._of_code(name) or self._of_value(name)
 
@@ -219,7 +221,7 @@ class Difference(NamedTuple):
 
     def _of_value(self, name: str) -> str:
         old, new = (_brief(text.partition("\n")[0]) for text in (self.before, self.now))
-        if name == self.name and _DIGEST.fullmatch(self.now or self.before):
+        if name == self.name and re.fullmatch(_DIGEST, self.now or self.before):
             return f"{name} is another"
         if old == new and old.startswith("source of "):
             return f"{name} changed"
@@ -231,7 +233,7 @@ class Difference(NamedTuple):
 
 
 _ELSEWHERE = "in a default, a decorator, a base, or what it closes over"
-_DIGEST = re.compile(r"[0-9a-f]{32}.*", re.DOTALL)
+_DIGEST = r"(?s)[0-9a-f]{32}.*"
 
 
 def _is_code(text: str) -> bool:

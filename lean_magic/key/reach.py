@@ -37,6 +37,8 @@ _FEW = 1000  # texts among the inputs that are looked through for names in local
 
 @dataclass(slots=True, repr=False, eq=False)
 class _Todo:
+    """A name to be resolved, and those the cell has bound by then."""
+
     ref: Ref
     surely: frozenset[str]
     possibly: frozenset[str]
@@ -151,7 +153,7 @@ class Reach:
 
     # -- the queue -------------------------------------------------------------
 
-    def _add(self, refs: Iterable[Ref], read: Read) -> None:
+    def _add(self, refs: Iterable[Ref], read: Read | _Todo) -> None:
         self._queue.extend(_Todo(ref, read.surely, read.possibly) for ref in refs)
 
     def _drain(self) -> None:
@@ -178,9 +180,7 @@ class Reach:
         if ref.name.startswith("import "):
             self._import_in_function(ref, todo)
         elif ref.name == "*":
-            self._add(
-                (Ref(ref.space, name) for name in sorted(space) if name not in _BY_PYTHON), _as_read(todo)
-            )
+            self._add((Ref(ref.space, name) for name in sorted(space) if name not in _BY_PYTHON), todo)
         elif ref.name in space:
             self._value(todo, space[ref.name], parts)
         elif hasattr(builtins, ref.name):
@@ -210,7 +210,7 @@ class Reach:
             parts[label] = part_of(found.digest, found.text, value)
         if parts is self.sure:
             self.possible.pop(label, None)
-        self._add(sorted(refs, key=in_order), _as_read(todo))
+        self._add(sorted(refs, key=in_order), todo)
 
     def _builtin(self, ref: Ref, todo: _Todo, parts: dict[str, Part]) -> None:
         """Count a builtin that somebody replaced, unless it is the front end's own."""
@@ -244,7 +244,7 @@ class Reach:
 
     def _attribute(self, todo: _Todo, owner: types.ModuleType, name: str, value: Any) -> None:
         if origin(owner.__name__).own:
-            self._add([Ref(self.walk.label(vars(owner)), name)], _as_read(todo))
+            self._add([Ref(self.walk.label(vars(owner)), name)], todo)
             return
         if owner is builtins and todo.ref.name != "builtins":
             self.walk.functions.add(f"builtins.{name}")
@@ -257,7 +257,7 @@ class Reach:
     def _whole(self, todo: _Todo, module: types.ModuleType, path: str) -> None:
         """Count a module as a whole, or one whose attribute is not there yet: a submodule loaded when used."""
         if origin(path).own and path != "__main__":
-            self._add([Ref(self.walk.label(vars(module)), "*")], _as_read(todo))
+            self._add([Ref(self.walk.label(vars(module)), "*")], todo)
         elif path == "__main__":
             self._notebook(todo)
         elif todo.ref.attrs:
@@ -283,7 +283,9 @@ class Reach:
         if not names:
             self._imported(name, (), read)
 
-    def _imported(self, name: str, chains: Iterable[tuple[str, ...]], read: Read, below: str = "") -> None:
+    def _imported(
+        self, name: str, chains: Iterable[tuple[str, ...]], read: Read | _Todo, below: str = ""
+    ) -> None:
         """Count a module that is imported, and what is taken from it, or from the package it lies in."""
         if sys.modules.get(name) is None:
             self._unloaded(name)
@@ -300,7 +302,7 @@ class Reach:
         text = ref.name.removeprefix("import ")
         level = len(text) - len(text.lstrip("."))
         name = modules.absolute(Import(text.lstrip("."), level), package)
-        self._imported(name, [(taken,) for taken in names], _as_read(todo))
+        self._imported(name, [(taken,) for taken in names], todo)
 
     def _unloaded(self, name: str) -> None:
         """Count a module that is not loaded yet: a local one by the sources it would load, and what those find."""
@@ -343,7 +345,3 @@ _BY_PYTHON = frozenset({
     "__path__", "__spec__", "__warningregistry__",
 })  # fmt: skip
 _FINDERS = frozenset({"import_module", "locate", "resolve_name"})  # of modules, by texts
-
-
-def _as_read(todo: _Todo) -> Read:
-    return Read(todo.surely, todo.possibly)

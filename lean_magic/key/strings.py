@@ -46,7 +46,7 @@ _READS = {
     "getenv",
     "environ",
 }  # texts nobody sees
-_OPEN_END = re.compile(r"@\w*$")
+_OPEN_END = r"@\w*$"
 
 
 def check(builtin: str) -> None:
@@ -193,7 +193,7 @@ def words(
         return set()
     known = [*reached.strings, *texts]
     composed = reached.composed or bool(reached.queried & set(assigned))
-    is_open = (composed or others) and any(_OPEN_END.search(text) for text in known)
+    is_open = (composed or others) and any(re.search(_OPEN_END, text) for text in known)
     if is_open or (composed and not said.isdisjoint(_READS)):
         raise Unresolvable("query()", "looks up a name that is put together", "write the name into the text")
     return {word for text in known for word in _WORD.findall(text)}

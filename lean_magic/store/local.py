@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -37,7 +36,6 @@ from lean_magic.store.folder import (
 from lean_magic.store.index import Index, Line
 from lean_magic.store.manifest import Manifest, Payload, require_name
 from lean_magic.store.payload import PayloadWriter, Progress, Seal, read_seal, seal_of, verify
-from lean_magic.store.segments import maps
 from lean_magic.store.store import Manifests, Writer, unusable
 from lean_magic.store.trust import make_private, require_own, require_private
 
@@ -180,6 +178,8 @@ class LocalStore:
 
     def size(self) -> int:
         """Return the bytes of all entries and segments, and of whatever else lies beside them."""
+        from lean_magic.store.segments import maps  # loaded late, since few caches have any
+
         total = sum(home.size() for home in maps(self.root))
         for folder in self._key_folders():
             total += bytes_in(folder)
@@ -209,7 +209,7 @@ class LocalStore:
             writer = PayloadWriter(file)
             layout = write(cast("BinaryIO", writer))
             payload = Payload(writer.tell(), writer.hexdigest(), layout)
-            data = replace(manifest, payload=payload).to_json()
+            data = manifest._replace(payload=payload).to_json()
             return Manifest.from_json(data), data  # as a reader will find it, before it is there to be found
 
     def _keep(self, sidecar: Path, seal: Seal) -> None:

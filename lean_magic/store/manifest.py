@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from json import dumps, loads  # as they are now: code of the user's may replace them
 from typing import Any, NamedTuple, NoReturn
 
@@ -41,8 +40,7 @@ class Payload(NamedTuple):
     layout: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """One stored outcome. `seconds` is what the run took, `created` is in seconds since the epoch."""
 
     family: str  # digest of the cell's code: entries of one code lie together
@@ -66,7 +64,7 @@ class Manifest:
         """
         for name in (self.family, self.key, self.entry):
             require_name(name)
-        tree = {"format": FORMAT} | {field.name: getattr(self, field.name) for field in fields(self)}
+        tree = {"format": FORMAT} | self._asdict()
         try:
             text = dumps(_plain(tree), separators=(",", ":"), allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:

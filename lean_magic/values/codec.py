@@ -52,7 +52,7 @@ class Graph:
         return self.stream.getbuffer().nbytes + sum(view.nbytes for view in self.buffers)
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
+@dataclass(slots=True, repr=False, eq=False)
 class Live:
     """What exists outside a graph: marks of live objects, names of modules' globals, names bound before.
 

@@ -27,7 +27,7 @@ CHANGERS = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Owner:
     """Something that attributes are set on and that can be found again: `path` leads to it from a module."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
-import fractions
 import functools
 import io
 import json.scanner
@@ -261,7 +260,6 @@ _PLAIN: dict[type, Rule] = {
     datetime.datetime: _zoned,
     datetime.timedelta: _tagged("timedelta", lambda value: repr(value).encode()),
     decimal.Decimal: _tagged("decimal", lambda value: repr(value.as_tuple()).encode()),
-    fractions.Fraction: _tagged("fraction", _text),
     pathlib.PurePosixPath: _path,
     pathlib.PureWindowsPath: _path,
     pathlib.PosixPath: _path,
@@ -325,6 +323,9 @@ _RULES: dict[type, Rule] = {
 }
 
 # Of modules that a kernel may never load: module → (class, rule).
-_LATE: dict[str, tuple[str, Rule]] = {"uuid": ("UUID", _tagged("uuid", lambda value: value.bytes))}
+_LATE: dict[str, tuple[str, Rule]] = {
+    "fractions": ("Fraction", _tagged("fraction", _text)),
+    "uuid": ("UUID", _tagged("uuid", lambda value: value.bytes)),
+}
 
 register(_PLAIN, _LATE, rule_for, _together_for)

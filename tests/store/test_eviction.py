@@ -1,4 +1,3 @@
-import dataclasses
 import time
 
 import pytest
@@ -270,7 +269,7 @@ def test_a_newer_entry_of_the_key_stays(store):
     """Only the planned entry goes, not another of the same key."""
     planned = plan(candidates(store, {}), 0, NOW)
     old = next(store.list())
-    store.put(dataclasses.replace(old, entry="ab" * 16, payload=None), writer(b"new"))
+    store.put(old._replace(entry="ab" * 16, payload=None), writer(b"new"))
     carry_out(store, planned)
     assert [manifest.entry for manifest in store.list()] == ["ab" * 16]
 

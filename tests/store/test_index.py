@@ -1,7 +1,6 @@
 """The index: a list of entries that saves looking at each, and is never believed where it matters."""
 
 import shutil
-from dataclasses import replace
 
 import pytest
 from store_contract import a_manifest, writer
@@ -21,7 +20,7 @@ def store(tmp_path):
 def stored(store, count=3, **more):
     """Store some entries of as many families."""
     made = [
-        replace(a_manifest(**more), family=f"{number + 1:032x}", entry=f"{number + 1:x}")
+        a_manifest(**more)._replace(family=f"{number + 1:032x}", entry=f"{number + 1:x}")
         for number in range(count)
     ]
     return [store.put(manifest, writer()) for manifest in made]
@@ -94,7 +93,7 @@ def test_families_are_compared_with_the_folder(store, tmp_path):
     made = stored(store)
     shutil.rmtree(store.root / "entries" / made[0].family)
     other = LocalStore(tmp_path / "other")
-    new = other.put(replace(a_manifest(), family="e" * 32), writer())
+    new = other.put(a_manifest()._replace(family="e" * 32), writer())
     shutil.copytree(other.root / "entries" / new.family, store.root / "entries" / new.family)
     assert ids(store) == {made[1].entry, made[2].entry, new.entry}
 
