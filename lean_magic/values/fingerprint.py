@@ -135,6 +135,7 @@ class Walk(Marks):
         self._foreign: set[type] = set()
         self.patched: dict[type, bytes] = {}
         self.values: dict[str, tuple[Any, str]] = {}
+        self.ahead: dict[int, bytes] = {}  # by id: digests of contents, made before they are met
         self.fixed: set[str] = set()  # parts in which nothing was met that could change
         self._is_fixed = True
         self._kept: list[Any] = []

@@ -18,7 +18,7 @@ import xxhash
 from lean_magic.values.counting import seen
 from lean_magic.values.fingerprint import combine
 
-__all__ = ["LEAF", "join", "tree", "tree_of", "trees_of"]
+__all__ = ["LEAF", "join", "tree", "tree_of", "trees", "trees_of"]
 
 LEAF = 256 * 1024  # bytes; part of the digest
 _BATCH = 16 * LEAF  # bytes that a thread takes at a time, and after which progress is told
@@ -54,6 +54,24 @@ def tree_of(size: int, read: Read, step: int = 1, most: int = _MOST_THREADS) -> 
 
     _share(starts, one, size, most)
     return join(size, itertools.chain.from_iterable(found))
+
+
+def trees(contents: Sequence[Any]) -> list[bytes]:
+    """Digest several contiguous buffers of bytes as `tree` digests each alone; the threads share them all."""
+    pieces = [(at, start) for at, view in enumerate(contents) for start in range(0, len(view), _BATCH)]
+    found: list[list[bytes]] = [[] for _ in pieces]
+
+    def one(place: int, _: int) -> int:
+        at, start = pieces[place]
+        piece = contents[at][start : start + _BATCH]
+        found[place] = _leaves((piece,))
+        return len(piece)
+
+    _share(range(len(pieces)), one, sum(map(len, contents)), _MOST_THREADS)
+    leaves: list[list[bytes]] = [[] for _ in contents]
+    for (at, _), some in zip(pieces, found, strict=True):
+        leaves[at] += some
+    return [join(len(view), some) for view, some in zip(contents, leaves, strict=True)]
 
 
 def trees_of(count: int, sizes: Sequence[int], read: ReadSeveral, most: int = _MOST_THREADS) -> list[bytes]:

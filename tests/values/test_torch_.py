@@ -8,7 +8,9 @@ import torch
 from notebook_code import made
 
 from lean_magic.errors import Unfingerprintable
-from lean_magic.values import fingerprint
+from lean_magic.values import Walk, fingerprint
+from lean_magic.values import tree as tree_module
+from lean_magic.values.adapters import torch_modules
 
 DTYPES = [
     torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16,
@@ -421,3 +423,43 @@ def test_a_compiled_model():
     with torch.no_grad():
         other._orig_mod.weight.add_(1)
     assert fingerprint(used) != fingerprint(other)
+
+
+def a_network():
+    """Layers whose tensors are plain, tied, expanded, complex, transposed, of no elements, and None."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Linear(300, 300), torch.nn.Bilinear(2, 2, 2, bias=False), torch.nn.LSTM(3, 3)
+    )
+    net.tied = torch.nn.Linear(300, 300)
+    net.tied.weight = net[0].weight
+    net.again = net[0]
+    for name, value in {
+        "expanded": torch.ones(3).expand(2, 3),
+        "turned": torch.arange(6.0).reshape(2, 3).T,
+        "conjugate": torch.ones(3, dtype=torch.complex64).conj(),
+        "wide": torch.ones(3, dtype=torch.complex128),
+        "none": None,
+        "empty": torch.empty(0),
+        "short": torch.ones(5, dtype=torch.bfloat16),
+    }.items():
+        net.register_buffer(name, value)
+    return net
+
+
+def test_tensors_that_are_digested_together(monkeypatch):
+    """A module's digest is the same whether its tensors are digested ahead, by threads that share them, or one by one."""
+    whole = fingerprint(a_network())
+    monkeypatch.setattr(tree_module, "_THREADED", 1)
+    monkeypatch.setattr(tree_module, "_cores", lambda: 3)
+    assert fingerprint(a_network()) == whole
+    monkeypatch.setattr(torch_modules, "digests_of", lambda _: {})
+    assert fingerprint(a_network()) == whole
+
+
+def test_nothing_that_was_digested_ahead_stays():
+    """What a module holds and no digest asked for is forgotten, since it may change."""
+    walk, net = Walk(), a_network()
+    walk.fingerprint("net", net)
+    torch_modules.module_content(walk, a_network(), frozenset({"_parameters"}))
+    assert not walk.ahead

@@ -13,7 +13,7 @@ from lean_magic.values import fingerprint
 from lean_magic.values import tree as tree_module
 from lean_magic.values.adapters.numpy_elements import digest_of, is_solid
 from lean_magic.values.counting import on_bytes
-from lean_magic.values.tree import LEAF, join, tree, tree_of
+from lean_magic.values.tree import LEAF, join, tree, tree_of, trees
 
 SIZES = [0, 1, 240, 241, LEAF - 1, LEAF, LEAF + 1, 3 * LEAF, 3 * LEAF + 17]
 LARGE = np.random.default_rng(0).integers(0, 256, 40 << 20, np.uint8)
@@ -57,6 +57,16 @@ def test_threads_do_not_matter(monkeypatch):
         assert told == sorted(told)
     assert len(found) == 1
     assert not [thread for thread in threading.enumerate() if "Executor" in thread.name]
+
+
+def test_contents_that_threads_share(monkeypatch):
+    """Several contents that threads digest together have the digests that each has alone."""
+    whole = memoryview(LARGE.tobytes())
+    contents = [whole, whole[:0], whole[:7], whole[: LEAF + 1], whole[5:]]
+    for cores in (1, 4):
+        monkeypatch.setattr(tree_module, "_cores", lambda cores=cores: cores)
+        assert trees(contents) == [tree(content) for content in contents]
+    assert trees([]) == []
 
 
 def test_what_a_thread_raises_is_raised(monkeypatch):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.utils import parametrize
 
+from lean_magic.values.adapters.torch_content import digests_of
 from lean_magic.values.adapters.torch_derived import compute_derived, derived
 from lean_magic.values.adapters.torch_hooks import count_on, hand_over, matched
 from lean_magic.values.containers import OPEN
@@ -35,6 +36,33 @@ __all__ = [
 
 def module_content(walk: Walk, value: torch.nn.Module, skip: frozenset[str] = frozenset()) -> bytes:
     """Digest a module by all it holds, but for the attributes named in `skip`."""
+    if id(value) in walk.ahead:
+        return _content(walk, value, skip)
+    ahead = _ahead(walk, value)
+    walk.ahead |= ahead
+    try:
+        return _content(walk, value, skip)
+    finally:  # what was digested ahead and not met may change before it is
+        for key in ahead:
+            walk.ahead.pop(key, None)
+
+
+def _ahead(walk: Walk, value: torch.nn.Module) -> dict[int, bytes]:
+    """Digest the tensors of a module and of all below it together, by their ids; with them the ids of the modules."""
+    modules, tensors, todo = walk.keep({id(value): value}), walk.keep({}), [value]
+    while todo:
+        held = vars(todo.pop())
+        tables = [held[name] for name in _TABLES if isinstance(held.get(name), dict)]
+        for one in (one for table in tables for one in table.values()):
+            if isinstance(one, torch.nn.Module) and id(one) not in modules:
+                modules[id(one)] = one
+                todo.append(one)
+            elif isinstance(one, torch.Tensor):
+                tensors[id(one)] = one
+    return dict.fromkeys(modules, b"") | digests_of(tensors.values())
+
+
+def _content(walk: Walk, value: torch.nn.Module, skip: frozenset[str]) -> bytes:
     walk.mark(value)
     made = derived(value)
     held, unseen = vars(value), _unseen(type(value)) | skip | made.keys()
