@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import threading
@@ -21,7 +22,12 @@ _SMALL = 1 << 14  # bytes up to which a copy is sooner made than blocks are thou
 _BLOCK = 1 << 20  # bytes that are copied out at a time
 # Where neighbours in memory are far apart in C order, a block is as wide as lines of the cache are long.
 _WIDE_BLOCK = 8 << 20
-_TILE = 128  # elements along each axis of what is copied at once, so that these lines stay in the cache
+# What is copied at once from there: lines of memory, and bytes if these are short. Measured to be best, from 64 up.
+_LINES = 512
+_TILE = 1 << 18
+_SETS = 1 << 11  # bytes between lines from which, in multiples, they push each other out of the cache
+_WAYS = 8  # so many of them do not
+_GAP = 64  # bytes of a line of the cache
 _FEW = (
     16  # elements of a last axis that is gone through one by one, since numpy's inner loop would be too short
 )
@@ -189,10 +195,39 @@ class _Described:
 def _copy_tiles(target: Any, block: Any) -> None:
     """Copy tile by tile, each long only in the direction in which memory runs."""
     nearest = min(range(block.ndim), key=lambda axis: abs(block.strides[axis]))
-    grid = [1 if axis == nearest else -(-size // _TILE) for axis, size in enumerate(block.shape)]
-    for place in np.ndindex(*grid):
-        tile = tuple(
-            slice(None) if axis == nearest else slice(at * _TILE, (at + 1) * _TILE)
-            for axis, at in enumerate(place)
-        )
-        np.copyto(target[tile], block[tile])
+    tile = _tile(block, nearest)
+    apart = _lines_apart(block, nearest, tile) if _is_crowded(block, nearest, tile) else None
+    grid = [range(0, size, step) for size, step in zip(block.shape, tile, strict=True)]
+    for place in itertools.product(*grid):
+        cut = tuple(slice(start, start + step) for start, step in zip(place, tile, strict=True))
+        source = block[cut]
+        if apart is not None:
+            room = apart[tuple(map(slice, source.shape))]
+            np.copyto(room, source)
+            source = room
+        np.copyto(target[cut], source)
+
+
+def _tile(block: Any, nearest: int) -> list[int]:
+    """Give the shape of what is copied at once: all along the axis in which memory runs, and so many lines of that."""
+    tile = list(block.shape)
+    lines = max(_LINES, _TILE // (block.shape[nearest] * block.itemsize))
+    for axis in reversed([axis for axis in range(block.ndim) if axis != nearest]):
+        tile[axis] = min(tile[axis], max(lines, 1))
+        lines //= tile[axis]
+    return tile
+
+
+def _is_crowded(block: Any, nearest: int, tile: list[int]) -> bool:
+    """Whether lines of a tile are so many bytes apart that all have the same few places in the cache."""
+    others = (axis for axis in range(block.ndim) if axis != nearest)
+    return any(block.strides[axis] % _SETS == 0 and tile[axis] > _WAYS for axis in others)
+
+
+def _lines_apart(block: Any, nearest: int, tile: list[int]) -> Any:
+    """Make room for a tile in which lines run as in the block, but end at different places in the cache."""
+    others = [size for axis, size in enumerate(tile) if axis != nearest]
+    length = tile[nearest]
+    return np.moveaxis(
+        np.empty((*others, length + _GAP // block.itemsize), block.dtype)[..., :length], -1, nearest
+    )
