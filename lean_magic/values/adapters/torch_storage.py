@@ -125,10 +125,8 @@ def _overlapping(bare: Any, shape: Any, stride: Any, requires_grad: bool, grad: 
     return _finished(_of(bare).as_strided(shape, stride), requires_grad, grad, kind=False)
 
 
-def _of_class(cls: Any, bare: Any, *about: Any) -> torch.Tensor:
-    value = _of(bare)
-    requires_grad, grad = about or (value.requires_grad, value.grad)  # older entries have it by itself
-    made: torch.Tensor = torch.Tensor._make_subclass(cls, value.detach(), requires_grad)  # noqa: SLF001
+def _of_class(cls: Any, bare: Any, requires_grad: bool, grad: Any) -> torch.Tensor:
+    made: torch.Tensor = torch.Tensor._make_subclass(cls, _of(bare).detach(), requires_grad)  # noqa: SLF001
     made.grad = grad
     return made
 
