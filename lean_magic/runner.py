@@ -15,11 +15,10 @@ from typing import Any
 
 from lean_magic import clock, history
 from lean_magic.effects import Record, did_more, files, others_run
-from lean_magic.effects.names import is_told_apart
-from lean_magic.effects.process import searching
+from lean_magic.entry_graph import read, write
 from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
 from lean_magic.host import new_id, provenance
-from lean_magic.key import Analysis, after_loading, held_by_modules, look_at_filters, possible_after
+from lean_magic.key import Analysis, after_loading, look_at_filters, possible_after
 from lean_magic.ledger import Ledger
 from lean_magic.outcome import Bypass, Hit, Miss, Outcome
 from lean_magic.planner import Cell, Plan, Planner
@@ -30,13 +29,9 @@ from lean_magic.turn import alone, mixed, wait
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
 from lean_magic.values.counting import on_bytes
-from lean_magic.values.in_place import Anew, shapes_of
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.notes import noting
-from lean_magic.values.reduced import kept_dicts
-from lean_magic.values.silence import silence
 from lean_magic.values.sources import Sources, sources_of
-from lean_magic.values.stand_ins import known_places
 
 __all__ = ["Cell", "Plan", "Runner"]
 
@@ -143,27 +138,25 @@ class Runner:
         entry = plan.entry
         assert entry is not None
         assert entry.payload is not None
-        try:
-            with files.unwatched(), progress("loading", self.settings.progress_after) as show:
-                path = LocalStore(self.settings.folder, progress=show).open(entry)
-            with files.unwatched(), noting() as notes, silence(), searching(entry.effects["process"]):
-                live, spaces = plan.run.walk.by_mark(), plan.run.walk.spaces
-                graph = codec.load(
-                    path, entry.payload.layout, live, spaces, functools.partial(self._sources, cell)
-                )
-        except Damaged as error:
-            self.store.delete(entry)
-            return replace(plan, entry=None, reasons=(f"the entry is damaged ({error})",))
-        except LayoutChanged as error:
-            return replace(plan, entry=None, reasons=(str(error),))
-        self._settings_again(plan.found)
-        found = {
-            name: Record(entry.observed.get(name), entry.effects.get(name), graph.get(name))
-            for name in (recorder.name for recorder in plan.recorders.members)
-        }
-        if entry.effects["remembering"]:
-            self.planner.expect_memory(plan.run)
-        plan.recorders.replay(found, plan.run)
+        with contextlib.ExitStack() as undo:
+            try:
+                with files.unwatched(), progress("loading", self.settings.progress_after) as show:
+                    path = LocalStore(self.settings.folder, progress=show).open(entry)
+                with noting() as notes:
+                    graph = read(path, plan, functools.partial(self._sources, cell), undo)
+            except Damaged as error:
+                self.store.delete(entry)
+                return replace(plan, entry=None, reasons=(f"the entry is damaged ({error})",))
+            except LayoutChanged as error:
+                return replace(plan, entry=None, reasons=(str(error),))
+            self._settings_again(plan.found)
+            found = {
+                name: Record(entry.observed.get(name), entry.effects.get(name), graph.get(name))
+                for name in (recorder.name for recorder in plan.recorders.members)
+            }
+            if entry.effects["remembering"]:
+                self.planner.expect_memory(plan.run)
+            plan.recorders.replay(found, plan.run, undo)
         self.planner.note_remembered(plan.run, entry.observed)
         seconds = clock.perf_counter() - started
         saved = max(entry.seconds - seconds, 0.0)
@@ -225,10 +218,7 @@ class Runner:
         if registers := self.planner.registers(plan.key):
             return registers  # with a library that the cell has imported
         budget = self.settings.budget
-        graph = codec.encode(
-            {name: record.values for name, record in records.items()},
-            live_objects(plan, self.shell.user_ns, records),
-        )
+        graph = write(plan, self.shell.user_ns, records)
         records["names"].observed |= {
             name: fingerprint(self.shell.user_ns[name], name)
             for name in graph.used
@@ -321,29 +311,3 @@ class Runner:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
-
-
-def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Record]) -> codec.Live:
-    """Say what a graph may refer to: live objects by mark, objects of modules, what names stood for before."""
-    run = plan.run
-    spaces = {id(space): name for name, space in run.walk.spaces.items()}
-    bound = set(records["names"].effects["bound"]) | run.drop
-    own = {
-        id(value): name
-        for name, value in namespace.items()
-        if name not in bound and is_told_apart(name, value, run)
-    }
-    known = run.walk.by_mark()
-    changes = records["mutation"].values
-    stayed = {mark: value for mark, value in known.items() if not isinstance(changes.get(mark), Anew)}
-    left = {
-        mark: one.was[0] for mark, one in changes.items() if isinstance(one, Anew) and one.was is not None
-    }
-    arrays = [(shape[0], at[mark]) for at in (stayed, left) for mark, shape in shapes_of(at).items()]
-    dicts = None if run.words.isdisjoint({"vars", "__dict__"}) else kept_dicts(known)
-    changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
-    held = held_by_modules(one for one, _ in plan.found.imports)
-    places = {one: place for one, place in held.items() if place not in changed} | known_places()
-    marks = {id(value): mark for at in (known, left) for mark, value in at.items()}
-    spaces[id(namespace)] = "__main__"
-    return codec.Live(marks, spaces, own, arrays, places, dicts, "id" in run.loads)

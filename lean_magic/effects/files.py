@@ -338,11 +338,8 @@ class Files(Recorder):
     def replay(self, record: Record, run: Run, undo: contextlib.ExitStack) -> None:
         """Put back the files the cell wrote, where they are not there as it left them."""
         del run
-        try:
-            put_back(record.effects, record.values, undo)
-        except OSError as error:  # such as a folder to be removed in which something else lies now
-            why = f"cannot be put back as the cell left them ({error.strerror}: {error.filename})"
-            raise Unstorable("files", why) from error
+        if record.values is not None:
+            put_back(record.effects, undo, record.values)
 
 
 def is_written(name: str) -> bool:

@@ -9,6 +9,7 @@ replay it puts the effects back.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -49,6 +50,7 @@ class Run:
     unseen: set[str] = field(default_factory=set)  # those of them that only looking around has shown
     passing: set[str] = field(default_factory=set)  # paths that were there neither before the cell nor after
     listed: set[str] = field(default_factory=set)
+    start: str = field(default_factory=os.getcwd)
     shown: set[str] = field(default_factory=set)  # warnings of a replay that were shown before it
 
 
@@ -126,8 +128,8 @@ class Recorders:
         reasons = (recorder.still_holds(observed.get(recorder.name), run) for recorder in self.members)
         return next((reason for reason in reasons if reason), "")
 
-    def replay(self, records: Mapping[str, Record], run: Run) -> None:
-        """Put everything back in the order of the list, output last; all or nothing.
+    def replay(self, records: Mapping[str, Record], run: Run, begun: contextlib.ExitStack) -> None:
+        """Put everything back in the order of the list, output last; all or nothing, with what was `begun` before.
 
         Whatever is raised on the way, a KeyboardInterrupt too, all that was put back is taken away again:
         the cell that then runs starts from what was there.
@@ -135,7 +137,7 @@ class Recorders:
         for outer in _open:
             for recorder in outer.members:
                 recorder.include(records[recorder.name])
-        with contextlib.ExitStack() as undo:
+        with begun as undo:
             for recorder in self.members:
                 recorder.replay(records[recorder.name], run, undo)
             kept = undo.pop_all()

@@ -78,8 +78,17 @@ def _mode(name: str) -> int | None:
     return None if mode == (0o777 if os.path.isdir(name) else 0o666) & ~mask else mode
 
 
-def put_back(effects: Mapping[str, Any], contents: Mapping[str, Any], undo: contextlib.ExitStack) -> None:
-    """Leave at each path what the run left: folders first, the outer before the inner; what goes, last."""
+def put_back(effects: Mapping[str, Any], undo: contextlib.ExitStack, contents: Mapping[str, Any]) -> None:
+    """Leave at each path what the run left; there is nothing left to put back then. Raises Unstorable."""
+    try:
+        _put_all(effects, undo, contents)
+    except OSError as error:  # such as a folder to be removed in which something else lies now
+        why = f"cannot be put back as the cell left them ({error.strerror}: {error.filename})"
+        raise Unstorable("files", why) from error
+
+
+def _put_all(effects: Mapping[str, Any], undo: contextlib.ExitStack, contents: Mapping[str, Any]) -> None:
+    """Put folders first, the outer before the inner; what goes, last."""
     order = {"folder": 0, "file": 1, "link": 2, "gone": 3}
     for name, (kind, *about) in sorted(effects.items(), key=lambda item: (order[item[1][0]], item[0])):
         if kind == "folder":

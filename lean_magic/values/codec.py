@@ -225,12 +225,14 @@ def load(
     objects: Mapping[str, Any],
     spaces: Mapping[str, dict[str, Any]],
     sources: Callable[[], Sources] = dict,
+    use: Callable[[Any], Any] = lambda value: value,
 ) -> dict[str, Any]:
     """Read a graph back onto live objects; large buffers are mapped copy-on-write, not read.
 
-    `sources` is asked for the present code of functions, if there are any in the graph.
+    `sources` is asked for the present code of functions, if there are any in the graph, and `use` is given the value
+    that is to be made use of first, for another one.
     """
-    more: dict[str, Any] = {"sources": sources}
+    more: dict[str, Any] = {"sources": sources, "use": use}
     if "parts" not in layout:
         import joblib
 

@@ -17,7 +17,7 @@ from lean_magic.values.marks import is_inner
 from lean_magic.values.memory import LayoutChanged
 from lean_magic.values.sources import Sources, find_code
 
-__all__ = ["Code", "Reader", "Space"]
+__all__ = ["Code", "First", "Reader", "Space"]
 
 
 class Space:
@@ -35,6 +35,16 @@ class Code:
         self.source = source
 
 
+class First:
+    """Stands for a value that is made use of as soon as it is read, for what comes after needs that."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __reduce__(self) -> Any:
+        return First, (self.value,)
+
+
 class Reader(pickle.Unpickler):
     """Read one graph onto the live objects and namespaces."""
 
@@ -42,6 +52,7 @@ class Reader(pickle.Unpickler):
         self, file: Any, objects: Mapping[str, Any], spaces: Mapping[str, dict[str, Any]], **more: Any
     ) -> None:
         self._sources: Callable[[], Sources] = more.pop("sources", dict)
+        self._use: Callable[[Any], Any] = more.pop("use", lambda value: value)
         super().__init__(file, **more)
         self._objects = objects
         self._live = spaces
@@ -67,6 +78,8 @@ class Reader(pickle.Unpickler):
             return self._space
         if module == __name__ and name == "Code":
             return self._code
+        if module == __name__ and name == "First":
+            return self._use
         return super().find_class(module, name)
 
     def _held(self, module: str, name: str) -> Any:
