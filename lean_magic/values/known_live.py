@@ -28,8 +28,8 @@ _KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("lxml", "_Element"): ("a tree of lxml", "keep what you need of it, or its text"),
     ("lxml", "_ElementTree"): ("a tree of lxml", "keep what you need of it, or its text"),
-    ("torch", "_BaseDataLoaderIter"): (
-        "a half used iterator of a DataLoader",
+    ("torch", "_MultiProcessingDataLoaderIter"): (
+        "a half used iterator of a DataLoader with workers",
         "write next(iter(loader)) without keeping the iterator, or go through it in one cell",
     ),
     ("torch", "ExportedProgram"): (

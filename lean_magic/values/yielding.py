@@ -18,6 +18,7 @@ from lean_magic.values.fingerprint import Walk, combine
 
 __all__ = [
     "THROUGH_DICTS",
+    "finished",
     "generator",
     "generator_rule",
     "give_generator",
@@ -65,7 +66,7 @@ def generator_rule(walk: Walk, value: types.GeneratorType[Any, Any, Any]) -> byt
 def generator(obj: types.GeneratorType[Any, Any, Any]) -> Any:
     """Take a generator apart. Raises Unstorable for one that is half used."""
     if obj.gi_frame is None:
-        return _make_finished, ()
+        return finished, ()
     call = _call(obj)
     if call is None:
         raise Unstorable("generator", _HALF_USED, "go through it in the cell, as list(…) does")
@@ -76,10 +77,14 @@ def _make_unbegun(function: Any, positions: tuple[Any, ...], keywords: dict[str,
     return function(*positions, **keywords)
 
 
-def _make_finished() -> Any:
-    finished: Any = (item for item in list[Any]())
-    next(finished, None)
-    return finished
+def finished() -> Any:
+    """Make a generator that has nothing to give."""
+    made: Any = (item for item in list[Any]())
+    next(made, None)
+    return made
+
+
+_make_finished = finished  # as older entries call it
 
 
 def take_generator(value: types.GeneratorType[Any, Any, Any]) -> bool:

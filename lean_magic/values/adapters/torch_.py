@@ -27,6 +27,13 @@ from lean_magic.values.adapters.torch_hooks import (
     set_on,
 )
 from lean_magic.values.adapters.torch_jit import refuse_changed, refuse_script, script_rule
+from lean_magic.values.adapters.torch_loaders import (
+    LOADING,
+    loader_content,
+    loader_rule,
+    put_loader,
+    reduced_loader,
+)
 from lean_magic.values.adapters.torch_modules import (
     UNSEEN,
     Held,
@@ -165,6 +172,7 @@ _REDUCED: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (torch.UntypedStorage, _reduced_storage),
     ((torch.finfo, torch.iinfo), _reduced_info),
     (OPERATORS, reduced_op),
+    (LOADING, reduced_loader),
     (torch.amp.GradScaler, _reduced_scaler),
     (torch.nn.modules.module._WrappedHook, _reduced_hook),  # noqa: SLF001
 )
@@ -189,6 +197,7 @@ class _Torch:
             next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
             or fx_rule(cls)
             or op_rule(cls)
+            or loader_rule(cls)
         )
 
     @_unheard
@@ -231,14 +240,9 @@ class _Torch:
 
     @_unheard
     def content(self, value: Any) -> Any:
-        if isinstance(value, torch.utils.hooks.RemovableHandle):
-            return place_of(value)
-        if isinstance(value, torch.Tensor):
-            return _tensor_content(value)
-        if isinstance(value, torch.Generator):
-            return value.get_state()
-        if isinstance(value, torch.optim.Optimizer):
-            return optimizer_content(value)
+        for kind, take, _ in _IN_PLACE:
+            if isinstance(value, kind):
+                return take(value)
         if isinstance(value, torch.amp.GradScaler):
             return _scaler_content(value)
         refuse_changed(value)
@@ -246,20 +250,12 @@ class _Torch:
 
     @_unheard
     def write_back(self, live: Any, stored: Any) -> bool:
-        if isinstance(live, torch.Generator):
-            live.set_state(stored)
-            return True
-        if isinstance(live, torch.optim.Optimizer):
-            put_optimizer(live, stored)
-            return True
-        if isinstance(live, torch.utils.hooks.RemovableHandle):
-            put_handle(live, stored)
-            return True
+        for kind, _, put in _IN_PLACE:
+            if isinstance(live, kind):
+                put(live, stored)
+                return True
         if isinstance(stored, Held):
             put_module(live, stored)
-            return True
-        if isinstance(live, torch.Tensor):
-            _put_tensor(live, stored)
             return True
         return False
 
@@ -313,4 +309,11 @@ def _size(value: torch.Tensor) -> tuple[Any, ...]:
     return value.dtype, value.device, value.shape
 
 
+_IN_PLACE: tuple[tuple[type, Callable[[Any], Any], Callable[[Any, Any], Any]], ...] = (
+    (torch.utils.hooks.RemovableHandle, place_of, put_handle),
+    (torch.Tensor, _tensor_content, _put_tensor),
+    (torch.Generator, torch.Generator.get_state, torch.Generator.set_state),
+    (torch.optim.Optimizer, optimizer_content, put_optimizer),
+    (LOADING, loader_content, put_loader),
+)
 ADAPTER = _Torch()
