@@ -10,6 +10,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lean_magic.effects.inside import Inside
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import fingerprint
@@ -47,12 +48,14 @@ class Attributes(Recorder):
         self._owners: list[tuple[Owner, dict[str, Any]]] = []
         self._handed: dict[int, tuple[Owner, dict[str, Any]]] = {}
         self._contents: dict[str, list[Any]] = {}
+        self._inside: Inside | None = None
 
     def begin(self, run: Run) -> None:
         """Take down what each name and attribute stands for now."""
         self._spaces = {name: dict(space) for name, space in run.walk.spaces.items() if name != "__main__"}
         self._set = dict(_attributes(run))
         self._contents = _contents(run)
+        self._inside = Inside(run)
         self._owners = [(owner, dict(vars(owner.value))) for owner in _in_reach(run)]
         self._handed = {id(owner.value): (owner, dict(vars(owner.value))) for owner in _handed(run)}
         registers = any(word.startswith("register_") and word.endswith(_REGISTERS) for word in run.words)
@@ -76,6 +79,8 @@ class Attributes(Recorder):
                 changed[cls.__module__, cls.__qualname__, name] = value
         changed |= self._unnamed() | self._passed(run)
         self._must_be_kept(run)
+        if self._inside is not None:
+            self._inside.must_be_unchanged(run)
         observed: list[Any] = []
         for place, value in _attributes(run):
             if place not in self._set or self._set[place] is not value:
@@ -125,6 +130,7 @@ class Attributes(Recorder):
         """Let the old values go."""
         del run
         self._spaces, self._classes, self._owners, self._handed, self._contents = {}, {}, [], {}, {}
+        self._inside = None
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Compare the attributes that the run may have left alone."""

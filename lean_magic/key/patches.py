@@ -15,6 +15,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lean_magic.key.kept_state import KeptState
 from lean_magic.key.library_items import Items
 from lean_magic.key.registrations import Registrations
 from lean_magic.key.unnamed import Unnamed
@@ -36,6 +37,7 @@ class Patches:
         self.registrations = Registrations()
         self.items = Items()
         self.unnamed = Unnamed()
+        self.kept = KeptState()
 
     def note(
         self, sets: Iterable[tuple[str, ...]], namespace: Mapping[str, Any], *, hidden: bool = False
@@ -54,6 +56,7 @@ class Patches:
         """Note what a cell, which has run, has set on modules and classes that it handed on."""
         for owner, attribute in self.unnamed.found(nodes, namespace):
             self._places[owner.label, attribute] = owner
+        self.kept.note(nodes, namespace)
 
     def of(self, packages: Iterable[str]) -> Iterator[tuple[str, Any]]:
         """Give the present values of attributes set on these top-level packages."""
@@ -63,6 +66,7 @@ class Patches:
                 yield f"{label}.{name}", _value(owner.value, name)
         yield from self.registrations.of(wanted)
         yield from self.items.of(wanted)
+        yield from self.kept.of(wanted)
         for package in wanted & _NAMESPACES.keys():
             yield from _hung_on(package)
         if self._hidden:

@@ -18,6 +18,7 @@ from typing import Any
 
 from lean_magic.errors import Unresolvable
 from lean_magic.key import modules, strings
+from lean_magic.key.kept_state import given_back
 from lean_magic.key.parts import UNBOUND, Part, in_order, label_of, part_of
 from lean_magic.key.patches import Patches
 from lean_magic.key.process import Settings
@@ -329,6 +330,7 @@ class Reach:
         packages = {name.partition(".")[0] for name in self.walk.modules} | self.walk.standard | self.outside
         set_here = self.settings.functions(self.walk.modules | self.outside, self.everything())
         given = [*self.patches.of(packages), *((f"set {label}", value) for label, value in set_here.items())]
+        given += given_back(self.facts, self.walk.spaces.values())
         for label, value in sorted(given, key=operator.itemgetter(0)):
             self._part(label, value, _Todo(Ref("", label), frozenset(), frozenset()), self.sure)
         self._drain()

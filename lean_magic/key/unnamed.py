@@ -15,7 +15,7 @@ from lean_magic.values.handed import handed, may_set, newly_set
 from lean_magic.values.origin import is_a, is_own, origin
 from lean_magic.values.owners import SETTERS, Owner
 
-__all__ = ["Unnamed", "called_from", "functions"]
+__all__ = ["Unnamed", "called_from", "compiled_all", "functions"]
 
 _Space = Mapping[str, Any]
 _PUTS = {dis.opmap["STORE_ATTR"], dis.opmap["DELETE_ATTR"]}
@@ -30,14 +30,14 @@ class Unnamed:
 
     def look(self, nodes: Sequence[ast.stmt], namespace: _Space) -> None:
         """Take down what is there before a cell runs."""
-        self._cell = nodes, _compiled(nodes)
+        self._cell = nodes, compiled_all(nodes)
         said, spaces = _reached(self._cell[1], namespace)
         owners = handed(said, spaces) if may_set(said) else []
         self._before = {id(owner.value): (owner, dict(vars(owner.value))) for owner in owners}
 
     def found(self, nodes: Sequence[ast.stmt], namespace: _Space) -> Iterator[tuple[Owner, str]]:
         """Give what is set now: (on what, attribute)."""
-        codes = self._cell[1] if self._cell[0] is nodes else _compiled(nodes)
+        codes = self._cell[1] if self._cell[0] is nodes else compiled_all(nodes)
         said, spaces = _reached(codes, namespace)
         for owner in handed(said, spaces) if may_set(said) else ():
             _, before = self._before.get(id(owner.value), (owner, None))
@@ -70,7 +70,8 @@ def called_from(codes: Mapping[types.CodeType, _Space]) -> dict[types.CodeType, 
     return found
 
 
-def _compiled(nodes: Sequence[ast.stmt]) -> list[types.CodeType]:
+def compiled_all(nodes: Sequence[ast.stmt]) -> list[types.CodeType]:
+    """Compile the statements of a cell, those that can be."""
     codes = []
     for node in nodes:
         with contextlib.suppress(SyntaxError, ValueError):

@@ -85,7 +85,7 @@ def _live_kind(live: Any) -> str:
 def path_origin(path: str) -> str:
     """Tell the kind of origin of a file: "installed", "python" or "local"."""
     real = os.path.realpath(path)
-    if any(real.startswith(folder) for folder in _site_folders()):
+    if any(folder in real for folder in _SITE) or any(map(real.startswith, _site_folders())):
         return "installed"
     if any(real.startswith(folder) for folder in _python_folders()):
         return "python"
@@ -99,11 +99,13 @@ def is_local(module: Any) -> bool:
     return not ours and isinstance(path, str) and os.path.isabs(path) and path_origin(path) == "local"
 
 
+_SITE = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+
+
 @functools.lru_cache(maxsize=1)
 def _site_folders() -> tuple[str, ...]:
     found = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()}
     found.add(site.getusersitepackages())
-    found |= {folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))}
     return tuple(os.path.realpath(folder) + os.sep for folder in found if folder)
 
 

@@ -1,8 +1,9 @@
 """Read the notebooks that were written by hand, and make variants of each.
 
-A file holds notebooks, each begun by `=== name`. Lines `@@ file` begin a file beside the notebook, `# %%` cuts
-cells, `# plain` says that the cell after it is not cached (the first cell never is), and `~~ old ~> new` at the end
-is an edit of the text: of all cells, or, with `~~ file: old ~> new`, of a file.
+A file holds notebooks, each begun by `=== name`. Lines `@@ file` begin a file beside the notebook; where
+nothing follows it is that of its name in `nasty/`, if there is one. What lies in `site-packages/` counts as installed. `# %%` cuts cells, `# plain` says
+that the cell after it is not cached (the first cell never is), and `~~ old ~> new` at the end is an edit of the text:
+of all cells, or, with `~~ file: old ~> new`, of a file.
 """
 
 import re
@@ -70,6 +71,8 @@ def _sheet(text):
     for block in blocks:
         name, _, content = block.partition("\n")
         content, cut, rest = content.partition("# %%\n")
+        lies = FOLDER / Path(name.strip()).name
+        content = lies.read_text("utf-8") if not content.strip() and lies.exists() else content
         files.append((name.strip(), content))
         head += cut + rest
     cells, cached = _cells(head)

@@ -159,12 +159,13 @@ class Portraits:
         return found | libraries()
 
     def modules(self):
-        """Describe the globals of the modules that lie in the notebook's folder."""
+        """Describe the globals of the modules that lie in the notebook's folder, and are not installed there."""
         here = self.order["folder"]
         found = {}
         for name in sorted(sys.modules.keys() - self.order.get("loaded", {"__main__"})):
             module = sys.modules[name]
-            if str(getattr(module, "__file__", "") or "").startswith(here):
+            path = str(getattr(module, "__file__", "") or "")
+            if path.startswith(here) and "site-packages" not in path:
                 found[name] = self.module(module)
         return found
 

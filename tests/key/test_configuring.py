@@ -2,7 +2,7 @@
 
 import pytest
 
-from lean_magic.key.configuring import keeps
+from lean_magic.values.keeping import keeps
 
 CODE = """
 STATE, OPTIONS, MEMO, ONE = 0, {}, {}, lambda: 0
