@@ -144,6 +144,9 @@ def members(cls: type) -> list[tuple[str, Any]]:
     """List what a class's own body and later assignments put into it, in name order."""
     hidden = _SKIPPED | {"__parameters__", "__orig_bases__"}
     doc = {"__doc__"} if cls.__dict__.get("__doc__") is None else set()
+    notes = vars(cls).get("__annotations__")
+    if type(notes) is dict and not notes:  # Python makes it when somebody asks
+        hidden |= {"__annotations__"}
     if "__attrs_attrs__" in cls.__dict__:
         hidden |= {"__hash__"}  # attrs writes a number into it that is another in each process
     beside = counterpart(cls)
@@ -165,11 +168,18 @@ def counterpart(cls: type) -> type | None:
 
 def _order(cls: type, kept: set[str]) -> list[str]:
     """Name the members of a class in their order, and the abstract classes of libraries that it is registered with."""
+    return [*(name for name in vars(cls) if name in kept and name[0] != "_"), *_kinds(cls)]
+
+
+def _kinds(cls: type) -> list[str]:
+    """Name the abstract classes of libraries that a class counts as."""
     bases = set(cls.__mro__)
-    return [
-        *(name for name in vars(cls) if name in kept and name[0] != "_"),
-        *(one.__qualname__ for one in _abstract() if one not in bases and issubclass(cls, one)),
-    ]
+    unnoted = [base for base in bases if "__annotations__" not in vars(base)]
+    found = [one.__qualname__ for one in _abstract() if one not in bases and issubclass(cls, one)]
+    for base in unnoted:
+        if "__annotations__" in vars(base):  # a protocol has asked for them, and Python has made some
+            type.__delattr__(base, "__annotations__")
+    return found
 
 
 def _abstract() -> list[type]:

@@ -290,6 +290,22 @@ class P:
     assert fingerprint(one) != fingerprint(other)
 
 
+def test_annotations_that_somebody_asked_for():
+    """Looking at a class leaves no trace on it, and that somebody asked for annotations it has not is no content."""
+
+    @typing.runtime_checkable
+    class HasSize(collections.abc.Sized, typing.Protocol):
+        size: int
+
+    cls = made("class C:\n    def f(self): pass", "C")
+    before, held = fingerprint(cls), list(vars(cls))
+    assert list(vars(cls)) == held
+    assert not cls.__annotations__
+    assert fingerprint(cls) == before
+    assert fingerprint(made("class C:\n    x: int\n    def f(self): pass", "C")) != before
+    assert HasSize
+
+
 def test_which_of_a_set():
     """Two graphs that differ in which member of a set they name differ under every pair of hash seeds."""
     one = in_processes(SET_OF_OBJECTS, "[P, {a, b}, a]", range(6))
