@@ -10,6 +10,9 @@ from lean_magic._version import __version__
 __all__ = ["new_id", "node", "provenance"]
 
 
+_uname = getattr(os, "uname", None)  # whoever tests puts something else in its place
+
+
 def new_id(size: int = 16) -> str:
     """Give a number that nobody else gives, of so many bytes, in hex."""
     return os.urandom(size).hex()
@@ -17,8 +20,8 @@ def new_id(size: int = 16) -> str:
 
 def node() -> str:
     """Name this machine in its network."""
-    if sys.platform != "win32":
-        return os.uname().nodename
+    if _uname is not None:
+        return str(_uname().nodename)
     import socket
 
     return socket.gethostname()

@@ -16,7 +16,7 @@ from typing import Any
 from lean_magic import clock, history
 from lean_magic.effects import Record, did_more, files, others_run
 from lean_magic.entry_graph import read, write
-from lean_magic.errors import Damaged, LeanMagicError, StoreError, UsageError
+from lean_magic.errors import Damaged, LeanMagicError, UsageError
 from lean_magic.host import new_id, provenance
 from lean_magic.key import Analysis, after_loading, look_at_filters, possible_after
 from lean_magic.ledger import Ledger
@@ -124,13 +124,13 @@ class Runner:
             yield plan
             return
         with files.unwatched():
-            lease = wait(self.shell, self.settings.folder, plan.key.digest)
-            found = self._attempt(self.planner.search, plan, cell)
+            lease = self._attempt(wait, self.shell, self.settings.folder, plan.key.digest)
+            found = lease if isinstance(lease, Bypass) else self._attempt(self.planner.search, plan, cell)
         try:
             yield replace(found, reasons=plan.reasons) if isinstance(found, Plan) else found
         finally:
             with files.unwatched():
-                lease.close()
+                None if isinstance(lease, Bypass) else self._attempt(lease.close)
 
     # -- a hit ---------------------------------------------------------------------
 
@@ -292,10 +292,10 @@ class Runner:
             look_at_filters(plan.run.words)
         if not (cell.options.quiet or self.settings.quiet):
             history.show_line(self.shell, outcome.line)
-        line = history.record(outcome, plan.key if plan else None, cell.options.label, cell.cell_id)
+        key, label = plan.key if plan else None, cell.options.label
         # A folder that cannot be used has been told by the status line already.
-        with files.unwatched(), contextlib.suppress(StoreError):
-            self.ledger.append(line)
+        with files.unwatched():
+            self._attempt(lambda: self.ledger.append(history.record(outcome, key, label, cell.cell_id)))
 
     def _attempt(self, step: Callable[..., Any], *args: Any) -> Any:
         """Do one step of ours; a failure becomes a Bypass, so that the cell runs whatever happens here."""

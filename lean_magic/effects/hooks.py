@@ -24,7 +24,7 @@ from lean_magic.effects.printers import printers
 from lean_magic.effects.recorder import Run
 from lean_magic.values.class_rules import registered
 from lean_magic.values.logger_rules import set_up
-from lean_magic.values.origin import origin
+from lean_magic.values.origin import is_stand_in, origin
 
 __all__ = ["PUT", "hooks"]
 
@@ -38,7 +38,7 @@ def hooks(run: Run) -> dict[str, Any]:
         "threading.excepthook": threading.excepthook,
         "warnings.catch_warnings": _shown_warnings(run.words),
     }
-    said = run.words | run.constants
+    said = run.words | run.constants | run.said.puts
     if "modules" in said:
         found["sys.modules"] = _made_by_hand()
         found["a module in sys.modules"] = _Growing(
@@ -188,7 +188,6 @@ _ON_LOGGERS = {
     "addHandler",
     "addFilter",
     "removeHandler",
-    "propagate",
     "dictConfig",
     "fileConfig",
     "captureWarnings",
@@ -198,7 +197,11 @@ _ON_LOGGERS = {
 def _loggers(run: Run) -> dict[str, Any]:
     """Give what hangs on loggers, but for those that the cell reaches, which are put back, and those of libraries."""
     live = {id(one) for one in run.walk.objects if isinstance(one, logging.Logger)}
-    return set_up(lambda name, one: id(one) not in live and not origin(name or "root").installed)
+    found = set_up(lambda name, one: id(one) not in live and not origin(name or "root").installed)
+    # Whether a logger hands on, and whether it is disabled, are settings that are put back.
+    return {
+        name: (handlers, filters) for name, (handlers, filters, *_) in found.items() if handlers or filters
+    }
 
 
 def _root(run: Run) -> list[Any]:
@@ -262,14 +265,18 @@ def _made_by_hand() -> frozenset[tuple[str, int]]:
     """Name the modules that no import can find, and what stands in the place of one."""
     modules = list(sys.modules.items())
     return frozenset(
-        (name, id(module)) for name, module in modules if name != "__main__" and not _has_spec(module)
+        (name, id(module)) for name, module in modules if name != "__main__" and not _is_found(name, module)
     )
 
 
-def _has_spec(module: Any) -> bool:
+def _is_found(name: str, module: Any) -> bool:
+    """Whether an import of this name gives this module; libraries name some of theirs twice, below a name of theirs."""
     if module is None:  # which keeps a module from being imported
         return False
-    return not isinstance(module, types.ModuleType) or vars(module).get("__spec__") is not None
+    if not issubclass(type(module), types.ModuleType):
+        return not is_stand_in(name, module)
+    spec = vars(module).get("__spec__")
+    return spec is not None and ("." in name or origin(spec.name).package == origin(name).package)
 
 
 def _own_registrations(run: Run) -> int:

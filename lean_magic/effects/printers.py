@@ -9,7 +9,7 @@ from typing import Any
 from lean_magic.errors import Unfingerprintable
 from lean_magic.values import fingerprint
 
-__all__ = ["printers"]
+__all__ = ["named", "printers"]
 
 
 def printers(shell: Any) -> list[str]:
@@ -21,7 +21,7 @@ def printers(shell: Any) -> list[str]:
         for cls, function in held.items()
         if not _home(function).startswith(_OWN_PRINTERS)
     )
-    return sorted(f"{mime} {_named(cls)}: {_named(function)}" for mime, cls, function in found)
+    return sorted(f"{mime} {named(cls)}: {named(function)}" for mime, cls, function in found)
 
 
 _OWN_PRINTERS = ("IPython.", "matplotlib_inline.")
@@ -32,7 +32,8 @@ def _home(function: Any) -> str:
     return str(getattr(inner, "__module__", ""))
 
 
-def _named(value: Any) -> str:
+def named(value: Any) -> str:
+    """Name a class or function, and what it is made of where that is known."""
     if isinstance(value, tuple):  # a class that is not loaded
         return ".".join(value)
     name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"

@@ -11,6 +11,7 @@ import decimal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from lean_magic.effects import warned
@@ -21,7 +22,7 @@ from lean_magic.values.filter_rules import SETS_FILTERS, as_set
 
 __all__ = ["Process", "searching"]
 
-# Set by libraries for themselves as they are loaded, or by the front end.
+# Set by libraries for themselves as they are loaded, or by the front end; a variable that the code names is its own.
 _NOISE = {
     "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR", "TOKENIZERS_PARALLELISM", "MPLBACKEND",
     "backend", "interactive", "PYTORCH_NVML_BASED_CUDA_CHECK", "TORCH_NCCL_ASYNC_ERROR_HANDLING",
@@ -62,7 +63,8 @@ class Process(Recorder):
         for kind, settings in KINDS.items():
             now = settings.get()
             # A library loaded by the cell started from its defaults.
-            names = _changes(self._before[kind] or settings.defaults(), now) if now else {}
+            noise = _NOISE - run.strings if kind == "environment" else _NOISE
+            names = _changes(self._before[kind] or settings.defaults(), now, noise) if now else {}
             if names:
                 changed[kind] = names
         effects: dict[str, Any] = {kind: sorted(names) for kind, names in changed.items()}
@@ -155,14 +157,14 @@ def _restore(path: list[str], filters: list[Any]) -> None:
     warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001  as filterwarnings() does
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], noise: AbstractSet[str]) -> dict[str, Any]:
     """Say which settings are other than they were; all of them gone means that nothing is known."""
     if not before:
         return {}
     changed = {
-        name: value for name, value in after.items() if name not in _NOISE and before.get(name, GONE) != value
+        name: value for name, value in after.items() if name not in noise and before.get(name, GONE) != value
     }
-    return changed | {name: GONE for name in before if name not in after and name not in _NOISE}
+    return changed | {name: GONE for name in before if name not in after and name not in noise}
 
 
 def _moves(before: list[str], after: list[str]) -> list[list[str]]:

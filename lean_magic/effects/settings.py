@@ -255,12 +255,14 @@ def _put_decimal(name: str, value: Any) -> None:
 
 
 def _logging() -> dict[str, Any]:
-    return {name: one.level for name, one in loggers().items()}
+    return {name: (one.level, one.propagate, one.disabled) for name, one in loggers().items()}
 
 
 def _put_logging(name: str, value: Any) -> None:
     if value != GONE:
-        logging.getLogger(name or None).setLevel(value)
+        one = logging.getLogger(name or None)
+        one.setLevel(value[0])
+        one.propagate, one.disabled = value[1:]
 
 
 def _process() -> dict[str, Any]:

@@ -84,7 +84,7 @@ def held_by_modules(imports: Iterable[Import]) -> dict[int, tuple[str, str]]:
     """
     held: dict[int, tuple[str, str]] = {}
     for imported in imports:
-        space = vars(sys.modules.get(imported.module, object))
+        space = getattr(sys.modules.get(imported.module), "__dict__", {})
         held |= {
             id(space[name]): (imported.module, name) for name in imported.names if _is_object(space.get(name))
         }

@@ -26,7 +26,7 @@ from lean_magic.key.source import Analysis, Read
 from lean_magic.values import Ref, Walk
 from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
-from lean_magic.values.origin import is_a, origin, package_version
+from lean_magic.values.origin import is_a, is_stand_in, origin, package_version
 from lean_magic.values.owners import SETTERS, is_patch
 from lean_magic.values.spelled import spelled_in
 
@@ -290,13 +290,16 @@ class Reach:
         """Count a module that is imported, and what is taken from it, or from the package it lies in."""
         if sys.modules.get(name) is None:
             self._unloaded(name)
-            if name not in self.unloaded:
-                self.pending.update((below or name, chain) for chain in chains if chain)
+            told = () if name in self.unloaded else filter(None, chains)
+            self.pending.update((below or name, chain) for chain in told)
             return
         live = sys.modules.get(below, sys.modules[name])
         for chain in sorted(chains) or [()]:
             todo = _Todo(Ref("__main__", f"import {name}", chain), read.surely, read.possibly)
-            self._module(todo, live, self.sure)
+            if is_stand_in(below or name, live):
+                self._part(f"sys.modules[{name!r}]", live, todo, self.sure)
+            else:
+                self._module(todo, live, self.sure)
 
     def _import_in_function(self, ref: Ref, todo: _Todo) -> None:
         package, *names = ref.attrs
@@ -317,7 +320,7 @@ class Reach:
                 self.loading.merge(source.said)
             elif found == "__main__":
                 raise Unresolvable(f"module {name}", "imports the notebook itself", "pass it what it needs")
-            elif origin(found).own and found in sys.modules:
+            elif origin(found).own and sys.modules.get(found) is not None:
                 self._found_loaded.add(found)
             elif origin(found).kind != "python":
                 self.outside.add(found.partition(".")[0])

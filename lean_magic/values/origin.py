@@ -23,6 +23,7 @@ __all__ = [
     "is_a",
     "is_local",
     "is_own",
+    "is_stand_in",
     "look_for_records",
     "module_of",
     "origin",
@@ -100,6 +101,12 @@ def is_local(module: Any) -> bool:
 
 
 _SITE = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+
+
+def is_stand_in(name: str, module: Any) -> bool:
+    """Whether what `sys.modules` holds under a name is neither a module nor what its own library has put there."""
+    cls = type(module)  # a mock says of itself whatever it is asked
+    return not issubclass(cls, types.ModuleType) and origin(cls.__module__).package != name.partition(".")[0]
 
 
 @functools.lru_cache(maxsize=1)
