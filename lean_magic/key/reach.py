@@ -250,10 +250,9 @@ class Reach:
         if owner is builtins and todo.ref.name != "builtins":
             self.walk.functions.add(f"builtins.{name}")
         self.walk.use_module(owner.__name__)
-        if modules.is_plain(value):
-            self._part(f"{owner.__name__}.{name}", value, todo, self.possible)
-        elif is_patch(owner, value):
-            self._part(f"{owner.__name__}.{name}", value, todo, self.sure)
+        parts = self.possible if modules.is_plain(value) else self.sure
+        if parts is self.possible or is_patch(owner, value):
+            self._part(f"{owner.__name__}.{name}", value, todo, parts)
 
     def _whole(self, todo: _Todo, module: types.ModuleType, path: str) -> None:
         """Count a module as a whole, or one whose attribute is not there yet: a submodule loaded when used."""
@@ -304,8 +303,7 @@ class Reach:
     def _import_in_function(self, ref: Ref, todo: _Todo) -> None:
         package, *names = ref.attrs
         text = ref.name.removeprefix("import ")
-        level = len(text) - len(text.lstrip("."))
-        name = modules.absolute(Import(text.lstrip("."), level), package)
+        name = modules.absolute(Import(text.lstrip("."), len(text) - len(text.lstrip("."))), package)
         self._imported(name, [(taken,) for taken in names], todo)
 
     def _unloaded(self, name: str) -> None:
