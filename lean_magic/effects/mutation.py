@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import gc
+import io
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -160,7 +161,8 @@ class Mutation(Recorder):
         """Write the content back: arrays last, the largest of them first, so that views of it need no writing."""
         live = run.walk.by_mark()
         shapes = {mark: shape_of(live[mark]) for mark in record.values}
-        for mark in [mark for mark, shape in shapes.items() if shape is None and not _stays(live[mark])]:
+        objects = [mark for mark, shape in shapes.items() if shape is None]
+        for mark in [mark for mark in objects if not _stays(live[mark], record.values[mark])]:
             undo.callback(put, live[mark], content_of(live[mark]))
             put(live[mark], record.values[mark])
         arrays = sorted(
@@ -183,9 +185,9 @@ class Mutation(Recorder):
                 written.append(place)
 
 
-def _stays(value: Any) -> bool:
+def _stays(value: Any, content: Any) -> bool:
     """Whether there is no way back for an object, so that it is changed once all else is there: in `settle`."""
-    return is_a(value, types.GeneratorType)
+    return is_a(value, types.GeneratorType) or (is_a(value, io.IOBase) and content[0] is None)  # it is closed
 
 
 def _fills(value: Any, place: Interval) -> bool:

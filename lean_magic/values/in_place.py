@@ -23,6 +23,7 @@ from lean_magic.values.class_rules import members, registered
 from lean_magic.values.containers import OPEN
 from lean_magic.values.iterators import ITERATORS
 from lean_magic.values.memory import Plain
+from lean_magic.values.open_files import OPEN_FILES
 from lean_magic.values.origin import is_a, is_own
 from lean_magic.values.reduced import (
     dict_of,
@@ -339,6 +340,7 @@ _KINDS: dict[type, _Ways] = {
     types.CellType: (_take_cell, _give_cell),
     io.StringIO: (_take_stream, _give_stream),
     io.BytesIO: (_take_stream, _give_stream),
+    **OPEN_FILES,
     logging.Logger: (_take_logger, _give_logger),
     logging.Handler: (_take_handler, _give_handler),
     type: (_take_class, _give_class),

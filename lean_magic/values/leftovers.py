@@ -22,6 +22,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values import memo
 from lean_magic.values.global_generators import reduced_global
 from lean_magic.values.naming import importable
+from lean_magic.values.open_files import opened_again
 from lean_magic.values.over import (
     closed_mapping,
     closed_store,
@@ -30,27 +31,33 @@ from lean_magic.values.over import (
     terminated_pool,
 )
 from lean_magic.values.over_rows import closed_cursor, closed_database, csv_reader, csv_writer
+from lean_magic.values.reduced import dict_of
 from lean_magic.values.stand_ins import STAND_INS, reduced_context
 from lean_magic.values.tracebacks import retraced, steps
 from lean_magic.values.yielding import THROUGH_DICTS, generator, through_dict
 
-__all__ = ["REDUCERS", "closed_file", "exception", "late_reducer", "name_of_stream"]
+__all__ = ["REDUCERS", "exception", "late_reducer", "name_of_stream", "reduced_file"]
 
 
-def closed_file(obj: Any) -> Any:
-    """Take a closed file apart. Raises Unstorable for an open one."""
+def reduced_file(obj: Any) -> Any:
+    """Take a file apart. Raises Unstorable for one that is open, unless it is a file read by its name."""
     stream = name_of_stream(obj)
     if stream:
         return getattr, (sys, stream)
     if isinstance(obj, (io.StringIO, io.BytesIO)):
         return (_make_closed_text, (type(obj),)) if obj.closed else NotImplemented
-    if not obj.closed:
-        raise Unstorable(type(obj).__name__, "is an open file", "close it in the cell, or use `with`")
+    return _closed(obj) if obj.closed else opened_again(obj)
+
+
+def _closed(obj: Any) -> Any:
     if type(obj).__name__ == "MemoryMappedFile":  # pyarrow's; a new one is closed
         return type(obj), ()
     if type(obj).__module__ in _PACKERS:
         writes = getattr(obj, "mode", 1) in {2, "wb"}
         return _make_packed, (type(obj), getattr(obj, "name", None), "wb" if writes else "rb")
+    if "__IOBase_closed" in (held := dict_of(obj)):  # of a class written in Python
+        told = {name: item for name, item in held.items() if item is None or type(item) in _ATOMS}
+        return _make_closed_like, (type(obj), told)
     return _make_closed, (
         str(getattr(obj, "name", "")),
         str(getattr(obj, "mode", "r")),
@@ -58,6 +65,7 @@ def closed_file(obj: Any) -> Any:
     )
 
 
+_ATOMS = (str, bytes, int, float, bool)
 _STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
 
 
@@ -91,6 +99,12 @@ def _make_temporary(kind: Any, file: Any, name: str, delete: bool) -> Any:
     wrapper = kind(file, name, delete=False)  # nothing of that name is ours to remove
     wrapper.delete = delete
     return wrapper
+
+
+def _make_closed_like(kind: Any, told: dict[str, Any]) -> Any:
+    file = kind.__new__(kind)
+    vars(file).update(told)
+    return file
 
 
 def _make_closed(name: str, mode: str, encoding: str | None) -> Any:

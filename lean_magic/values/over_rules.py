@@ -6,8 +6,10 @@ import io
 import threading
 from typing import Any
 
+from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.leftovers import name_of_stream
+from lean_magic.values.open_files import READERS, content_of_file, take_place, told_of_file
 from lean_magic.values.over import BLANK
 from lean_magic.values.reduced import attributes, reduced
 from lean_magic.values.tracebacks import steps
@@ -55,6 +57,19 @@ def file_rule(walk: Walk, value: io.IOBase) -> bytes:
     if stream:
         return leaf("stream", stream.encode())
     if not value.closed:
-        return reduced(walk, value)
+        return _open_file(walk, value)
     said = str(getattr(value, "name", "")), str(getattr(value, "mode", "")), getattr(value, "encoding", None)
     return combine("closed", walk.digest(type(value)), walk.digest(said))
+
+
+def _open_file(walk: Walk, value: io.IOBase) -> bytes:
+    """Digest a file that is open to be read."""
+    if type(value) not in READERS:
+        return reduced(walk, value)
+    try:
+        told, content, place = told_of_file(value), content_of_file(value), take_place(value)
+    except Unstorable as error:
+        raise walk.fail(
+            value, f"{error.why}, which has no content to compare", "open it inside the cell"
+        ) from error
+    return combine("open file", walk.digest(type(value)), walk.digests((*map(str, told), *place)), content)

@@ -31,7 +31,7 @@ from lean_magic.values.class_members import reduced_class
 from lean_magic.values.code import facts
 from lean_magic.values.containers import may_forget, way_of, with_attributes
 from lean_magic.values.known_live import live_reducer
-from lean_magic.values.leftovers import REDUCERS, closed_file, exception, late_reducer
+from lean_magic.values.leftovers import REDUCERS, exception, late_reducer, reduced_file
 from lean_magic.values.memory import Memory, Plain
 from lean_magic.values.naming import importable, written_by_name
 from lean_magic.values.origin import is_a, is_own
@@ -278,7 +278,7 @@ def _adapted(adapter: Adapter, writer: Writer, obj: Any) -> Any:
 
 
 _KINDS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    (io.IOBase, closed_file),
+    (io.IOBase, reduced_file),
     (BaseException, exception),
     (threading.Thread, finished_thread),
 )

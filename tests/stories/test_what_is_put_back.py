@@ -398,7 +398,7 @@ LEFT_OVER = {
     "a cycle made before": "from itertools import cycle\nc, d = cycle('ab'), cycle([1, 2, 3])\nx = next(d)\n# %%\n%%cached\nx = list(zip(range(3), c)), next(d)\n# %%\nprint(x, next(c), next(c), next(d), next(d))",
     "a finished pool": "%%cached\nfrom concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(2) as pool:\n    future = pool.submit(abs, -1)\n    x = list(pool.map(abs, [-1, -2]))\n# %%\nprint(x, future.done(), future.result())\ndel pool, future",
     "a csv reader": "%%cached\nimport csv\nwith open('a.txt') as file:\n    rows = list(csv.reader(file))\n# %%\nprint(rows)",
-    "an open file": "%%cached\nfile = open('a.txt')\nx = file.readline()\n# %%\nprint(file.read())",
+    "a file that is open": "%%cached\nfile = open('a.txt')\nx = file.readline()\n# %%\nprint(file.read())",
     "a compiled pattern and a match": "%%cached\nimport re\np = re.compile('a(b)')\nm = p.match('ab')\nx = m.group(1)\n# %%\nprint(x, p.match('ab').group())",
     "a lock": "%%cached\nimport threading\nlock = threading.Lock()\nx = lock.locked()\n# %%\nwith lock:\n    print(x)",
     "a logger": "%%cached\nimport logging\nlog = logging.getLogger('story')\nx = log.name\n# %%\nprint(log is logging.getLogger('story'), log.level)\ndel log",
@@ -417,7 +417,7 @@ def test_leftovers(story, notebook):
 
 @pytest.mark.parametrize("name", ["a closed file", "a closed text in memory", "an exhausted iterator", "an exhausted generator",
                                   "a finished pool", "a csv reader", "a half used iterator", "a cycle made before", "a lock", "a logger",
-                                  "a weak reference"])  # fmt: skip
+                                  "a weak reference", "a file that is open"])  # fmt: skip
 def test_leftovers_that_are_over_hit(story, name):
     """Closed files, exhausted iterators and the like do not stand in the way of a hit."""
     notebook = cells(LEFT_OVER[name])

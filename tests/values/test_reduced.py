@@ -141,14 +141,33 @@ def test_using_a_cache_is_no_change():
 
 
 def test_what_has_no_content():
-    """An open socket, a file or a thread is refused, by name and with a remedy."""
+    """An open socket, a device or a thread is refused, by name and with a remedy."""
+    import os
     import socket
     import threading
 
-    with socket.socket() as open_socket, open(__file__) as file:  # noqa: PTH123
+    with socket.socket() as open_socket, open(os.devnull) as file:  # noqa: PTH123
         for value in (open_socket, file, threading.current_thread(), threading.local()):
             with pytest.raises(Unfingerprintable, match="value"):
                 fingerprint(value)
+
+
+def test_a_file_is_what_it_holds_and_how_far_it_was_read(tmp_path):
+    """A file that is open to be read has another fingerprint once it was read on, or is another file."""
+    path = tmp_path / "a.txt"
+    path.write_text("one\ntwo\n", "utf-8")
+    with path.open(encoding="utf-8") as file, path.open(encoding="utf-8") as other:
+        start = fingerprint(file)
+        assert fingerprint(other) == start
+        next(file)
+        other.readline()
+        assert (
+            start != fingerprint(file) != fingerprint(other)
+        )  # of which one does not tell its place any more
+        assert (next(file), file.read(), other.read()) == ("two\n", "", "two\n")
+    path.write_bytes(b"one\r\ntwo")
+    with path.open(encoding="utf-8") as file, pytest.raises(Unfingerprintable, match="line ends of Windows"):
+        fingerprint(file)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.lib._npyio_impl import BagObj
 
 from lean_magic.errors import Unstorable
 from lean_magic.values.adapters.numpy_dtypes import dtype_rule, reduced_dtype
@@ -180,6 +181,16 @@ def _dispatched(walk: Walk, value: Any) -> bytes:
     return leaf("dispatched", f"{value.__module__}:{value.__qualname__}".encode())
 
 
+def _bag(walk: Walk, value: BagObj[Any]) -> bytes:
+    """Digest what gives the arrays of an archive as attributes by the archive, which it refers to weakly."""
+    walk.mark(value)
+    return combine("bag", walk.digest(_archive_of(value)))
+
+
+def _archive_of(value: BagObj[Any]) -> Any:
+    return object.__getattribute__(value, "_obj").__init__.__self__
+
+
 _RULES: tuple[tuple[Any, Rule], ...] = (
     (np.ndarray, _array),
     (np.generic, _scalar),
@@ -188,6 +199,7 @@ _RULES: tuple[tuple[Any, Rule], ...] = (
     (type(np.sum), _dispatched),
     (np.vectorize, _vectorized),
     (np.flatiter, _flat),
+    (BagObj, _bag),
     (GENERATORS, generator_rule),
 )
 
@@ -205,12 +217,7 @@ class _Numpy:
             return reduced_dtype(value)
         if _is_row(value) or isinstance(value, np.flatiter):
             return _of_array(value)
-        if type(value) is np.vectorize:
-            return object.__new__, (np.vectorize,), {**vars(value), "_ufunc": {}}
-        polynomials = sys.modules.get("numpy.polynomial._polybase")
-        if polynomials is not None and isinstance(value, polynomials.ABCPolyBase):  # it would give copies
-            return object.__new__, (type(value),), dict(vars(value))
-        return _taken_apart(value, memory) if isinstance(value, np.ndarray) else NotImplemented
+        return _taken_apart(value, memory) if isinstance(value, np.ndarray) else _reduced_object(value)
 
     def shape(self, value: Any) -> tuple[Any, ...] | None:
         if _is_row(value):
@@ -257,6 +264,18 @@ def _taken_apart(value: Any, memory: Memory | None) -> Any:
         return NotImplemented
     plain = np.asarray(value)
     return reduced_objects(plain, memory) if value.dtype.hasobject else reduced_plain(plain, memory)
+
+
+def _reduced_object(value: Any) -> Any:
+    """Take apart an object of numpy's that is no array."""
+    if type(value) is BagObj:
+        return BagObj, (_archive_of(value),)
+    if type(value) is np.vectorize:
+        return object.__new__, (np.vectorize,), {**vars(value), "_ufunc": {}}
+    polynomials = sys.modules.get("numpy.polynomial._polybase")
+    if polynomials is not None and isinstance(value, polynomials.ABCPolyBase):  # it would give copies
+        return object.__new__, (type(value),), dict(vars(value))
+    return NotImplemented
 
 
 def _put(live: Any, plain: Plain, attributes: dict[str, Any], writeable: bool) -> None:
