@@ -64,6 +64,7 @@ class Memory:
     shared: list[Interval] = field(default_factory=list)
     seen: list[tuple[Interval, Any]] = field(default_factory=list)
     _spans: dict[Interval, Any] = field(default_factory=dict)
+    _ids: set[int] = field(default_factory=set)  # of those seen, in the second pass
     _order: list[int] | None = None  # where the live arrays start, once they are sorted
     _reach: list[int] = field(default_factory=list)  # how far those up to each reach
 
@@ -71,8 +72,8 @@ class Memory:
         """Note an array met while writing; it is kept, so that its address is not given away."""
         self.seen.append((interval, value))
 
-    def live_owner(self, interval: Interval) -> tuple[Interval, Any] | None:
-        """Find the live array that a new one lies in, rather one that can be written to.
+    def live_owner(self, interval: Interval, base: Any = None) -> tuple[Interval, Any] | None:
+        """Find the live array that a new one lies in: its base if that is one, else rather one that can be written to.
 
         Raises Unstorable if it only overlaps one.
         """
@@ -80,7 +81,7 @@ class Memory:
         around = [pair for pair in near if inside(interval, pair[0])]
         if near and not around:
             raise Unstorable("array", "shares memory with only a part of an earlier one", "copy() it")
-        return min(around, key=lambda pair: is_closed(pair[1]), default=None)
+        return min(around, key=lambda pair: (pair[1] is not base, is_closed(pair[1])), default=None)
 
     def _near(self, interval: Interval) -> Iterator[tuple[Interval, Any]]:
         """Give the live arrays that overlap an interval, from the last that starts before its end back."""
@@ -106,6 +107,12 @@ class Memory:
         if found not in self._spans:
             self._spans[found] = read(found)
         return found, self._spans[found]
+
+    def has_seen(self, value: Any) -> bool:
+        """Whether the first pass has met an array."""
+        if self.shared and not self._ids:
+            self._ids = {id(one) for _, one in self.seen}
+        return id(value) in self._ids
 
     def is_shared(self, interval: Interval) -> bool:
         """Whether the first pass has met another array there."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from lean_magic.errors import Unstorable
 from lean_magic.values.memory import LARGE, Interval, LayoutChanged, Memory, Plain, Span, bytes_at
 from lean_magic.values.notes import note
 from lean_magic.values.strides import View, moved
@@ -98,13 +99,36 @@ def _dense(value: torch.Tensor, memory: Memory | None) -> Any:
     about = (str(value.dtype).removeprefix("torch."), tuple(value.shape), value.requires_grad, value.grad)
     kind = type(value) is torch.nn.Parameter
     place = interval(value)
-    owner = memory.live_owner(place) if memory is not None and value.numel() else None
+    base = value._base  # noqa: SLF001
+    owner = memory.live_owner(place, base) if memory is not None and value.numel() else None
+    if owner is None and memory is not None and base is not None and memory.has_seen(base):
+        owner = interval(base), base
     if owner is not None:
         offset = (place.start - owner[0].start) // value.element_size()
-        return _view_of, (owner[1], _as_tensor(owner[1]).stride(), value.stride(), offset, *about, kind)
+        view = _how_seen(value, owner[1])
+        return _view_of, (owner[1], _as_tensor(owner[1]).stride(), value.stride(), offset, *about, kind, view)
     if memory is not None:
         memory.note(place, value)
     return _from_bytes, (*_bytes(value, place, memory), *about, kind, _device(value))
+
+
+def _how_seen(value: torch.Tensor, owner: Any) -> int | None:
+    """Say how autograd knows a view of its base, or -1 if it knows the tensor as none; None where another is its base.
+
+    Raises Unstorable for one made before its base required a gradient, which autograd tells by their versions.
+    """
+    base = value._base  # noqa: SLF001
+    if base is None:
+        return -1
+    if base is not owner:
+        return None
+    made = torch._C._autograd._get_creation_meta(value)  # noqa: SLF001
+    if not base.requires_grad:
+        return int(made)
+    if made.name == "DEFAULT":
+        why = "is a view of a tensor that has come to require a gradient since"
+        raise Unstorable("tensor", why, "call requires_grad_() in a cell before, or in one of its own")
+    return None
 
 
 def once(value: torch.Tensor) -> torch.Tensor:
@@ -255,15 +279,19 @@ def _view_of(
     requires_grad: bool,
     grad: Any,
     kind: bool,
+    view: int | None = None,
 ) -> torch.Tensor:
     """Make a view of a live tensor; one that lies in memory otherwise than the recorded one did still has its axes."""
     live = _as_tensor(live)
+    base = live.detach() if view is None or view < 0 or live.requires_grad else live
     if str(live.dtype) != f"torch.{dtype}":
         value = _of_other_type(live, was, dtype, View(shape, stride, offset))
     else:
-        view = moved(View(shape, stride, offset), live.shape, was, live.stride())
-        value = live.detach().as_strided(shape, view.strides, live.storage_offset() + view.start)
-    return _finished(value, requires_grad, grad, kind)
+        place = moved(View(shape, stride, offset), live.shape, was, live.stride())
+        value = base.as_strided(shape, place.strides, live.storage_offset() + place.start)
+    if view is not None and base is live and value._is_view():  # noqa: SLF001
+        torch._C._autograd._set_creation_meta(value, torch._C._autograd.CreationMeta(view))  # noqa: SLF001
+    return _finished(value.detach() if view == -1 else value, requires_grad, grad, kind)
 
 
 def _of_other_type(live: torch.Tensor, was: Any, dtype: str, view: View) -> torch.Tensor:
