@@ -37,7 +37,6 @@ _KNOWN: dict[tuple[str, str], tuple[str, str]] = {
         "export and call it in uncached cells, or within one cell that keeps only results",
     ),
     ("unittest", "NonCallableMock"): ("a mock", ""),
-    ("xgboost", "DMatrix"): ("a DMatrix of XGBoost", "make it in the cell that uses it"),
 }
 
 

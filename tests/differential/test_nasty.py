@@ -1,5 +1,8 @@
 """Notebooks that people wrote to break the cache: cached, they tell the same as uncached."""
 
+import re
+from importlib.util import find_spec
+
 import pytest
 from comparing import Oracle
 from nasty import sheets
@@ -35,7 +38,10 @@ def listed(found):
 
 
 def judge(oracle, sheet, request):
-    """Judge a notebook in all its variants."""
+    """Judge a notebook in all its variants, if the libraries that it says it needs are there."""
+    for library in re.findall(r"^# needs (\w+)$", sheet.cells[0], re.MULTILINE):
+        if find_spec(library) is None:
+            pytest.skip(f"{library} is not installed")
     if sheet.name in SHORTFALLS:
         request.applymarker(pytest.mark.xfail(reason=SHORTFALLS[sheet.name], strict=False))
     for what, notebook, edits in sheet.variants():

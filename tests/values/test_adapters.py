@@ -14,7 +14,7 @@ import traitlets
 from adapter_contract import AdapterContract, Sample, through_a_file
 from notebook_code import in_processes, made
 
-from lean_magic.errors import Unstorable
+from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, codec, fingerprint
 from lean_magic.values.adapters import KNOWN
 from lean_magic.values.in_place import content_of, put
@@ -1056,6 +1056,29 @@ class TestLmfit(AdapterContract):
         for listed in (order, order[::-1]):
             monkeypatch.setattr(parameters._asteval, "user_defined_symbols", lambda listed=listed: listed)
             assert fingerprint(parameters) == was
+
+
+class TestXgboost(AdapterContract):
+    """Matrices to train with come back with what is told of their rows; bins alone are refused."""
+
+    library = "xgboost"
+
+    def samples(self):
+        """Return name → Sample."""
+        xgboost = pytest.importorskip("xgboost")
+
+        def made(*label):
+            rows = pytest.importorskip("numpy").array([[0.0, 1.0], [2.0, float("nan")]])
+            return xgboost.DMatrix(rows, label=label, weight=[1, 2])
+
+        return {"matrix": Sample(lambda: made(0, 1), lambda: made(1, 0))}
+
+    def test_bins_alone_are_refused(self):
+        """Nobody can tell what a matrix of bins was made of."""
+        xgboost = pytest.importorskip("xgboost")
+        rows = pytest.importorskip("numpy").ones((2, 2))
+        with pytest.raises(Unfingerprintable, match="bins alone"):
+            fingerprint(xgboost.QuantileDMatrix(rows, label=[0, 1]))
 
 
 @pytest.mark.parametrize("library", KNOWN)

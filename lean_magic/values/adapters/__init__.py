@@ -59,6 +59,7 @@ KNOWN = {
     "traitlets": "traitlets_",
     "transformers": "transformers_",
     "xarray": "xarray_",
+    "xgboost": "xgboost_",
 }
 
 # What an adapter needs of a library that the library itself loads late.
