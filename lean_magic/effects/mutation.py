@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import gc
-import io
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +25,7 @@ from lean_magic.values.in_place import (
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
 from lean_magic.values.origin import is_a, is_own
+from lean_magic.values.over import Closed
 
 __all__ = ["Mutation", "changed"]
 
@@ -187,7 +187,8 @@ class Mutation(Recorder):
 
 def _stays(value: Any, content: Any) -> bool:
     """Whether there is no way back for an object, so that it is changed once all else is there: in `settle`."""
-    return is_a(value, types.GeneratorType) or (is_a(value, io.IOBase) and content[0] is None)  # it is closed
+    held = content[0] if type(content) is tuple and content else content
+    return is_a(value, types.GeneratorType) or isinstance(held, Closed)
 
 
 def _fills(value: Any, place: Interval) -> bool:

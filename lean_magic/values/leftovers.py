@@ -30,7 +30,7 @@ from lean_magic.values.over import (
     finished_task,
     terminated_pool,
 )
-from lean_magic.values.over_rows import closed_cursor, closed_database, csv_reader, csv_writer
+from lean_magic.values.over_rows import csv_reader, csv_writer
 from lean_magic.values.reduced import dict_of
 from lean_magic.values.stand_ins import STAND_INS, reduced_context
 from lean_magic.values.tracebacks import retraced, steps
@@ -298,8 +298,6 @@ _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ThreadPool": ("multiprocessing.pool", terminated_pool),
     "Task": ("_asyncio", finished_task),
     "Context": ("decimal", reduced_context),
-    "Connection": ("sqlite3", closed_database),
-    "Cursor": ("sqlite3", closed_cursor),
     "reader": ("_csv", csv_reader),
     "writer": ("_csv", csv_writer),
     "mmap": ("mmap", closed_mapping),

@@ -18,8 +18,17 @@ import xxhash
 
 from lean_magic.errors import Unstorable
 from lean_magic.values.memory import LayoutChanged
+from lean_magic.values.over import Closed
 
-__all__ = ["OPEN_FILES", "READERS", "content_of_file", "opened_again", "take_place", "told_of_file"]
+__all__ = [
+    "OPEN_FILES",
+    "READERS",
+    "content_of_file",
+    "digest_of_path",
+    "opened_again",
+    "take_place",
+    "told_of_file",
+]
 
 READERS: tuple[type, ...] = (io.FileIO, io.BufferedReader, io.TextIOWrapper)
 _REMEDY = "close it in the cell, or use `with`"
@@ -72,6 +81,15 @@ def content_of_file(obj: Any) -> bytes:
     """Digest all that an open file holds; one that has rested since is not read again."""
     raw: Any = _raw(obj)
     return _digest(raw.fileno())
+
+
+def digest_of_path(path: str) -> bytes:
+    """Digest the content of a file."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        return _digest(number)
+    finally:
+        os.close(number)
 
 
 def _digest(number: int) -> bytes:
@@ -156,13 +174,13 @@ def _opened(told: tuple[Any, ...], digest: bytes) -> Any:
     return file
 
 
-def _take(obj: Any) -> tuple[int, bool] | None:
-    """Give the place in a file that was open; None if it is closed now."""
-    return None if obj.closed else take_place(obj)
+def _take(obj: Any) -> tuple[int, bool] | Closed:
+    """Give the place in a file that was open, unless it is closed now."""
+    return Closed() if obj.closed else take_place(obj)
 
 
-def _give(live: Any, content: tuple[int, bool] | None) -> None:
-    if content is None:
+def _give(live: Any, content: tuple[int, bool] | Closed) -> None:
+    if isinstance(content, Closed):
         live.close()
     else:
         _give_place(live, content)

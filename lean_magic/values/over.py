@@ -12,6 +12,7 @@ from lean_magic.errors import Unstorable
 
 __all__ = [
     "BLANK",
+    "Closed",
     "closed_mapping",
     "closed_store",
     "closed_weights",
@@ -19,6 +20,10 @@ __all__ = [
     "finished_thread",
     "terminated_pool",
 ]
+
+
+class Closed:
+    """The content of what was closed in place: it is closed once all else is there, for there is no way back."""
 
 
 def finished_thread(obj: threading.Thread) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lean_magic.errors import Unstorable
 
-__all__ = ["closed_cursor", "closed_database", "csv_reader", "csv_writer"]
+__all__ = ["closed_cursor", "closed_database", "csv_reader", "csv_writer", "is_closed_database"]
 
 _DIALECT = (
     "delimiter", "doublequote", "escapechar", "lineterminator", "quotechar", "quoting", "skipinitialspace", "strict",
@@ -49,18 +49,17 @@ def _make_writer(write: Any, dialect: dict[str, Any]) -> Any:
     return sys.modules["_csv"].writer(target, **dialect)
 
 
-def _must_be_closed(database: Any) -> None:
+def is_closed_database(database: Any) -> bool:
+    """Whether a connection to SQLite is closed."""
     try:
         database.total_changes  # noqa: B018
     except sys.modules["sqlite3"].ProgrammingError:  # which of its answers SQLite's own module alone names
-        return
-    remedy = "close() it in the cell (`with` leaves it open), or open it in an uncached cell"
-    raise Unstorable("Connection", "is an open database", remedy)
+        return True
+    return False
 
 
 def closed_database(obj: Any) -> Any:
-    """Take a closed connection to SQLite apart. Raises Unstorable for an open one."""
-    _must_be_closed(obj)
+    """Take a closed connection to SQLite apart."""
     return _make_closed_database, (type(obj), obj.row_factory, obj.text_factory)
 
 
@@ -72,8 +71,7 @@ def _make_closed_database(kind: Any, *factories: Any) -> Any:
 
 
 def closed_cursor(obj: Any) -> Any:
-    """Take a cursor of a closed database apart: what it says of its last statement. Raises Unstorable for others."""
-    _must_be_closed(obj.connection)
+    """Take a cursor of a closed database apart: what it says of its last statement. Raises Unstorable for some."""
     names = None if obj.description is None else [column[0] for column in obj.description]
     if names is not None and obj.rowcount >= 0:
         raise Unstorable("Cursor", "is one that changed rows and gave some", "delete it in the cell")

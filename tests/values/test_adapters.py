@@ -18,6 +18,7 @@ from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, codec, fingerprint
 from lean_magic.values.adapters import KNOWN
 from lean_magic.values.in_place import content_of, put
+from lean_magic.values.memory import LayoutChanged
 
 
 class TestNumpy(AdapterContract):
@@ -1056,6 +1057,88 @@ class TestLmfit(AdapterContract):
         for listed in (order, order[::-1]):
             monkeypatch.setattr(parameters._asteval, "user_defined_symbols", lambda listed=listed: listed)
             assert fingerprint(parameters) == was
+
+
+class TestSqlite(AdapterContract):
+    """Databases come back as they were; what a connection does not tell refuses it."""
+
+    library = "sqlite3"
+
+    def database(self, *numbers):
+        """Return a database in memory."""
+        import sqlite3
+
+        made = sqlite3.connect(":memory:", check_same_thread=False)
+        made.execute("CREATE TABLE t (number INTEGER)")
+        made.executemany("INSERT INTO t VALUES (?)", [(number,) for number in numbers])
+        made.commit()
+        made.execute("PRAGMA foreign_keys = 1")
+        return made
+
+    def samples(self):
+        """Return name → Sample."""
+        import sqlite3
+
+        def read(name):
+            cursor = self.database().cursor()
+            cursor.execute(f"SELECT 1 AS {name}")
+            cursor.fetchall()
+            return cursor
+
+        def row(number):
+            database = self.database(number)
+            database.row_factory = sqlite3.Row
+            return database.execute("SELECT * FROM t").fetchone()
+
+        return {
+            "in memory": Sample(lambda: self.database(1, 2), lambda: self.database(1, 3)),
+            "cursor": Sample(lambda: read("a"), lambda: read("b")),
+            "row": Sample(lambda: row(1), lambda: row(2), in_place=None),
+        }
+
+    def test_what_it_counts_comes_back(self, tmp_path):
+        """A database in memory has counted as many changes, and is used as before."""
+        database = self.database(7, 8)
+        back = through_a_file(database, tmp_path)
+        for one in (database, back):
+            one.execute("INSERT INTO t VALUES (9)")
+            told = one.execute("SELECT count(*), total_changes(), last_insert_rowid() FROM t").fetchone()
+            assert (told, one.in_transaction) == ((3, 3, 3), True)
+
+    def test_a_file_must_be_as_it_was(self, tmp_path):
+        """A database in a file is opened again where the file is as it was, else the cell runs."""
+        import sqlite3
+
+        path = tmp_path / "a.db"
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE t (number)")
+            told = fingerprint(database)
+            assert fingerprint(through_a_file(database, tmp_path)) == told
+            graph = codec.encode({"value": database})
+            with contextlib.closing(sqlite3.connect(path)) as other, other:
+                other.execute("INSERT INTO t VALUES (1)")
+            assert fingerprint(database) != told
+            with (tmp_path / "late").open("wb") as file:
+                layout = codec.dump(graph, file)
+            with pytest.raises(LayoutChanged, match="is another now"):
+                codec.load(tmp_path / "late", layout, {}, {})
+
+    @pytest.mark.parametrize("do", [
+        lambda one: one.create_function("twice", 1, lambda v: v),
+        lambda one: one.create_collation("own", lambda a, b: 0),
+        lambda one: one.set_trace_callback(print),
+        lambda one: one.execute("INSERT INTO t VALUES (1)"),
+        lambda one: one.execute("ATTACH ':memory:' AS more"),
+        lambda one: one.execute("CREATE TEMPORARY TABLE u (number)"),
+    ], ids=["function", "collation", "callback", "transaction", "attached", "temporary"])  # fmt: skip
+    def test_what_nobody_tells_is_refused(self, do):
+        """A database with a function of the user's, a callback, an open transaction or others beside it is refused."""
+        database = self.database()
+        do(database)
+        with pytest.raises(Unfingerprintable, match="is an open database"):
+            fingerprint(database)
+        with pytest.raises(Unstorable, match="is an open database"):
+            codec.encode({"value": database})
 
 
 class TestXgboost(AdapterContract):

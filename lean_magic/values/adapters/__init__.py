@@ -49,6 +49,7 @@ KNOWN = {
     "scipy": "scipy_",
     "sentence_transformers": "sentence_transformers_",
     "sklearn": "sklearn_",
+    "sqlite3": "sqlite3_",
     "ssl": "clients_",
     "statsmodels": "patsy_",
     "sympy": "sympy_",
