@@ -9,7 +9,7 @@ import __future__
 import ast
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -192,9 +192,9 @@ class Planner:
                 if seen:
                     include_in_open(kind, Record(seen, {}, None))
 
-    def note_remembered(self, run: Run, observed: Mapping[str, Any]) -> None:
+    def note_remembered(self, run: Run, observed: Mapping[str, Any], effects: Collection[str] = ()) -> None:
         """Take down that what functions have come to remember is what they would say, while nothing changes."""
-        self.remembered.note(run, self.patches, observed)
+        self.remembered.note(run, self.patches, observed, effects)
 
     def _key(self, cell: Cell, found: Analysis, told: Mapping[str, str] | None = None) -> Key:
         namespace = self.shell.user_ns

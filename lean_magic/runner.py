@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from lean_magic import clock, history
-from lean_magic.effects import Record, did_more, files, others_run
+from lean_magic.effects import Record, did, did_more, files, others_run
 from lean_magic.entry_graph import read, write
 from lean_magic.errors import Damaged, LeanMagicError, UsageError
 from lean_magic.host import new_id, provenance
@@ -157,7 +157,7 @@ class Runner:
             if entry.effects["remembering"]:
                 self.planner.expect_memory(plan.run)
             plan.recorders.replay(found, plan.run, undo)
-        self.planner.note_remembered(plan.run, entry.observed)
+        self.planner.note_remembered(plan.run, entry.observed, did(found))
         seconds = clock.perf_counter() - started
         saved = max(entry.seconds - seconds, 0.0)
         age, size = clock.time() - entry.created, entry.payload.size
@@ -210,7 +210,8 @@ class Runner:
     def _store(self, plan: Plan, cell: Cell, seconds: float) -> Outcome:
         with progress("fingerprinting", self.settings.progress_after) as show, on_bytes(show):
             records = plan.recorders.end(plan.run)
-            self.planner.note_remembered(plan.run, {name: one.observed for name, one in records.items()})
+            observed = {name: one.observed for name, one in records.items()}
+            self.planner.note_remembered(plan.run, observed, did(records))
         if cell.options.readonly:
             return Bypass("--readonly: looked up, not stored")
         if (mixed() or others_run()) and did_more(records, plan.found.assigned):

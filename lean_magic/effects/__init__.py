@@ -16,7 +16,17 @@ from lean_magic.effects.recorder import Record, Recorder, Recorders, Run, includ
 from lean_magic.effects.remembered import Remembering
 from lean_magic.effects.rng import Generators
 
-__all__ = ["Record", "Recorder", "Recorders", "Run", "did_more", "include_in_open", "others_run", "recorders"]
+__all__ = [
+    "Record",
+    "Recorder",
+    "Recorders",
+    "Run",
+    "did",
+    "did_more",
+    "include_in_open",
+    "others_run",
+    "recorders",
+]
 
 
 def recorders() -> Recorders:
@@ -26,6 +36,14 @@ def recorders() -> Recorders:
     """
     members = [Live(), Loading(), Asks(), Files(), Names(), Attributes(), Process(), Generators(), Mutation()]
     return Recorders([*members, Remembering(), Environment(), Output()])
+
+
+def did(records: Mapping[str, Record]) -> set[str]:
+    """Name the kinds of effects of a run that a function which answers from memory would not have again."""
+    silent = {"names", "remembering", "loading", "output"}
+    kinds = {name for name, record in records.items() if name not in silent and record.effects}
+    shown = any(kind != "result" for kind, *_ in records["output"].values or ())
+    return kinds | ({"output"} if shown else set())
 
 
 def did_more(records: Mapping[str, Record], names: Collection[str]) -> bool:

@@ -9,8 +9,9 @@ all that those runs observed are as they were.
 from __future__ import annotations
 
 import ast
+import re
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from lean_magic.key.source import analyse
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.fingerprint import combine
 from lean_magic.values.memo import objects, pairs, remembers
+from lean_magic.values.owners import CHANGERS, SETTERS
 
 __all__ = ["Remembered"]
 
@@ -86,8 +88,8 @@ class Remembered:
         same = known is not None and known.objects == now and known.state == self._states[id(one)] != ""
         return same and all(map(holds, known.observed if known else ()))
 
-    def note(self, run: Run, patches: Patches, observed: Mapping[str, Any]) -> None:
-        """Take down what the run that was told of last has made functions remember."""
+    def note(self, run: Run, patches: Patches, observed: Mapping[str, Any], effects: Collection[str]) -> None:
+        """Take down what the run that was told of last has made functions remember; it had `effects` of these kinds."""
         for name, one in _wrappers(run.walk, run.namespace).items():
             now, before = objects(one), self._before.get(id(one), frozenset())
             if now == before or (before and id(one) not in self._good):
@@ -95,8 +97,9 @@ class Remembered:
             known = self._known.get(one) if before else None
             state = self._states.get(id(one)) or _state(name, run.namespace, patches)
             runs = [*(known.observed if known else ()), {kind: observed.get(kind) for kind in _WATCHED}]
-            # A draw is remembered as it fell.
-            self._known[one] = _Known(now, "" if observed.get("generators") else state, runs)
+            # A draw is remembered as it fell, and from memory nothing is shown or written again.
+            gone = observed.get("generators") or _may_have_had(name, run.namespace, effects)
+            self._known[one] = _Known(now, "" if gone else state, runs)
 
 
 def _wrappers(walk: Walk, namespace: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,16 +109,54 @@ def _wrappers(walk: Walk, namespace: Mapping[str, Any]) -> dict[str, Any]:
     return {**met, **bound}
 
 
+def _nodes(name: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(name).body
+    except SyntaxError:  # a name of ours
+        return [ast.fix_missing_locations(ast.Expr(ast.Name(name, ast.Load())))]
+
+
 def _state(name: str, namespace: dict[str, Any], patches: Patches) -> str:
     """Digest all that a function reaches; "" if that is not known."""
     try:
-        nodes = ast.parse(name).body
-    except SyntaxError:  # a name of ours
-        nodes = [ast.fix_missing_locations(ast.Expr(ast.Name(name, ast.Load())))]
-    try:
-        return make_key(analyse(nodes), namespace, patches=patches).digest
+        return make_key(analyse(_nodes(name)), namespace, patches=patches).digest
     except LeanMagicError:
         return ""
+
+
+def _may_have_had(name: str, namespace: dict[str, Any], effects: Collection[str]) -> bool:
+    """Whether a function may be what some of the effects of a run are of, by what its code says."""
+    if not effects:
+        return False
+    try:
+        found = make_key(analyse(_nodes(name)), namespace).facts
+    except LeanMagicError:
+        return True
+    words = "\n".join({*found.attributes, *found.loads})
+    if (found.in_place or found.puts) and not {"mutation", "attributes"}.isdisjoint(effects):
+        return True
+    return any(_SAYS[kind].search(words) for kind in effects if kind in _SAYS)
+
+
+def _said(*words: str) -> re.Pattern[str]:
+    return re.compile(rf"^({'|'.join(words)})$", re.MULTILINE)
+
+
+# What code says that may have an effect of some kind.
+_SAYS = {
+    "output": _said(
+        r"(print|display|write|show|warn|log|track)\w*",
+        "debug|info|error|exception|critical|t(qdm|range)|update",
+    ),
+    "files": _said(
+        r"(write|save|dump|to_|copy|mk|make|sym|rm)\w*",
+        "open|touch|move|rename|replace|unlink|remove|connect|run",
+    ),
+    "mutation": _said(*CHANGERS),
+    "attributes": _said(*SETTERS),
+    "process": _said("environ|chdir|options|use|rc|rcParams|simplefilter|filterwarnings", r"(re)?set\w*"),
+    "generators": _said(r"\w*seed", r"set\w*"),
+}
 
 
 def _digest(name: str, wrapper: Any) -> str:
