@@ -21,6 +21,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.adapters import adapters_for
 from lean_magic.values.class_rules import members, registered
 from lean_magic.values.containers import OPEN
+from lean_magic.values.dispatchers import forget, is_dispatcher
 from lean_magic.values.iterators import ITERATORS
 from lean_magic.values.memory import Plain
 from lean_magic.values.open_files import OPEN_FILES
@@ -230,9 +231,8 @@ def _give_function(live: types.FunctionType, content: Any) -> None:
         setattr(live, name, said)
     live.__annotations__.clear()
     live.__annotations__.update(notes)
-    forget = vars(live).get("_clear_cache")
-    if forget is not None:  # of `functools.singledispatch`
-        forget()
+    if is_dispatcher(live):
+        forget(live)
 
 
 def _take_stream(value: Any) -> Any:

@@ -30,6 +30,7 @@ from lean_magic.values.built_enums import is_enum, reduced_member
 from lean_magic.values.class_members import reduced_class
 from lean_magic.values.code import facts
 from lean_magic.values.containers import may_forget, way_of, with_attributes
+from lean_magic.values.dispatchers import chosen_from, is_dispatcher
 from lean_magic.values.known_live import live_reducer
 from lean_magic.values.leftovers import REDUCERS, exception, late_reducer, reduced_file
 from lean_magic.values.memory import Memory, Plain
@@ -139,8 +140,8 @@ class Writer(cloudpickle.Pickler):
         if hasattr(obj, "_lean_magic_stands_for"):
             module, name = obj._lean_magic_stands_for  # noqa: SLF001  of ours, for the time of a run
             return getattr, (_modules()[module], name)
-        if obj.__code__.co_qualname == "singledispatch.<locals>.wrapper":
-            return _dispatcher(obj)
+        if is_dispatcher(obj):
+            return chosen_from(obj)
         cells = obj.__closure__ or ()
         self._cells.update(map(id, cells))
         state = {
@@ -305,23 +306,6 @@ def _bare(obj: Any) -> Any:
 def _with_its_dict(obj: Any) -> Any:
     state = object.__getattribute__(obj, "__dict__"), slots_of(obj)
     return object.__new__, (type(obj),), state, None, None, share_attributes
-
-
-def _dispatcher(obj: Any) -> Any:
-    """Take a `functools.singledispatch` apart into the functions it chooses from."""
-    made = {"registry", "dispatch", "register", "_clear_cache", "__wrapped__"}
-    more = {name: item for name, item in vars(obj).items() if name not in made}
-    return _make_dispatcher, (obj.registry[object],), (dict(obj.registry), more), None, None, _fill_dispatcher
-
-
-def _make_dispatcher(default: Any) -> Any:
-    return functools.singledispatch(default)
-
-
-def _fill_dispatcher(dispatcher: Any, state: tuple[dict[type, Any], dict[str, Any]]) -> None:
-    for cls, function in state[0].items():
-        dispatcher.register(cls, function)
-    vars(dispatcher).update(state[1])
 
 
 def _ignoring(reducer: Callable[[Any], Any], writer: Writer, obj: Any) -> Any:
