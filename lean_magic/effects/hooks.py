@@ -87,6 +87,7 @@ _ASKED: dict[str, tuple[str, Callable[[], Any]]] = {
     "YAMLObject": ("yaml", object),  # its metaclass registers the class
     "tzset": ("the time zone", lambda: (time.tzname, time.timezone)),
     "setrlimit": ("setrlimit", object),
+    "nice": ("os.nice", object),
     "sched_setaffinity": ("sched_setaffinity", object),
 }
 

@@ -22,13 +22,13 @@ from lean_magic.key.library_items import chain_of
 from lean_magic.key.syntax import below
 from lean_magic.key.unnamed import called_from, functions
 from lean_magic.values.code import code_digest, facts
-from lean_magic.values.origin import is_a, module_of, origin
+from lean_magic.values.origin import is_a, is_own, module_of, origin
 from lean_magic.values.owners import keeps_items, owner_at
 
 __all__ = ["Registrations", "registering"]
 
 _REGISTERS = frozenset({
-    "addLevelName", "addfont", "add_safe_globals", "clear_safe_globals", "add_type", "add_constructor",
+    "addLevelName", "addfont", "add_safe_globals", "clear_safe_globals", "add_type", "add_charset", "add_constructor",
     "add_representer", "install_opener", "enable", "disable", "setfirstweekday", "field_size_limit", "setLoggerClass",
     "captureWarnings", "reconfigure", "install", "autolog", "extension", "init_notebook_mode", "init_printing",
     "init_vprinting", "init_session", "mechanics_printing", "patch_sklearn", "custom_op", "triton_op", "impl",
@@ -40,7 +40,7 @@ _KNOWN = {
     "IPython": r".*",
     "gc": r"set_(threshold|debug)|(en|dis)able",
     "logging": r"disable",
-    "matplotlib": r".*",
+    "matplotlib": r"(?!set_epoch).*",
     "networkx": r"set_(node|edge)_attributes",
     "numpy": r"set_(printoptions|state)|seterr\w*",
     "pandas": r"(re)?set_(option|eng_float_format)",
@@ -55,10 +55,13 @@ _KNOWN = {
     "transformers": r"set_(seed|verbosity\w*)",
     "warnings": r".*",
 }
-_CONFIGURES = (["config", "set"], ["config", "update"], ["nest_asyncio", "apply"], ["nest_asyncio2", "apply"])
+_CONFIGURES = (
+    ["config", "set"], ["config", "update"], ["config", "update_defaults"], ["copyreg", "pickle"],
+    ["nest_asyncio", "apply"], ["nest_asyncio2", "apply"],
+)  # fmt: skip
 _OF_CLASSES = "pandas"  # tqdm's
 _REGISTRARS = {("torch.library", "Library"): "torch"}  # whose objects register with the whole library
-_EVERYWHERE = {"codecs"}  # what every text may use
+_EVERYWHERE = {"codecs", "copyreg"}  # what every text may use, and whatever is copied
 
 
 class Registrations:
@@ -206,9 +209,10 @@ def _may_register(owner: Any, name: str) -> bool:
     """Whether a call on a module, on a class or on another object may be one that registers."""
     if not isinstance(owner, type):
         return name != _OF_CLASSES
-    # What is registered with abstract base classes is seen.
+    # What is registered with abstract base classes of the user's is seen.
+    is_seen = isinstance(owner, abc.ABCMeta) and is_own(owner)
     is_register = name == "register" or name.startswith(("add_", "set_default_"))
-    return name == _OF_CLASSES or (is_register and not isinstance(owner, abc.ABCMeta))
+    return name == _OF_CLASSES or (is_register and not is_seen)
 
 
 def _is_known(value: Any, package: str, name: str) -> bool:

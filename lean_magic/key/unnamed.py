@@ -13,7 +13,7 @@ from lean_magic.key.syntax import compiled
 from lean_magic.values.code import CodeFacts, facts, nested
 from lean_magic.values.handed import handed, may_set, newly_set
 from lean_magic.values.origin import is_a, is_own, origin
-from lean_magic.values.owners import SETTERS, Owner
+from lean_magic.values.owners import HANDED_TO, Owner
 
 __all__ = ["Unnamed", "called_from", "compiled_all", "functions"]
 
@@ -80,7 +80,7 @@ def compiled_all(nodes: Sequence[ast.stmt]) -> list[types.CodeType]:
 
 
 def _sets(code: types.CodeType) -> bool:
-    return not _PUTS.isdisjoint(code.co_code[::2]) or not SETTERS.isdisjoint(code.co_names)
+    return not _PUTS.isdisjoint(code.co_code[::2]) or not HANDED_TO.isdisjoint(code.co_names)
 
 
 def _called(code: types.CodeType, space: _Space) -> Iterator[types.FunctionType]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lean_magic.values.code import CodeFacts
 from lean_magic.values.origin import is_a, origin
-from lean_magic.values.owners import SETTERS, Owner, is_patch, owner_of
+from lean_magic.values.owners import HANDED_TO, Owner, is_patch, owner_of
 
 __all__ = ["handed", "may_set", "newly_set"]
 
@@ -25,7 +25,7 @@ def may_set(said: CodeFacts) -> bool:
 
 
 def _sets_any(said: CodeFacts) -> bool:
-    return not (SETTERS.isdisjoint(said.attributes) and SETTERS.isdisjoint(said.loads))
+    return not (HANDED_TO.isdisjoint(said.attributes) and HANDED_TO.isdisjoint(said.loads))
 
 
 def handed(said: CodeFacts, spaces: Iterable[Mapping[str, Any]]) -> list[Owner]:

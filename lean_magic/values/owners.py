@@ -1,4 +1,4 @@
-"""What code sets attributes on, found from what its text says: modules, classes, and objects that libraries keep."""
+"""What code sets attributes on, as its text says: modules, classes, functions, and objects that libraries keep."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from lean_magic.values.origin import is_a, is_own, origin
 from lean_magic.values.singletons import place_of
 
 __all__ = [
-    "CHANGERS", "SETTERS", "Owner", "containers", "held", "is_patch", "items_of", "keeps_items", "owner_at", "owner_of",
-    "owners",
+    "CHANGERS", "HANDED_TO", "SETTERS", "Owner", "containers", "held", "is_patch", "items_of", "keeps_items",
+    "owner_at", "owner_of", "owners",
 ]  # fmt: skip
 
 # What code says that sets attributes by computed names, or on what only running can tell.
 SETTERS = frozenset({"setattr", "delattr", "__dict__", "vars", "patch", "monkeypatch"})
+# And what sets attributes on what it is handed alone.
+HANDED_TO = SETTERS | {"__setattr__", "__delattr__"}
 # Methods by which code changes a list, dict or set.
 CHANGERS = frozenset({
     "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault",
@@ -74,7 +76,7 @@ def containers(
     for name, chains in loads.items():
         for owner in {owner for chain in chains for owner in _along(namespace.get(name), chain)}:
             # What is asked for by `__dict__` grows as libraries load more of themselves.
-            is_open = type(owner.value) in (list, dict, set) and not owner.path.endswith("__")
+            is_open = type(owner.value) in (list, dict, set) and not owner.path.endswith("__dict__")
             is_plain = is_open and not origin(owner.module).own and owner.module not in _WATCHED
             if is_plain or (more and keeps_items(owner)):
                 yield owner
@@ -83,7 +85,7 @@ def containers(
 def keeps_items(owner: Owner) -> bool:
     """Whether a library keeps an object of a class of its own there that is changed as a dict is."""
     cls = type(owner.value)
-    is_known = cls in (list, dict, set) or owner.module.partition(".")[0] in _KNOWN
+    is_known = cls in (list, dict, set) or owner.module == "IPython" or owner.path == "rcParams"
     return hasattr(cls, "__setitem__") and not is_known and origin(owner.module).installed
 
 
@@ -117,6 +119,8 @@ def _inside(owner: Owner, name: str) -> Owner | None:
         value = getattr(owner.value, name, None)
         if isinstance(value, (types.ModuleType, type)):
             return owner_of(value)
+    elif isinstance(owner.value, types.FunctionType):
+        value = getattr(owner.value, name, None)  # its defaults, say
     else:
         value = getattr(owner.value, "__dict__", {}).get(name)  # to ask for more might run anything
     if value is None or isinstance(value, _CALLED) or origin(owner.module).own:
@@ -126,8 +130,7 @@ def _inside(owner: Owner, name: str) -> Owner | None:
 
 # What is changed in them is put back, or is no setting.
 _WATCHED = frozenset({"builtins", "linecache", "sys", "warnings"})
-_KNOWN = {"IPython", "matplotlib"}
-_CALLED = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+_CALLED = (types.BuiltinFunctionType, types.MethodType)
 
 
 def held(owner: Any, name: str, default: Any) -> Any:
@@ -135,8 +138,12 @@ def held(owner: Any, name: str, default: Any) -> Any:
     own = getattr(owner, "__dict__", {})
     if name in own or isinstance(owner, type):
         return own.get(name, default)
-    if isinstance(owner, types.ModuleType) and not hasattr(type(owner), name):
-        return default  # it would look for it elsewhere, and load that
+    cls: Any = type(owner)
+    setter = next(vars(one)["__setattr__"] for one in cls.__mro__ if "__setattr__" in vars(one))
+    if setter is vars(types.ModuleType)["__setattr__"] and not hasattr(cls, name):
+        return (
+            default  # it would look for it elsewhere, and load that; torch's settings keep theirs elsewhere
+        )
     with contextlib.suppress(AttributeError, RuntimeError, TypeError, ValueError):
         return getattr(owner, name)
     return default
