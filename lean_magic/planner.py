@@ -39,7 +39,7 @@ from lean_magic.outcome import Bypass
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
-from lean_magic.values.adapters import load_adapters
+from lean_magic.values import adapters
 from lean_magic.values.counting import on_bytes
 from lean_magic.values.owners import SETTERS
 
@@ -109,6 +109,7 @@ class Planner:
         look_at_filters(())
         self._said = _words(nodes)
         self.patches.unnamed.look(nodes, self.shell.user_ns)
+        adapters.look(self.shell.user_ns.values())
 
     def earlier(self) -> Iterator[list[ast.stmt]]:
         """Give the cells that ran before the extension was loaded."""
@@ -122,7 +123,8 @@ class Planner:
 
     def notice(self, nodes: Sequence[ast.stmt]) -> None:
         """Look through a cell that is not cached for what later cells depend on unseen, and for its libraries."""
-        read_ahead(load_adapters())
+        read_ahead(adapters.load_adapters())
+        adapters.notice(self.shell.user_ns.values())
         names = _words(nodes)
         look_at_filters(names)
         self.patches.registrations.note(nodes, self.shell.user_ns)

@@ -799,6 +799,43 @@ class TestNumba(AdapterContract):
         shell.run("K = 5\nr = f(2), f(2.0)")
         assert shell.ns["r"] == (6, 10.0)
 
+    def test_arrays_that_it_keeps(self, shell):
+        """An array counts as it was when numba copied it, however and in which cell it was changed since."""
+        define = "A = np.arange(3.)\n@njit\ndef g(i): return A[i]\n@njit\ndef f(i): return g(i)"
+        call = "%%cached\nr = f(1)"
+        shell.run("from numba import njit\nimport numpy as np")
+        shell.run(define)
+        shell.run("f(1)")
+        shell.run("A[:] = 9")
+        assert shell.run(call).kind == "bypass"
+        assert shell.ns["r"] == 1
+        shell.run(define + "\nA[:] = 9")
+        assert shell.run(call).kind == "miss"
+        assert shell.ns["r"] == 9
+
+    def test_after_a_hit_it_keeps_arrays(self, shell):
+        """A hit on a cell that called a function leaves it with the arrays that a run has compiled it with."""
+        notebook = [
+            (
+                "A = np.arange(3.)\ndef make(C):\n    @njit\n    def f(i): return A[i] + C[i]\n    return f\n"
+                "C = np.arange(3.); f = make(C)"
+            ),
+            "%%cached\nr = f(1)",
+            "A[:] = 9; C[:] = 9; r = f(1)",
+        ]
+        shell.run("from numba import njit\nimport numpy as np")
+        for kind in "miss", "hit":
+            assert [shell.run(cell).kind for cell in notebook][1] == kind
+            assert shell.ns["r"] == 2
+
+    def test_large_arrays_are_read_where_they_lie(self, shell):
+        """A large array is not copied, and counts as it is now."""
+        shell.run("from numba import njit\nimport numpy as np")
+        shell.run("A = np.arange(300_000.)\n@njit\ndef f(i): return A[i]\nf(1)")
+        shell.run("A[:] = 9")
+        assert shell.run("%%cached\nr = f(1)").kind == "miss"
+        assert shell.ns["r"] == 9
+
     def test_globals_that_it_keeps(self, shell):
         """What is computed with a global's value of before is not stored for that of now."""
         define, call = "K = {}\n@njit\ndef f(a): return a * K", "%%cached\nr = f(2)"

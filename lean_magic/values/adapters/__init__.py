@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from lean_magic.values.origin import module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from lean_magic.values.fingerprint import Rule
     from lean_magic.values.memory import Memory
 
-__all__ = ["KNOWN", "Adapter", "adapters_for", "load_adapters"]
+__all__ = ["KNOWN", "Adapter", "adapters_for", "load_adapters", "look", "notice"]
 
 # Top-level package → the file in this folder that knows its objects.
 KNOWN = {
@@ -103,6 +103,21 @@ def load_adapters() -> list[str]:
     for package in found:
         _load(package)
     return found
+
+
+def look(values: Collection[Any]) -> None:
+    """Let adapters note, before a cell runs, what objects of the notebook read that keep it once they are used."""
+    if _COMPILER in sys.modules:
+        _load("numba").look(values)  # type: ignore[attr-defined]
+
+
+def notice(values: Collection[Any]) -> None:
+    """Let them note what those keep that the cell has used."""
+    if _COMPILER in sys.modules:
+        _load("numba").notice(values)  # type: ignore[attr-defined]
+
+
+_COMPILER = "numba.core.dispatcher"
 
 
 def _load(package: str) -> Adapter:
