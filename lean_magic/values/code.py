@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from lean_magic.values.fingerprint import combine, leaf
 from lean_magic.values.lookups import is_opaque, is_searched, stands_there
+from lean_magic.values.steps import instructions
 from lean_magic.values.uses import Uses
 
 __all__ = ["CodeFacts", "Import", "code_digest", "facts", "nested", "own_facts"]
@@ -106,7 +107,7 @@ def own_facts(code: types.CodeType) -> CodeFacts:
     found = CodeFacts()
     found.strings.update(_strings(code.co_consts))
     found.guarded = bool(code.co_exceptiontable)
-    steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
+    steps = [step for step in instructions(code) if step.opname not in _SKIPPED]
     uses = Uses(steps)
     found.puts.update(step.argval for step in steps if step.opname in _PUTS)
     bound: set[str] = set()

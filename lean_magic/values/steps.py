@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dis
+import itertools
 import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["Step", "steps"]
+__all__ = ["Step", "instructions", "steps"]
 
 
 class Step(NamedTuple):
@@ -21,24 +22,35 @@ class Step(NamedTuple):
     goes: int = -1
 
 
+def instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
+    """Give the instructions of one code object; what loads and stores local names bears the names of Python 3.11.
+
+    Where Python joins two, it forgets where the second stands in the text: what goes on with it tells.
+    """
+    found = list(dis.get_instructions(code))
+    for step, after in itertools.pairwise([*found, found[-1]]):
+        if "_FAST" not in step.opname:
+            yield step
+            continue
+        names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+        for number, (kind, name) in enumerate(zip(step.opname.split("_FAST"), names, strict=False)):
+            place = after.positions if number and after.opname in _GO_ON else step.positions
+            yield step._replace(opname=f"{kind.rpartition('_')[2]}_FAST", argval=name, positions=place)
+
+
+_GO_ON = {"LOAD_ATTR", "PUSH_NULL", "CALL"}
+
+
 def steps(code: types.CodeType) -> Iterator[Step]:
     """Give the steps of one code object."""
-    for step in dis.get_instructions(code):
+    for step in instructions(code):
         name, what = step.opname, step.argval
-        if "_FAST" in name and isinstance(what, tuple):
-            kinds = ["LOAD_FAST" if "LOAD" in kind else "STORE_FAST" for kind in name.split("_FAST")[:-1]]
-            sizes = (1 if kind == "LOAD_FAST" else -1 for kind in kinds)
-            yield from (
-                Step(kind, one, 0, size, step.offset)
-                for kind, one, size in zip(kinds, what, sizes, strict=False)
-            )
-            continue
-        name = "LOAD_FAST" if name.startswith("LOAD_FAST") else name
         if name == "BINARY_OP" and step.argrepr == "[]":  # since Python 3.14
             name = "BINARY_SUBSCR"
-        size = dis.stack_effect(step.opcode, step.arg, jump=False)
+        size = _SIZES.get(name) or dis.stack_effect(step.opcode, step.arg, jump=False)
         jumps = "JUMP" in name or name in _JUMPS
         yield Step(name, what, step.arg or 0, size, step.offset, what if jumps else -1)
 
 
+_SIZES = {"LOAD_FAST": 1, "STORE_FAST": -1}
 _JUMPS = {"FOR_ITER", "SEND"}
