@@ -14,6 +14,7 @@ import xxhash
 
 from lean_magic import clock
 from lean_magic.values.origin import path_origin
+from lean_magic.values.slots import forget_names, note_names
 
 __all__ = [
     "TICK",
@@ -71,10 +72,14 @@ def remember(name: str, stat: tuple[int, int, int, int], digest: str) -> None:
 def unwatched() -> Iterator[None]:
     """Leave out what is done inside, which is our own work and not the cell's."""
     before, _ours.works = getattr(_ours, "works", False), True
+    if not before:
+        note_names()
     try:
         yield
     finally:
         _ours.works = before
+        if not before:
+            forget_names()
 
 
 _ours = threading.local()

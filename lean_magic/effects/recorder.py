@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from lean_magic.values import Walk
 from lean_magic.values.code import CodeFacts
+from lean_magic.values.slots import forget_names, note_names
 
 __all__ = ["Record", "Recorder", "Recorders", "Run", "include_in_open"]
 
@@ -137,6 +138,13 @@ class Recorders:
         for outer in _open:
             for recorder in outer.members:
                 recorder.include(records[recorder.name])
+        note_names()
+        try:
+            self._put_back(records, run, begun)
+        finally:
+            forget_names()
+
+    def _put_back(self, records: Mapping[str, Record], run: Run, begun: contextlib.ExitStack) -> None:
         with begun as undo:
             for recorder in self.members:
                 recorder.replay(records[recorder.name], run, undo)

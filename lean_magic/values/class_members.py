@@ -43,8 +43,10 @@ def reduced_class(form: Any, cls: type) -> Any:
     if make is _internals._make_skeleton_class:  # noqa: SLF001
         kind, name, bases, options, _, extra = args
         options = {**options, "__qualname__": cls.__qualname__}
-        if "__slots__" in cls.__dict__ and typing.NamedTuple not in getattr(cls, "__orig_bases__", ()):
+        if "__slots__" in cls.__dict__:
             options["__slots__"] = cls.__dict__["__slots__"]
+        if typing.NamedTuple in cls.__dict__.get("__orig_bases__", ()):  # which would make members of its own
+            bases, rest[0][0]["__orig_bases__"] = cls.__bases__, cls.__dict__["__orig_bases__"]
         rest, closed = _in_order(rest, cls), _closed(cls)
         options.update({one: rest[0][0].pop(one) for one in closed if one in rest[0][0]})
         if "__slots__" in options:

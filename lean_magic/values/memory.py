@@ -65,6 +65,7 @@ class Memory:
     seen: list[tuple[Interval, Any]] = field(default_factory=list)
     _spans: dict[Interval, Any] = field(default_factory=dict)
     _ids: set[int] = field(default_factory=set)  # of those seen, in the second pass
+    _inside: dict[Interval, dict[int, Any]] = field(default_factory=dict)
     _order: list[int] | None = None  # where the live arrays start, once they are sorted
     _reach: list[int] = field(default_factory=list)  # how far those up to each reach
 
@@ -113,6 +114,15 @@ class Memory:
         if self.shared and not self._ids:
             self._ids = {id(one) for _, one in self.seen}
         return id(value) in self._ids
+
+    def seen_in(self, span: Interval) -> list[Any]:
+        """Give the arrays that the first pass has met in a shared span."""
+        if not self._inside:
+            for interval, value in self.seen:
+                place = bisect_right(self.shared, Interval(interval.device, interval.start, 1 << 64)) - 1
+                if place >= 0 and inside(interval, self.shared[place]):
+                    self._inside.setdefault(self.shared[place], {})[id(value)] = value
+        return [*self._inside.get(span, {}).values()]
 
     def is_shared(self, interval: Interval) -> bool:
         """Whether the first pass has met another array there."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copyreg
+import threading
 import types
 from typing import Any
 
-__all__ = ["HEAP", "is_slot", "slot_names", "slots_of"]
+from lean_magic.values.origin import is_own
+
+__all__ = ["HEAP", "forget_names", "is_slot", "note_names", "slot_names", "slots_of"]
 
 HEAP = 1 << 9  # Py_TPFLAGSHEAPTYPE: made by a `class` statement, or by a C module with room of its own
 
@@ -40,3 +43,42 @@ def _is_filled(value: Any, name: str) -> bool:
     except AttributeError:
         return False
     return True
+
+
+class _Asked:
+    """Stands in for what pickle asks for the slots of a class, and notes in which it keeps them only from then on."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.depth = 0
+        self.classes: list[type] = []
+        self.ask: Any = None
+
+    def __call__(self, cls: type) -> Any:
+        if "__slotnames__" not in cls.__dict__:
+            self.classes.append(cls)
+        return self.ask(cls)
+
+
+_asked = _Asked()
+
+
+def note_names() -> None:
+    """Begin to look at objects, in which pickle leaves traces on their classes."""
+    with _asked.lock:
+        _asked.depth += 1
+        if _asked.depth == 1:
+            _asked.ask, copyreg._slotnames = copyreg._slotnames, _asked  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def forget_names() -> None:
+    """Take these off the classes of the user's, who may list what those hold."""
+    with _asked.lock:
+        _asked.depth -= 1
+        if _asked.depth:
+            return
+        copyreg._slotnames = _asked.ask  # type: ignore[attr-defined]  # noqa: SLF001
+        classes, _asked.classes = _asked.classes, []
+    for cls in classes:
+        if "__slotnames__" in cls.__dict__ and is_own(cls):
+            type.__delattr__(cls, "__slotnames__")

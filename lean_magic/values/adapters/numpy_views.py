@@ -35,6 +35,15 @@ def reduced_plain(value: np.ndarray[Any, Any], memory: Memory) -> Any:
     span = memory.span(place, bytes_at)
     if span is None:
         return _alone(value, place)
+    base = value.base
+    if type(base) is np.ndarray and _is_dense(base) and memory.has_seen(base):
+        inside = value.dtype, value.shape, value.strides, value.ctypes.data - interval(base).start
+        return _view_of, (base, base.strides, *inside, not is_closed(value))
+    others = memory.seen_in(span[0]) if value.flags.owndata and span[0] == place else [None]
+    if all(one is value or (type(one) is np.ndarray and one.base is value) for one in others):
+        form = _alone(value, place)
+        if form is not NotImplemented:
+            return form
     offset = value.ctypes.data - span[0].start
     return _view, (span[1], value.dtype, value.shape, value.strides, offset, not is_closed(value))
 

@@ -203,6 +203,10 @@ class _Pandas:
         del memory
         if type(value) is type(pd.options):
             return _options_at, (object.__getattribute__(value, "prefix"),)
+        if (
+            type(value) is pd.Timestamp and value.fold and value.tzinfo is None
+        ):  # without a zone pandas forgets it
+            return _folded, (value.replace(fold=0),)
         for reduced in (reduced_block, reduced_index, _reduced_named):
             form = reduced(value)
             if form is not NotImplemented:
@@ -243,6 +247,10 @@ class _Pandas:
         changing.flags.allows_duplicate_labels = duplicates
         _set_extra(live, extra)
         return True
+
+
+def _folded(value: Any) -> Any:
+    return value.replace(fold=1)
 
 
 def _reduced_named(value: Any) -> Any:
