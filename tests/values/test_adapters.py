@@ -1178,6 +1178,32 @@ class TestSqlite(AdapterContract):
             codec.encode({"value": database})
 
 
+class TestSqlalchemy(AdapterContract):
+    """An engine of a file of SQLite's is what the file holds, however many connections wait."""
+
+    library = "sqlalchemy"
+
+    @pytest.fixture(autouse=True)
+    def _in_a_folder(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+
+    def samples(self):
+        """Return name → Sample."""
+
+        def used(path):
+            engine = pytest.importorskip("sqlalchemy").create_engine(f"sqlite:///{path}")
+            engine.connect().close()
+            return engine
+
+        return {"engine": Sample(lambda: used("a.db"), lambda: used("b.db"), in_place=False)}
+
+    def test_one_in_memory_is_refused(self):
+        """Nobody can tell what a database in memory holds that an engine has connected to."""
+        sqlalchemy = pytest.importorskip("sqlalchemy")
+        with pytest.raises(Unfingerprintable, match="in memory"):
+            fingerprint(sqlalchemy.create_engine("sqlite://"))
+
+
 class TestXgboost(AdapterContract):
     """Matrices to train with come back with what is told of their rows; bins alone are refused."""
 

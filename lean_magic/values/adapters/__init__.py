@@ -50,6 +50,7 @@ KNOWN = {
     "sentence_transformers": "sentence_transformers_",
     "sklearn": "sklearn_",
     "sqlite3": "sqlite3_",
+    "sqlalchemy": "sqlalchemy_",
     "ssl": "clients_",
     "statsmodels": "patsy_",
     "sympy": "sympy_",
