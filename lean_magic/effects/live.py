@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from lean_magic import clock
+from lean_magic.effects.callers import Callers
 from lean_magic.effects.hooks import PUT, hooks
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
@@ -37,14 +38,25 @@ class Live(Recorder):
     def __init__(self) -> None:
         self._before: set[Any] = set()
         self._hooks: dict[str, Any] = {}
+        self._callers: Callers | None = None
 
     def begin(self, run: Run) -> None:
         """Take down what runs already."""
         self._before = _running()
         self._hooks = hooks(run)
+        self._callers = Callers(run)
+
+    def cancel(self, run: Run) -> None:
+        """Listen no more."""
+        del run
+        if self._callers is not None:
+            self._callers.stop()
 
     def end(self, run: Run) -> Record:
         """Collect what the cell set. Raises Unstorable naming what it left running or hung into the process."""
+        self.cancel(run)
+        if self._callers is not None:
+            self._callers.check()
         changed = {name: now for name, now in hooks(run).items() if now != self._hooks.get(name, now)}
         for name in changed:
             if name not in PUT:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from lean_magic.values.caller_looks import ASKS_CALLER, OF_CALLER, looks_at_caller_alone
 from lean_magic.values.fingerprint import combine, leaf
 from lean_magic.values.lookups import is_opaque, is_searched, stands_there
 from lean_magic.values.steps import instructions
@@ -128,6 +129,8 @@ def own_facts(code: types.CodeType) -> CodeFacts:
             if step.opname in _LOADS:
                 found.uses.add((uses.of(step), step.argval, *_chain(steps, index)))
     found.hashes = "hash" in found.loads and code.co_name != "__hash__"
+    if looks_at_caller_alone(code, found.loads, steps):
+        found.attributes = (found.attributes - OF_CALLER) | {ASKS_CALLER}
     return found
 
 
