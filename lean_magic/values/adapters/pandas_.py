@@ -12,6 +12,13 @@ import pandas as pd
 
 from lean_magic.values.adapters.numpy_ import content
 from lean_magic.values.adapters.pandas_blocks import arrays_of, inner_of, reduced_block, reduced_index
+from lean_magic.values.adapters.pandas_readers import (
+    TextFileReader,
+    put_reader,
+    reader_content,
+    reader_rule,
+    reduced_reader,
+)
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
 from lean_magic.values.reduced import attributes
 
@@ -195,6 +202,7 @@ class _Pandas:
             (pd.api.extensions.ExtensionDtype, _dtype),
             (pd.offsets.BaseOffset, _offset),
             (type(pd.options), _options),
+            (TextFileReader, reader_rule),
         ]
         found = next((rule for kinds, rule in table if issubclass(cls, kinds)), None)
         return _styler if found is None and _is_styler(cls) else found
@@ -207,6 +215,8 @@ class _Pandas:
             type(value) is pd.Timestamp and value.fold and value.tzinfo is None
         ):  # without a zone pandas forgets it
             return _folded, (value.replace(fold=0),)
+        if isinstance(value, TextFileReader):
+            return reduced_reader(value)
         for reduced in (reduced_block, reduced_index, _reduced_named):
             form = reduced(value)
             if form is not NotImplemented:
@@ -223,6 +233,8 @@ class _Pandas:
         return None
 
     def content(self, value: Any) -> Any:
+        if isinstance(value, TextFileReader):
+            return reader_content(value)
         if isinstance(value, pd.Index):
             # The labels themselves never change.
             return list(value.names), getattr(value, "freq", None), value.name
@@ -233,6 +245,9 @@ class _Pandas:
         return shallow, dict(value.attrs), value.flags.allows_duplicate_labels, _extra(value)
 
     def write_back(self, live: Any, stored: Any) -> bool:
+        if isinstance(live, TextFileReader):
+            put_reader(live, stored)
+            return True
         if isinstance(live, pd.Index):
             live.names, freq, live.name = stored
             if getattr(live, "freq", None) != freq:
