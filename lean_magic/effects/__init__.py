@@ -8,6 +8,7 @@ from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
 from lean_magic.effects.live import Live, others_run
 from lean_magic.effects.loading import Loading
+from lean_magic.effects.mortal import Mortal
 from lean_magic.effects.mutation import Mutation
 from lean_magic.effects.names import Names
 from lean_magic.effects.output import Output
@@ -35,7 +36,7 @@ def recorders() -> Recorders:
     Files come before a change of the working folder, and what is hardest to take back comes last.
     """
     members = [Live(), Loading(), Asks(), Files(), Names(), Attributes(), Process(), Generators(), Mutation()]
-    return Recorders([*members, Remembering(), Environment(), Output()])
+    return Recorders([*members, Remembering(), Environment(), Output(), Mortal()])
 
 
 def did(records: Mapping[str, Record]) -> set[str]:

@@ -10,6 +10,7 @@ import types
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from lean_magic.effects.mortal import mortals
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
@@ -61,7 +62,11 @@ class Names(Recorder):
     def begin(self, run: Run) -> None:
         """Remember what each name stands for now."""
         # Names that are certainly bound anew need not be compared, so their old values may be freed.
-        self._before = {name: value for name, value in run.namespace.items() if name not in run.surely}
+        self._before = {
+            name: mortals(run).get(id(value), value)
+            for name, value in run.namespace.items()
+            if name not in run.surely
+        }
         self._gone = {name for name in run.surely if name in run.namespace}
         self._names = list(run.namespace)
         self._notes = dict(run.namespace.get(_NOTES, {}))
@@ -74,7 +79,7 @@ class Names(Recorder):
         for name, value in run.namespace.items():
             if hidden(name) and name not in run.assigned:
                 continue
-            if name in run.surely or name in last or self._before.get(name, _NOTHING) is not value:
+            if name in run.surely or name in last or not self._is_still(name, value, run):
                 bound[name] = value
             elif name in run.assigned and name not in run.reads:
                 # Assigned on a branch not taken, or assigned what it already was: nobody can tell,
@@ -105,6 +110,10 @@ class Names(Recorder):
             )
         self.cancel(run)
         return Record(observed, told, {**kept, _NOTES: notes} if notes else kept)
+
+    def _is_still(self, name: str, value: Any, run: Run) -> bool:
+        """Whether a name stands for the object it stood for before; one that might end was not held."""
+        return self._before.get(name, _NOTHING) is mortals(run).get(id(value), value)
 
     def _is_gone(self, name: str, present: Collection[str]) -> bool:
         return name not in present and not hidden(name)

@@ -53,6 +53,7 @@ class Run:
     listed: set[str] = field(default_factory=set)
     start: str = field(default_factory=os.getcwd)
     shown: set[str] = field(default_factory=set)  # warnings of a replay that were shown before it
+    mortal: dict[int, Any] | None = None  # see mortal.py
 
 
 @dataclass(slots=True, repr=False, eq=False)

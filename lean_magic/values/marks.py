@@ -38,6 +38,7 @@ class Marks:
     def __init__(self) -> None:
         self.objects: list[Any] = []
         self.memos: list[Any] = []  # functions that remember what they said
+        self.weak: list[Any] = []  # weak references
         self._digests: dict[int, bytes] = {}
         self._marks: dict[int, int] = {}
         self._starts: list[tuple[int, str]] = [(0, "")]
@@ -100,6 +101,10 @@ class Marks:
             }
             self._by_mark = size, found | {mark: inner.value for mark, inner in self.held().items()}
         return self._by_mark[1]
+
+    def forget_marks(self) -> None:
+        """Let go of the objects that were given by their marks."""
+        self._by_mark = (), {}
 
     def _ends(self) -> list[int]:
         return [start for start, _ in self._starts[1:]] + [len(self.objects)]

@@ -160,8 +160,8 @@ def _proxy(walk: Walk, value: types.MappingProxyType[Any, Any]) -> bytes:
 
 
 def _weak(walk: Walk, value: weakref.ref[Any]) -> bytes:
-    target = value()
-    return combine("weakref", walk.digest(target))
+    walk.weak.append(value)
+    return combine("weakref", walk.digest(value()))
 
 
 def _environment(walk: Walk, value: Any) -> bytes:

@@ -16,6 +16,7 @@ from lean_magic.effects.environment import Environment
 from lean_magic.effects.files import Files
 from lean_magic.effects.live import Live
 from lean_magic.effects.loading import Loading
+from lean_magic.effects.mortal import Mortal
 from lean_magic.effects.mutation import Mutation
 from lean_magic.effects.names import Names
 from lean_magic.effects.output import Output
@@ -243,6 +244,36 @@ class TestLive(RecorderContract):
     def test_a_record_is_put_back(self):
         """There is nothing to put back: a cell that leaves something running is refused."""
         assert Live().still_holds(None, None) == ""
+
+
+class TestMortal(RecorderContract):
+    """Objects whose end is seen."""
+
+    setup = "seen = []\nclass D:\n    def __del__(self, seen=seen): seen.append(1)\nd, held = D(), [D()]"
+    cell = "held.append(d)"
+
+    def make(self):
+        """Return a new recorder."""
+        return Mortal()
+
+    def test_a_record_is_put_back(self, quiet):
+        """There is nothing to put back, but what was let go of for the time of the cell is known again."""
+        run, recorder = a_run(quiet, self.cell), self.make()
+        before = run.walk.by_mark()
+        recorder.begin(run)
+        exec(self.cell, quiet.ns)
+        assert recorder.end(run).effects is None
+        assert run.walk.by_mark() == before
+        assert run.walk.values["value d"][0] is quiet.ns["d"]
+
+    def test_what_a_cell_lets_go_of_ends_at_once(self, quiet):
+        """An object whose `__del__` is the user's ends where the cell lets go of it, and is refused."""
+        run, recorder = a_run(quiet, "held.clear()"), self.make()
+        recorder.begin(run)
+        quiet.ns["held"].clear()
+        assert quiet.ns["seen"] == [1]
+        with pytest.raises(Unstorable, match="a D was let go of"):
+            recorder.end(run)
 
 
 class TestLoading(RecorderContract):
