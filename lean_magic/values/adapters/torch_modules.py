@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.utils import parametrize
 
+from lean_magic.values.adapters.torch_compiled import compiler_digest, is_compiled, reduced_compiled
 from lean_magic.values.adapters.torch_content import digests_of
 from lean_magic.values.adapters.torch_derived import compute_derived, derived
 from lean_magic.values.adapters.torch_hooks import count_on, hand_over, matched
 from lean_magic.values.containers import OPEN
 from lean_magic.values.fingerprint import Walk, combine, leaf
-from lean_magic.values.origin import module_of
 from lean_magic.values.reduced import name_leaf
 
 __all__ = [
@@ -76,30 +76,15 @@ def _content(walk: Walk, value: torch.nn.Module, skip: frozenset[str]) -> bytes:
     plain = [name for name in names if type(held[name]) in _SCALARS]
     scalars = [piece for name in plain for piece in (name, held[name])]
     rest = [member(walk, held, name) for name in names if type(held[name]) not in _SCALARS]
-    if _is_compiled(type(value)):
-        rest.append(_compiler(walk, value))
+    if is_compiled(type(value)):
+        rest.append(compiler_digest(walk, value))
     if made:
         rest.append(combine("derived", *map(name_leaf, sorted(made))))
     return combine("module", walk.digest(type(value)), leaf("flags", marshal.dumps(scalars, 2)), *rest)
 
 
-def _compiler(walk: Walk, value: torch.nn.Module) -> bytes:
-    """Digest what compiles a module, and with which options; what it has compiled so far is no content."""
-    context = vars(value)["dynamo_ctx"]
-    inner = backend = context.callback
-    while inner is not None:  # wrappers of torch's own
-        backend, inner = inner, getattr(inner, "_torchdynamo_orig_backend", None)
-    told = dict(vars(backend)) if module_of(type(backend)) == "torch" else backend
-    options = getattr(context, "fullgraph", None), getattr(context, "_dynamic", None)
-    return combine("compiler", walk.digests(walk.keep((type(backend), told, options))))
-
-
-def _is_compiled(cls: type) -> bool:
-    return cls.__name__ == "OptimizedModule" and module_of(cls) == "torch._dynamo.eval_frame"
-
-
 def _unseen(cls: type) -> frozenset[str]:
-    return UNSEEN | _COMPILED if _is_compiled(cls) else UNSEEN
+    return UNSEEN | _COMPILED if is_compiled(cls) else UNSEEN
 
 
 _SCALARS = frozenset({bool, int, float, type(None)})
@@ -155,7 +140,7 @@ class Held(NamedTuple):
 
 def held_by_module(value: torch.nn.Module) -> Held:
     """Give all that a module holds, but what torch notes on it as it is compiled."""
-    left_out = {"_compiled_call_impl", *(_COMPILED if _is_compiled(type(value)) else ())}
+    left_out = {"_compiled_call_impl", *(_COMPILED if is_compiled(type(value)) else ())}
     state = {name: item for name, item in vars(value).items() if name not in left_out} | derived(value)
     cls: Any = type(value).__base__ if _is_own_class(type(value)) else type(value)
     return Held(cls, state)
@@ -238,6 +223,8 @@ def _is_own_class(cls: type) -> bool:
 
 def reduced_module(value: torch.nn.Module) -> Any:
     """Take a module apart that has parametrizations or hooks, or a way of its own; NotImplemented for others."""
+    if is_compiled(type(value)):
+        return reduced_compiled(value)
     if _is_parametrized(value):
         state = dict(vars(value)) | derived(value)
         return object.__new__, (type(value).__base__,), state, None, None, _set_parametrized
