@@ -48,6 +48,8 @@ def reduced_class(form: Any, cls: type) -> Any:
         if typing.NamedTuple in cls.__dict__.get("__orig_bases__", ()):  # which would make members of its own
             bases, rest[0][0]["__orig_bases__"] = cls.__bases__, cls.__dict__["__orig_bases__"]
         rest, closed = _in_order(rest, cls), _closed(cls)
+        if "__module__" in options:  # to set it once more would take away the number of the first line
+            rest[0][0].pop("__module__", None)
         options.update({one: rest[0][0].pop(one) for one in closed if one in rest[0][0]})
         if "__slots__" in options:
             options = _before_slots(cls, options, rest[0][0])

@@ -139,8 +139,8 @@ def held(owner: Any, name: str, default: Any) -> Any:
     if name in own or isinstance(owner, type):
         return own.get(name, default)
     cls: Any = type(owner)
-    setter = next(vars(one)["__setattr__"] for one in cls.__mro__ if "__setattr__" in vars(one))
-    if setter is vars(types.ModuleType)["__setattr__"] and not hasattr(cls, name):
+    is_plain = issubclass(cls, types.ModuleType) and cls.__setattr__ is types.ModuleType.__setattr__
+    if is_plain and not hasattr(cls, name):
         return (
             default  # it would look for it elsewhere, and load that; torch's settings keep theirs elsewhere
         )
