@@ -80,9 +80,12 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     }
     arrays = [(shape[0], at[mark]) for at in (stayed, left) for mark, shape in shapes_of(at).items()]
     dicts = None if run.words.isdisjoint({"vars", "__dict__"}) else kept_dicts(known)
-    changed = {(module, name) for module, owner, name in records["attributes"].values or () if not owner}
+    put = records["attributes"].values or {}
+    changed = {(module, name) for module, owner, name in put if not owner}
     held = held_by_modules(one for one, _ in plan.found.imports)
-    places = {one: place for one, place in held.items() if place not in changed} | known_places()
+    known_at = {one: place for one, place in (held | known_places()).items() if place not in changed}
     marks = {id(value): mark for at in (known, left) for mark, value in at.items()}
     spaces[id(namespace)] = "__main__"
-    return codec.Live(marks, spaces, own, arrays, places, dicts, "id" in run.loads)
+    return codec.Live(
+        marks, spaces, own, arrays, known_at, dicts, "id" in run.loads, frozenset(map(id, put.values()))
+    )

@@ -14,6 +14,7 @@ from typing import Any
 
 from lean_magic.effects.contents import is_ours
 from lean_magic.effects.recorder import Record, Recorder, Run
+from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
 from lean_magic.values.origin import origin
 
@@ -154,6 +155,8 @@ def _told(name: str, environ: dict[str, str]) -> list[str]:
 
 
 def _mapping() -> Any:
+    if type(os.environ).__name__ != "_Environ":
+        raise Unstorable("os.environ", "is not what Python made any more", "change what it holds instead")
     return vars(os.environ)["_data"]
 
 

@@ -189,6 +189,8 @@ _ON_LOGGERS = {
     "addHandler",
     "addFilter",
     "removeHandler",
+    "handlers",
+    "filters",
     "dictConfig",
     "fileConfig",
     "captureWarnings",

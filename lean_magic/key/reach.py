@@ -27,7 +27,7 @@ from lean_magic.values import Ref, Walk
 from lean_magic.values.code import CodeFacts, Import, facts
 from lean_magic.values.fingerprint import leaf
 from lean_magic.values.origin import is_a, is_stand_in, origin, package_version
-from lean_magic.values.owners import SETTERS, is_patch
+from lean_magic.values.owners import SETTERS, is_no_builtin, is_patch
 from lean_magic.values.spelled import spelled_in
 
 __all__ = ["Part", "Reach"]
@@ -217,8 +217,7 @@ class Reach:
         """Count a builtin that somebody replaced, unless it is the front end's own."""
         value = getattr(builtins, ref.name)
         strings.check(ref.name)
-        is_users = not callable(value) or origin(str(getattr(value, "__module__", ""))).own
-        if is_users and value is not _BUILTINS.get(ref.name):
+        if is_no_builtin(value) and value is not _BUILTINS.get(ref.name):
             self._part(f"builtins.{ref.name}", value, todo, parts)
 
     # -- modules -----------------------------------------------------------------

@@ -58,6 +58,7 @@ class Live:
 
     `places` are objects that modules hold: (module, name), to be found there again. `dicts` are the marks of
     objects by the id of their `__dict__`; None if nothing else can hold one. `ids`: whether values may be ids.
+    `fresh` are the ids of what the cell itself has put into modules.
     """
 
     marks: Mapping[int, str] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Live:
     places: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     dicts: Mapping[int, str] | None = None
     ids: bool = False
+    fresh: frozenset[int] = frozenset()
 
     def write(self, values: Any) -> Graph:
         """Pickle `values`, a second time if arrays among them turn out to share memory."""
@@ -81,6 +83,7 @@ class Live:
         graph = Graph(memory)
         known = self.marks, self.spaces, graph.keep, self.names, memory, self.places, self.dicts
         writer = (IdWriter if self.ids else Writer)(graph.stream, *known)
+        writer.fresh = self.fresh
         writer.dump(values)
         graph.used = writer.used
         return graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import functools
 import sys
@@ -14,8 +15,8 @@ from lean_magic.values.origin import is_a, is_own, origin
 from lean_magic.values.singletons import place_of
 
 __all__ = [
-    "CHANGERS", "HANDED_TO", "SETTERS", "Owner", "containers", "held", "is_patch", "items_of", "keeps_items",
-    "owner_at", "owner_of", "owners",
+    "CHANGERS", "HANDED_TO", "SETTERS", "Owner", "containers", "held", "is_no_builtin", "is_patch", "items_of",
+    "keeps_items", "owner_at", "owner_of", "owners",
 ]  # fmt: skip
 
 # What code says that sets attributes by computed names, or on what only running can tell.
@@ -163,3 +164,8 @@ def is_patch(owner: Any, value: Any) -> bool:
     if not is_own(code):
         return False
     return origin(_home_of(owner)).package != origin(str(code.__module__)).package
+
+
+def is_no_builtin(value: Any) -> bool:
+    """Whether what stands in the place of a builtin is somebody's of the user's side."""
+    return not callable(value) or is_a(value, functools.partial) or is_patch(builtins, value)

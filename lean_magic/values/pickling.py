@@ -86,12 +86,17 @@ class Writer(cloudpickle.Pickler):
         self._dicts = dicts or {}
         self._met = known.keys() | spaces.keys() | named.keys() | places.keys() | self._dicts.keys()
         self.used: set[str] = set()
+        self.fresh: frozenset[int] = frozenset()
         self._memory = memory
         self._plain: set[int] = set()
         self._cells: set[int] = set()
         self._foreign: dict[int, _Foreign] = {}
         # Nothing in it refers to the writer: what is written has to be free to go at once.
         self._ways: dict[type, tuple[_Way, ...]] = {}
+
+    def is_kept(self, obj: Any, kept: Mapping[int, Any]) -> bool:
+        """Whether a library keeps an object since before the cell."""
+        return id(obj) in kept and id(obj) not in self.fresh
 
     def persistent_id(self, obj: Any) -> Any:
         """Write live objects as their mark and namespaces as their module's name."""
@@ -269,7 +274,7 @@ def _ways_for(cls: type, shares: bool) -> Iterator[_Way]:
         yield functools.partial(_ignoring, reduced_with_kept_dict)
     kept = kept_of(cls)
     if kept:
-        yield lambda _, obj: reduced_singleton(obj) if id(obj) in kept else NotImplemented
+        yield lambda writer, obj: reduced_singleton(obj) if writer.is_kept(obj, kept) else NotImplemented
     if may_forget(cls):
         yield functools.partial(_ignoring, with_attributes)
 
