@@ -314,7 +314,10 @@ def dict_of(value: Any) -> dict[str, Any]:
     """Give the `__dict__` of an object that has one, whatever its class says when it is asked for attributes."""
     if not type(value).__dictoffset__:
         return {}
-    held = object.__getattribute__(value, "__dict__")
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except AttributeError:  # since Python 3.12, type variables show none
+        return {}
     if held is value:  # as `is_its_own_dict` says
         return {}
     return held if isinstance(held, dict) else getattr(value, "__dict__", {})
