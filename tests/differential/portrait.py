@@ -29,6 +29,14 @@ del sys.path[-1]
 UNEQUAL = ("PYTHONHASHSEED", "KMP_")
 
 
+def name_of(file):
+    """Give the name of a file; since Python 3.13 some that are closed do not tell it."""
+    try:
+        return getattr(file, "name", "")
+    except ValueError as error:
+        return str(error)
+
+
 class Painter(_Painter):
     """Paints a few kinds of objects in more detail than the stories do."""
 
@@ -51,7 +59,7 @@ class Painter(_Painter):
         yield of(type(functools.lru_cache(id))), self.cached_function
         yield of(collections.defaultdict), self.default_dict
         yield of(collections.deque), lambda value: [value.maxlen, *map(self.paint, value)]
-        yield of(io.IOBase), lambda value: [value.closed, getattr(value, "name", "")]
+        yield of(io.IOBase), lambda value: [value.closed, name_of(value)]
         yield of(logging.Logger), lambda value: [value.name, value.level, value.disabled, len(value.handlers)]
         yield of(weakref.ref), lambda value: [self.paint(value())]
         yield of(itertools.count, itertools.cycle), self.text
