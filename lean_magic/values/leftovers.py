@@ -54,7 +54,8 @@ def _closed(obj: Any) -> Any:
         return type(obj), ()
     if type(obj).__module__ in _PACKERS:
         writes = getattr(obj, "mode", 1) in {2, "wb"}
-        return _make_packed, (type(obj), getattr(obj, "name", None), "wb" if writes else "rb")
+        name = obj.name if type(obj).__module__ == "gzip" else None  # others have none once they are closed
+        return _make_packed, (type(obj), name, "wb" if writes else "rb")
     if "__IOBase_closed" in (held := dict_of(obj)):  # of a class written in Python
         told = {name: item for name, item in held.items() if item is None or type(item) in _ATOMS}
         return _make_closed_like, (type(obj), told)
