@@ -25,7 +25,6 @@ from lean_magic.values.naming import importable
 from lean_magic.values.open_files import opened_again
 from lean_magic.values.over import (
     closed_mapping,
-    closed_store,
     closed_weights,
     finished_task,
     terminated_pool,
@@ -302,7 +301,6 @@ _LATE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "reader": ("_csv", csv_reader),
     "writer": ("_csv", csv_writer),
     "mmap": ("mmap", closed_mapping),
-    "File": ("h5py._hl.files", closed_store),
     "safe_open": ("safetensors", closed_weights),
 }
 

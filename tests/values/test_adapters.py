@@ -1178,6 +1178,42 @@ class TestSqlite(AdapterContract):
             codec.encode({"value": database})
 
 
+class TestH5py(AdapterContract):
+    """Files that are open to be read, and what lies in them, come back as looking into one file."""
+
+    library = "h5py"
+
+    @pytest.fixture(autouse=True)
+    def _in_a_folder(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        h5py = pytest.importorskip("h5py")
+        for name in ("a.h5", "b.h5"):
+            with h5py.File(name, "w") as file:
+                file.create_group("g")["x"] = [1.0, 2.0]
+
+    def samples(self):
+        """Return name → Sample."""
+        h5py = pytest.importorskip("h5py")
+        return {
+            "file": Sample(lambda: h5py.File("a.h5"), lambda: h5py.File("b.h5"), in_place=None),
+            "dataset": Sample(
+                lambda: h5py.File("a.h5")["g/x"], lambda: h5py.File("b.h5")["g/x"], in_place=None
+            ),
+        }
+
+    def test_closing_the_file_closes_what_is_in_it(self, tmp_path):
+        """A file and a dataset of it are of one file after, too; closed ones come back as closed."""
+        h5py = pytest.importorskip("h5py")
+        file = h5py.File("a.h5")
+        back, inner = through_a_file((file, file["g/x"]), tmp_path)
+        assert (inner[:].tolist(), inner.name, inner.file == back) == ([1.0, 2.0], "/g/x", True)
+        back.close()
+        assert not inner
+        assert type(through_a_file(inner, tmp_path)) is h5py.Dataset
+        with h5py.File("b.h5", "a") as file, pytest.raises(Unstorable, match="is an open file"):
+            through_a_file(file, tmp_path)
+
+
 class TestSqlalchemy(AdapterContract):
     """An engine of a file of SQLite's is what the file holds, however many connections wait."""
 

@@ -28,6 +28,7 @@ KNOWN = {
     "bs4": "bs4_",
     "contextlib": "contextlib_",
     "dateutil": "dateutil_",
+    "h5py": "h5py_",
     "http": "clients_",
     "httpcore": "clients_",
     "httpcore2": "clients_",
