@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lean_magic.values.code import facts
-from lean_magic.values.keeping import LATER, is_straight, keeps
+from lean_magic.values.keeping import is_straight, keeps
 from lean_magic.values.origin import is_a, origin
 from lean_magic.values.owners import owner_of
+from lean_magic.values.steps import LATER
 
 __all__ = ["configured", "resolved"]
 

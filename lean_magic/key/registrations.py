@@ -30,8 +30,9 @@ __all__ = ["Registrations", "registering"]
 _REGISTERS = frozenset({
     "addLevelName", "addfont", "add_safe_globals", "clear_safe_globals", "add_type", "add_charset", "add_constructor",
     "add_representer", "install_opener", "enable", "disable", "setfirstweekday", "field_size_limit", "setLoggerClass",
-    "captureWarnings", "reconfigure", "install", "autolog", "extension", "init_notebook_mode", "init_printing",
-    "init_vprinting", "init_session", "mechanics_printing", "patch_sklearn", "custom_op", "triton_op", "impl",
+    "captureWarnings", "reconfigure", "install", "autolog", "bindtextdomain", "textdomain",
+    "extension", "init_notebook_mode", "init_printing", "init_vprinting", "init_session",
+    "mechanics_printing", "patch_sklearn", "custom_op", "triton_op", "impl",
 })  # fmt: skip
 _REGISTER_LIKE = ("set_", "reset_", "seterr", "enable_", "disable_")
 _SETS = ("set", "reset", "reconfigure", "enable", "disable")
@@ -42,7 +43,7 @@ _KNOWN = {
     "logging": r"disable",
     "matplotlib": r"(?!set_epoch).*",
     "networkx": r"set_(node|edge)_attributes",
-    "numpy": r"set_(printoptions|state)|seterr\w*",
+    "numpy": r"set_(printoptions|state)|seterr\w*|info",
     "pandas": r"(re)?set_(option|eng_float_format)",
     "seaborn": r".*",
     "sklearn": r".*",

@@ -123,10 +123,19 @@ def _inside(owner: Owner, name: str) -> Owner | None:
     elif isinstance(owner.value, types.FunctionType):
         value = getattr(owner.value, name, None)  # its defaults, say
     else:
-        value = getattr(owner.value, "__dict__", {}).get(name)  # to ask for more might run anything
+        value = _held_by(owner.value, name)
     if value is None or isinstance(value, _CALLED) or origin(owner.module).own:
         return None
     return Owner(owner.module, ".".join(filter(None, (owner.path, name))), value)
+
+
+def _held_by(value: Any, name: str) -> Any:
+    """Give what an object holds in its dict or in a slot; to ask for more might run anything."""
+    own = getattr(value, "__dict__", {})
+    if name in own:
+        return own[name]
+    member = next((vars(base)[name] for base in type(value).__mro__ if name in vars(base)), None)
+    return getattr(value, name, None) if is_a(member, types.MemberDescriptorType) else None
 
 
 # What is changed in them is put back, or is no setting.

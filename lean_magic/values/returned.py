@@ -10,8 +10,7 @@ import types
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from lean_magic.values.keeping import LATER
-from lean_magic.values.steps import Step, steps
+from lean_magic.values.steps import LATER, Step, steps
 
 __all__ = ["Path", "Returned", "returned"]
 
@@ -25,7 +24,7 @@ _GETS = {"get", "setdefault", "__getitem__"}
 class Path(NamedTuple):
     """Where something stays: a "global", a "free" variable or "self", and an "attr", an "item" or a "call" of such.
 
-    A "local" variable, what a step has "made", and a "text" are no such places, but may lead to one.
+    A "local" variable, what a step has "made", a "text" and another "constant" are no such places, but may lead to one.
     """
 
     kind: str
@@ -44,10 +43,11 @@ class Path(NamedTuple):
 
 
 class Returned(NamedTuple):
-    """What a function may give back, and where it puts something itself: places, and containers."""
+    """What a function may give back, where it puts something itself, and what it puts items into."""
 
     paths: tuple[Path, ...] = ()
     filled: frozenset[Path] = frozenset()
+    items: frozenset[Path] = frozenset()
 
 
 @functools.lru_cache(maxsize=4096)
@@ -56,8 +56,10 @@ def returned(code: types.CodeType, *, is_bound: bool) -> Returned:
     if code.co_flags & LATER or len(code.co_code) > _LONGEST:
         return Returned()
     trace = _Trace(code, is_bound=is_bound)
-    found = {path for path in trace.ways(trace.given) if path.root.kind in _STAYS}
-    return Returned(tuple(sorted(found, key=repr)), frozenset(trace.ways(trace.filled)))
+    found, items = (
+        {path for path in trace.ways(some) if path.root.kind in _STAYS} for some in (trace.given, trace.items)
+    )
+    return Returned(tuple(sorted(found, key=repr)), frozenset(trace.ways(trace.filled)), frozenset(items))
 
 
 _Some = frozenset[Path]  # what may lie in one place of the stack
@@ -70,6 +72,7 @@ class _Trace:
 
     def __init__(self, code: types.CodeType, *, is_bound: bool) -> None:
         self.filled: set[Path] = set()
+        self.items: set[Path] = set()
         self._stays = {*code.co_varnames[:is_bound]}
         self._free = {*code.co_freevars}
         self._init = code.co_name == "__init__"
@@ -157,7 +160,7 @@ class _Trace:
 
     def _load_const(self, step: Step) -> None:
         is_text = isinstance(step.what, str)
-        self._stack.append(frozenset({Path("text", step.what)}) if is_text else _NONE)
+        self._stack.append(frozenset({Path("text", step.what) if is_text else Path("constant")}))
 
     def _load_attr(self, step: Step) -> None:
         found = _inside(self._pop(), "attr", step.what)
@@ -220,7 +223,10 @@ class _Trace:
         self._pop()
         bases = self._pop()
         self.filled |= bases
-        self._put(self._pop(), _inside(bases, "item"))
+        value = self._pop()
+        if not value or any(path.kind not in {"constant", "text"} for path in value):
+            self.items |= bases  # else it may only say that something was done
+        self._put(value, _inside(bases, "item"))
 
     def _return_value(self, step: Step) -> None:
         del step
@@ -230,7 +236,8 @@ class _Trace:
         """Note that something lies in other places, too."""
         self.filled.update(places)
         for path in value:
-            self._also.setdefault(path, set()).update(places)
+            if path.kind not in {"constant", "text"}:
+                self._also.setdefault(path, set()).update(places)
 
 
 def _inside(bases: Iterable[Path | None], kind: str, name: str = "") -> frozenset[Path]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dis
+import inspect
 import itertools
 import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["Step", "instructions", "steps"]
+__all__ = ["LATER", "Step", "instructions", "steps"]
+
+# To call these runs nothing yet.
+LATER = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 class Step(NamedTuple):

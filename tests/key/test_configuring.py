@@ -35,6 +35,19 @@ def switches():
 def sets_on_itself(self, value):
     self.value = value
 
+def computes_and_sets(name, value):
+    OPTIONS[name.lower()] = [value]
+
+def looks_up_and_sets(value):
+    global STATE
+    if value:
+        STATE = OPTIONS.get(value)
+
+def says_once(value):
+    global STATE
+    if STATE:
+        STATE = False
+
 def remembers(value):
     if value not in MEMO:
         MEMO[value] = value * 2
@@ -63,8 +76,9 @@ def waits(value):
 """
 KEEP = [
     "sets_a_global", "sets_it_converted", "sets_an_attribute", "sets_an_item", "sets_many", "sets_by_name", "switches",
+    "computes_and_sets", "looks_up_and_sets",
 ]  # fmt: skip
-DO_NOT = ["sets_on_itself", "remembers", "loads_once", "counts", "fills", "waits"]
+DO_NOT = ["says_once", "sets_on_itself", "remembers", "loads_once", "counts", "fills", "waits"]
 
 
 @pytest.fixture(scope="module")
