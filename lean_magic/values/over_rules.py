@@ -58,7 +58,11 @@ def file_rule(walk: Walk, value: io.IOBase) -> bytes:
         return leaf("stream", stream.encode())
     if not value.closed:
         return _open_file(walk, value)
-    said = str(getattr(value, "name", "")), str(getattr(value, "mode", "")), getattr(value, "encoding", None)
+    try:
+        name = str(getattr(value, "name", ""))
+    except ValueError:  # since Python 3.13, of a closed file of bz2 or lzma
+        name = ""
+    said = name, str(getattr(value, "mode", "")), getattr(value, "encoding", None)
     return combine("closed", walk.digest(type(value)), walk.digest(said))
 
 
