@@ -13,6 +13,7 @@ import io
 import mmap
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,8 @@ def dump(
 
     `show` is told (bytes written, bytes in all).
     """
+    if "numpy" not in sys.modules and not graph.buffers:
+        return _dump_plainly(graph, file, show)
     import joblib  # a quarter of a second, which a kernel that only replays never pays
 
     try:
@@ -162,6 +165,19 @@ def dump(
     pickler.np = _InPlace(np)
     pickler.dump({"graph": parts[0], "buffers": parts[1:]})
     return {"parts": [[start, part.nbytes] for start, part in zip(places.starts, parts, strict=True)]}
+
+
+def _dump_plainly(
+    graph: Graph, file: BinaryIO, show: Callable[[int, int | None], None] | None
+) -> dict[str, Any]:
+    """Write a graph as joblib reads it, too, without numpy: who has not loaded it would see its warning filters."""
+    content = graph.stream.getvalue()
+    whole = pickle.dumps({"graph": content, "buffers": []}, protocol=5)
+    for start in range(0, len(whole), _PIECE):
+        file.write(memoryview(whole)[start : start + _PIECE])
+        if show is not None:
+            show(min(start + _PIECE, len(whole)), len(whole))
+    return {"parts": [[whole.index(content), len(content)]]}
 
 
 class _InPlace:

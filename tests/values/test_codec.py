@@ -5,6 +5,7 @@ import io
 import mmap
 import os
 import pickle
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -414,6 +415,24 @@ def test_classes_of_the_notebook(again, name):
     assert back["cls"] is not cls
     if type(value) is cls:
         assert type(back["value"]) is back["cls"]
+
+
+def test_without_numpy(tmp_path):
+    """A kernel that has not loaded numpy writes without it, and so keeps its warning filters; joblib reads that, too."""
+    code = """import sys, warnings
+from pathlib import Path
+from lean_magic.values import codec
+before = list(warnings.filters)
+path = Path(sys.argv[1])
+with path.open("wb") as file:
+    layout = codec.dump(codec.encode({"names": {"x": [1, "a" * 100_000]}}), file)
+print(codec.load(path, layout, {}, {})["names"]["x"] == [1, "a" * 100_000], "numpy" in sys.modules)
+print(warnings.filters == before)"""
+    path = tmp_path / "payload.joblib"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False", "True"]
+    payload = joblib.load(path)
+    assert pickle.loads(payload["graph"], buffers=payload["buffers"])["names"]["x"][0] == 1
 
 
 # -- what is over, and what cannot be kept ------------------------------------------------------
