@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import functools
 import locale
 import logging
 import operator
@@ -112,15 +113,14 @@ def _put_pyplot(name: str, value: Any) -> None:
 
 def _pandas_options() -> tuple[Any, list[str]]:
     config = sys.modules.get("pandas._config.config")
-    if config is None:
-        return None, []
-    deprecated = config._deprecated_options  # noqa: SLF001  asking for one of these warns
-    return config, [name for name in config._registered_options if name not in deprecated]  # noqa: SLF001
+    return config, list(config._registered_options) if config is not None else []  # noqa: SLF001
 
 
 def _pandas() -> dict[str, Any]:
     config, names = _pandas_options()
-    return {name: config.get_option(name) for name in names}
+    # To ask pandas for an option that is to go, or to set it, warns.
+    tree = config._global_config if names else {}  # noqa: SLF001
+    return {name: functools.reduce(operator.getitem, name.split("."), tree) for name in names}
 
 
 def _pandas_defaults() -> dict[str, Any]:
@@ -131,7 +131,14 @@ def _pandas_defaults() -> dict[str, Any]:
 def _put_pandas(name: str, value: Any) -> None:
     import pandas as pd
 
-    pd.set_option(name, value)
+    config, _ = _pandas_options()
+    if name not in config._deprecated_options:  # noqa: SLF001
+        pd.set_option(name, value)
+        return
+    *above, last = name.split(".")
+    functools.reduce(operator.getitem, above, config._global_config)[last] = value  # noqa: SLF001
+    if (told := config._registered_options[name].cb) is not None:  # noqa: SLF001
+        told(name)
 
 
 def _numpy() -> dict[str, Any]:

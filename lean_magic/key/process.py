@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable
@@ -185,9 +186,9 @@ def _pandas() -> dict[str, Any]:
     registered = config._registered_options  # noqa: SLF001  pandas has no public list of defaults
     if config._global_config == _defaults(len(registered)):  # noqa: SLF001  as it nearly always is
         return {}
-    deprecated = config._deprecated_options  # noqa: SLF001  asking for one of these warns
-    names = [name for name in registered if name not in deprecated and name != "plotting.backend"]
-    now = {name: config.get_option(name) for name in names}
+    tree = config._global_config  # noqa: SLF001  to ask pandas for an option that is to go warns
+    names = [name for name in registered if name != "plotting.backend"]
+    now = {name: functools.reduce(operator.getitem, name.split("."), tree) for name in names}
     return {f"pandas.{name}": value for name, value in now.items() if value != registered[name].defval}
 
 
