@@ -28,6 +28,17 @@ _KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("lxml", "_Element"): ("a tree of lxml", "keep what you need of it, or its text"),
     ("lxml", "_ElementTree"): ("a tree of lxml", "keep what you need of it, or its text"),
+    ("distributed", "Client"): ("a client of a Dask cluster", "make it in an uncached cell"),
+    ("mlflow", "ActiveRun"): ("a run of MLflow", "log in an uncached cell"),
+    ("tensorboard", "EventFileWriter"): (
+        "a writer of TensorBoard, which writes from a thread of its own",
+        "keep in a list what it is to write, and write that in an uncached cell",
+    ),
+    ("torch", "_KinetoProfile"): (
+        "a profile of torch",
+        "keep its table as text, as prof.key_averages().table() gives it",
+    ),
+    ("wandb", "Run"): ("a run of Weights & Biases", "log in an uncached cell"),
     ("torch", "_MultiProcessingDataLoaderIter"): (
         "a half used iterator of a DataLoader with workers",
         "write next(iter(loader)) without keeping the iterator, or go through it in one cell",

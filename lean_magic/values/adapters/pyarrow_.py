@@ -5,12 +5,14 @@ Asked for what they hold, they make it anew each time; so what lies in one has n
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pyarrow
 
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine, leaf
+from lean_magic.values.open_files import digest_of_path
 from lean_magic.values.origin import module_of
 from lean_magic.values.reduced import reduced
 
@@ -46,10 +48,24 @@ def _sent(walk: Walk, value: Any, schema: Any, batches: Any = ()) -> bytes:
     return combine("arrow", leaf(type(value).__qualname__, memoryview(stream.getvalue())))
 
 
+def _dataset(walk: Walk, value: Any) -> bytes:
+    """Digest a dataset of files by what the files hold; what is known of them so far is no content."""
+    walk.mark(value)
+    walk.use_module("pyarrow")
+    local = type(value.filesystem).__name__ == "LocalFileSystem"
+    if not local or not all(map(os.path.isfile, value.files)):
+        return reduced(walk, value)
+    parts = [str(part.partition_expression) for part in value.get_fragments()]
+    said = list(value.files), parts, repr(value.format), str(value.schema.metadata), value.schema.to_string()
+    return combine("arrow dataset", walk.digests(walk.keep(said)), *map(digest_of_path, value.files))
+
+
 class _Pyarrow(FingerprintOnly):
     library = "pyarrow"
 
     def rule(self, cls: type) -> Rule | None:
+        if cls.__name__ == "FileSystemDataset" and module_of(cls) == "pyarrow._dataset":
+            return _dataset
         if module_of(cls) != "pyarrow.lib":
             return None
         return _array if issubclass(cls, _ARRAYS) else _type if issubclass(cls, _TYPES) else None
