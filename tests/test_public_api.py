@@ -22,7 +22,7 @@ ADAPTERS = {
     "torch_device": "torch", "torch_graph": "torch", "torch_optim": "torch", "torch_storage": "torch", "transformers_": "transformers",
     "sentence_transformers_": "sentence_transformers", "toolz_": "toolz", "dateutil_": "dateutil",
     "torch_modules": "torch", "pil_files": "PIL", "pil_memory": "PIL", "tqdm_": "tqdm", "pydantic_": "pydantic", "numba_": "numba",
-    "pyarrow_": "pyarrow", "h5py_": "h5py", "sqlalchemy_": "sqlalchemy", "xgboost_": "xgboost", "pandas_readers": "pandas",
+    "pyarrow_": "pyarrow", "h5py_": "h5py", "lightgbm_": "lightgbm", "sqlalchemy_": "sqlalchemy", "xgboost_": "xgboost", "pandas_readers": "pandas",
     "torch_loaders": "torch", "torch_compiled": "torch",
 }  # fmt: skip
 

@@ -1240,6 +1240,30 @@ class TestSqlalchemy(AdapterContract):
             fingerprint(sqlalchemy.create_engine("sqlite://"))
 
 
+class TestLightgbm(AdapterContract):
+    """A Dataset that no training has made bins of is what it was given; one with bins is refused."""
+
+    library = "lightgbm"
+
+    def samples(self):
+        """Return name → Sample."""
+        lightgbm = pytest.importorskip("lightgbm")
+
+        def made(number):
+            rows = pytest.importorskip("numpy").full((4, 2), number)
+            return lightgbm.Dataset(rows, label=[0, 1, 0, 1])
+
+        return {"dataset": Sample(lambda: made(1.0), lambda: made(2.0))}
+
+    def test_bins_are_refused(self):
+        """Nobody can tell what a Dataset with bins was made of."""
+        trained = self.samples()["dataset"].make().construct()
+        with pytest.raises(Unfingerprintable, match="was trained with"):
+            fingerprint(trained)
+        with pytest.raises(Unstorable, match="was trained with"):
+            codec.encode({"value": trained})
+
+
 class TestXgboost(AdapterContract):
     """Matrices to train with come back with what is told of their rows; bins alone are refused."""
 

@@ -34,6 +34,7 @@ KNOWN = {
     "httpcore2": "clients_",
     "httpx": "clients_",
     "httpx2": "clients_",
+    "lightgbm": "lightgbm_",
     "lmfit": "lmfit_",
     "matplotlib": "matplotlib_",
     "networkx": "networkx_",
