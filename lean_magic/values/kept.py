@@ -21,6 +21,7 @@ from lean_magic.values.memo import pairs
 from lean_magic.values.origin import is_a, origin
 from lean_magic.values.owners import CHANGERS, SETTERS, owner_of
 from lean_magic.values.returned import Path, returned
+from lean_magic.values.slots import HEAP
 
 __all__ = ["Found", "Kept", "kept_by", "kept_in", "may_change"]
 
@@ -100,6 +101,14 @@ def _along(chain: Sequence[str], space: Mapping[str, Any]) -> Iterator[Kept]:
     name = chain[0].removeprefix("import ")
     value = space.get(name) if name == chain[0] else sys.modules.get(name)
     label, holder = _spelled(value), _ABSENT
+    if not label and len(chain) > 1 and type(value).__flags__ & HEAP and _is_library(type(value)):
+        # An object of the user's: what it holds is its own, and what its class holds the library keeps.
+        label, holder, value = (
+            f"{_spelled(type(value))}.{chain[1]}",
+            type(value),
+            _look(type(value), chain[1]),
+        )
+        chain = chain[1:]
     for step in [*chain[1:], ""] if label else ():
         function, owner = _bound(value, holder)
         is_read, is_class = is_a(value, property), is_a(value, type)
