@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from lean_magic.words import age, duration, size
 
 __all__ = ["Bypass", "Hit", "Miss", "Outcome"]
 
 
-class Hit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Hit:
     """The cell was replayed. Times in seconds, size in bytes."""
 
     seconds: float
@@ -33,7 +34,8 @@ class Hit(NamedTuple):
         return " · ".join(parts)
 
 
-class Miss(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Miss:
     """The cell ran and was stored; `reasons` say what differs from the nearest entry."""
 
     reasons: tuple[str, ...]
@@ -51,7 +53,8 @@ class Miss(NamedTuple):
         return " · ".join([f"● ran {duration(self.seconds)}", *shown, f"stored {size(self.size)}"])
 
 
-class Bypass(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Bypass:
     """The cell just ran; `reason` says why and what to do about it."""
 
     reason: str

@@ -113,7 +113,7 @@ class Runner:
         raised = await execute()
         if not raised and plan is not None:
             seconds = clock.perf_counter() - started
-            self._finish(plan._replace(seconds=seconds, label=cell.options.label), cell, None)
+            self._finish(replace(plan, seconds=seconds, label=cell.options.label), cell, None)
         return raised
 
     @contextlib.contextmanager
@@ -195,7 +195,7 @@ class Runner:
             return True
         outcome = begun if begun is not None else self._attempt(self._keep, plan, cell, seconds)
         plan.recorders.cancel(plan.run)
-        self._finish(outcome._replace(seconds=seconds, label=cell.options.label), cell, plan)
+        self._finish(replace(outcome, seconds=seconds, label=cell.options.label), cell, plan)
         return False
 
     def _keep(self, plan: Plan, cell: Cell, seconds: float) -> Outcome:
