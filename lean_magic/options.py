@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+from shlex import split  # as it is now: code of the user's may replace it
 from typing import Any, NamedTuple
 
 from lean_magic.errors import UsageError
@@ -32,7 +32,7 @@ class Options(NamedTuple):
 def parse_options(line: str) -> Options:
     """Read `[NAME] [options]`. Raises UsageError."""
     try:
-        words = shlex.split(line, posix=True)
+        words = split(line, posix=True)
     except ValueError as error:
         raise UsageError(f"%%cached: {line!r} cannot be read: {error}") from None
     options = Options()

@@ -12,7 +12,7 @@ page      sentences, code and tables, as plain text or as HTML
 
 from __future__ import annotations
 
-import shlex
+from shlex import split  # as it is now: code of the user's may replace it
 from typing import TYPE_CHECKING
 
 from lean_magic.errors import UsageError
@@ -76,6 +76,6 @@ def answer(place: Place, words: Sequence[str], runner: Runner | None = None) -> 
 
 def _words(line: str) -> list[str]:
     try:
-        return shlex.split(line)
+        return split(line)
     except ValueError as error:
         raise UsageError(f"%lean: {line!r} cannot be read: {error}") from None

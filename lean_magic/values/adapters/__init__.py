@@ -101,8 +101,12 @@ def adapters_for(cls: type) -> Iterator[Adapter]:
 
 
 def load_adapters() -> list[str]:
-    """Load the adapters of all libraries that are loaded now, which the first object of theirs would do; name them."""
-    found = [package for package in KNOWN if _NEEDS.get(package, package) in sys.modules]
+    """Load the adapters of all libraries that are loaded now, which the first object of theirs would do; name them.
+
+    Those of Python's own, some of which every kernel loads, wait for that object.
+    """
+    libraries = KNOWN.keys() - sys.stdlib_module_names
+    found = [package for package in sorted(libraries) if _NEEDS.get(package, package) in sys.modules]
     for package in found:
         _load(package)
     return found
