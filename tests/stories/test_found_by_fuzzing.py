@@ -151,18 +151,6 @@ RIGHT = {
         # %%
         print(isinstance(Sq(), Shape))
         """,
-    "a finalizer of what the cell rebinds": """
-        log = []
-        class D:
-            def __init__(self, v): self.v = v
-            def __del__(self): log.append(self.v)
-        d = D(1)
-        # %%
-        %%cached
-        d = D(2)
-        # %%
-        print(log)
-        """,
     "an object that becomes one of a class of the cell": """
         class K: n = 1
         p = K()
@@ -564,6 +552,24 @@ def test_module_taken_out(story):
     """A cell that takes a local module out of `sys.modules` just runs."""
     notebook = ["import helper, sys", "%%cached\ndel sys.modules['helper']", "'helper' in sys.modules"]
     assert story.stays_right(*notebook, files=FILES).kinds == ["bypass"]
+
+
+def test_a_finalizer_runs_where_the_cell_lets_go(story):
+    """What a cell rebinds ends in it, and its `__del__` runs there: no replay could do that again, so the cell just runs."""
+    before = """
+        log = []
+        class D:
+            def __init__(self, v): self.v = v
+            def __del__(self): log.append(self.v)
+        d = D(1)
+        # %%
+        %%cached
+        d = D(2)
+        seen = [*log]
+        # %%
+        print(seen, log)
+        """
+    assert story.stays_right(*cells(before)).kinds == ["bypass"]
 
 
 def test_order_of_names_is_that_of_the_code(story):
