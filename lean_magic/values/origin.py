@@ -13,7 +13,6 @@ import os
 import re
 import site
 import sys
-import sysconfig
 import types
 from typing import Any, NamedTuple
 
@@ -111,14 +110,15 @@ def is_stand_in(name: str, module: Any) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _site_folders() -> tuple[str, ...]:
-    found = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()}
-    found.add(site.getusersitepackages())
+    found = {*site.getsitepackages(), site.getusersitepackages()}
     return tuple(os.path.realpath(folder) + os.sep for folder in found if folder)
 
 
 @functools.lru_cache(maxsize=1)
 def _python_folders() -> tuple[str, ...]:
-    found = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    # Not by sysconfig: this is asked as files are opened, and it opens one to find out.
+    name = "python{}.{}".format(*sys.version_info[:2])
+    found = {os.path.dirname(os.__file__), os.path.join(sys.base_exec_prefix, sys.platlibdir, name)}
     return tuple(os.path.realpath(folder) + os.sep for folder in found if folder)
 
 
