@@ -157,7 +157,10 @@ def package_version(package: str) -> str:
     # A plain module that makes its version up when it is asked for warns that nobody should.
     plain = type(module) is types.ModuleType
     loaded = vars(module).get("__version__") if plain else getattr(module, "__version__", None)
-    known = not isinstance(loaded, str) or loaded in installed.split()
+    if not isinstance(loaded, str):
+        return installed
+    # What stands behind a "+" names the build; wheels of torch say it of themselves, and their records do not.
+    known = {loaded, loaded.partition("+")[0]} & {*installed.split()}
     return installed if known else f"{installed} (loaded: {loaded})"
 
 

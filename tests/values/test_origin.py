@@ -33,6 +33,15 @@ def test_a_distribution_of_another_name():
     assert origin.package_version("nothing_like_it") == ""
 
 
+def test_a_build_is_no_other_version(monkeypatch):
+    """A library that names its build, as torch's wheels do, is the version that was installed; another one is told."""
+    installed = importlib.metadata.version("pytest")
+    monkeypatch.setattr(pytest, "__version__", f"{installed}+cu130")
+    assert origin.package_version("pytest") == installed
+    monkeypatch.setattr(pytest, "__version__", "1.0")
+    assert origin.package_version("pytest") == f"{installed} (loaded: 1.0)"
+
+
 def test_distributions_of_other_names_are_those_of_importlib():
     """Who provides a package is told as importlib.metadata tells, for all packages here that are called otherwise."""
     provided = importlib.metadata.packages_distributions()
