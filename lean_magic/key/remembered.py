@@ -135,11 +135,11 @@ def _may_have_had(name: str, namespace: dict[str, Any], effects: Collection[str]
     words = "\n".join({*found.attributes, *found.loads})
     if (found.in_place or found.puts) and not {"mutation", "attributes"}.isdisjoint(effects):
         return True
-    return any(_SAYS[kind].search(words) for kind in effects if kind in _SAYS)
+    return any(re.search(_SAYS[kind], words) for kind in effects if kind in _SAYS)
 
 
-def _said(*words: str) -> re.Pattern[str]:
-    return re.compile(rf"^({'|'.join(words)})$", re.MULTILINE)
+def _said(*words: str) -> str:
+    return rf"(?m)^({'|'.join(words)})$"
 
 
 # What code says that may have an effect of some kind.

@@ -41,14 +41,10 @@ def _is_literal(after: list[dis.Instruction]) -> bool:
     """Whether a dict of names is asked for a text that stands there as it is, as in `globals().get("k")`."""
     kinds = [step.opname for step in after]
     if kinds[:1] == ["LOAD_CONST"]:
-        return kinds[1] in _SUBSCRIPTS or _is_subscript(after[1])
+        return kinds[1] in _SUBSCRIPTS
     if not after or after[0].argval not in {"get", "pop", "setdefault"} or kinds[1:2] != ["LOAD_CONST"]:
         return False
     return kinds[2:3] == ["CALL"] or (kinds[2].startswith("LOAD_") and kinds[3:4] == ["CALL"])
-
-
-def _is_subscript(step: dis.Instruction) -> bool:
-    return step.opname == "BINARY_OP" and step.argrepr == "[]"  # since Python 3.14
 
 
 def _call_at(steps: list[dis.Instruction]) -> int:

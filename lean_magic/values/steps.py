@@ -27,14 +27,15 @@ class Step(NamedTuple):
 
 
 def instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
-    """Give the instructions of one code object; what loads and stores local names bears the names of Python 3.11.
+    """Give the instructions of one code object; what has another name in later versions bears that of Python 3.11.
 
     Where Python joins two, it forgets where the second stands in the text: what goes on with it tells.
     """
     found = list(dis.get_instructions(code))
     for step, after in itertools.pairwise([*found, found[-1]]):
         if "_FAST" not in step.opname:
-            yield step
+            is_item = step.opname == "BINARY_OP" and step.argrepr == "[]"  # since Python 3.14
+            yield step._replace(opname="BINARY_SUBSCR") if is_item else step
             continue
         names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
         for number, (kind, name) in enumerate(zip(step.opname.split("_FAST"), names, strict=False)):
@@ -49,8 +50,6 @@ def steps(code: types.CodeType) -> Iterator[Step]:
     """Give the steps of one code object."""
     for step in instructions(code):
         name, what = step.opname, step.argval
-        if name == "BINARY_OP" and step.argrepr == "[]":  # since Python 3.14
-            name = "BINARY_SUBSCR"
         size = _SIZES.get(name) or dis.stack_effect(step.opcode, step.arg, jump=False)
         jumps = "JUMP" in name or name in _JUMPS
         yield Step(name, what, step.arg or 0, size, step.offset, what if jumps else -1)
