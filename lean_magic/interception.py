@@ -17,6 +17,7 @@ from typing import Any
 from lean_magic.errors import UsageError
 from lean_magic.options import parse_options
 from lean_magic.runner import Cell, Runner
+from lean_magic.targets import Targets
 
 __all__ = ["Interception", "split_magic"]
 
@@ -102,8 +103,10 @@ class Interception:
         found = split_magic(info.raw_cell) if info is not None and self._depth == 1 else None
         self.runner.look(nodelist)
         if info is None or found is None or _mistaken(found[0]):
-            raised = await execute()
-            self.runner.notice(nodelist)
+            targets = Targets()
+            with targets.noting(nodelist, self.shell.user_ns) as nodes:
+                raised = await execute(nodes)
+            self.runner.notice(nodelist, targets)
             return raised
         cell = Cell(
             nodes=list(nodelist),
@@ -115,7 +118,7 @@ class Interception:
             interactivity=str(options.get("interactivity", "last_expr")),
         )
         try:
-            with self._by_items(cell) as nodes:
+            with self._by_items(cell) as nodes, cell.targets.noting(nodes, self.shell.user_ns) as nodes:
                 return await self.runner.run(cell, lambda: execute(nodes))
         except UsageError as error:
             self.shell.show_usage_error(error)

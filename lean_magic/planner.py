@@ -39,6 +39,7 @@ from lean_magic.outcome import Bypass
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
+from lean_magic.targets import Targets
 from lean_magic.values import adapters
 from lean_magic.values.counting import on_bytes
 from lean_magic.values.owners import SETTERS
@@ -70,6 +71,7 @@ class Cell:
     filename: str = "<cell>"
     interactivity: str = "last_expr"
     is_call: bool = False
+    targets: Targets = field(default_factory=Targets)
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -121,7 +123,7 @@ class Planner:
                 yield nodes
         look_at_filters(said, earlier=True)
 
-    def notice(self, nodes: Sequence[ast.stmt]) -> None:
+    def notice(self, nodes: Sequence[ast.stmt], targets: Targets | None = None) -> None:
         """Look through a cell that is not cached for what later cells depend on unseen, and for its libraries."""
         read_ahead(adapters.load_adapters())
         adapters.notice(self.shell.user_ns.values())
@@ -130,6 +132,8 @@ class Planner:
         self.patches.registrations.note(nodes, self.shell.user_ns)
         self.patches.items.note(nodes, self.shell.user_ns)
         self.patches.note_unnamed(nodes, self.shell.user_ns)
+        if targets is not None:
+            self.patches.note_targets(targets.kept_from(self.shell.user_ns), self.shell.user_ns)
         sets = (not isinstance(node.ctx, ast.Load) for node in below(nodes, ast.Attribute))
         hidden = not SETTERS.isdisjoint(names)
         if hidden or any(sets):

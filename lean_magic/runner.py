@@ -25,6 +25,7 @@ from lean_magic.planner import Cell, Plan, Planner
 from lean_magic.progress import progress
 from lean_magic.settings import LeanMagic
 from lean_magic.store import LocalStore, Manifest, Part
+from lean_magic.targets import Targets
 from lean_magic.turn import alone, mixed, wait
 from lean_magic.values import codec, fingerprint
 from lean_magic.values.code import facts
@@ -73,9 +74,9 @@ class Runner:
         """Take down what is there before a cell runs, cached or not."""
         self._attempt(self.planner.look, nodes)
 
-    def notice(self, nodes: Sequence[ast.stmt]) -> None:
+    def notice(self, nodes: Sequence[ast.stmt], targets: Targets | None = None) -> None:
         """Look through a cell that is not cached for what later cells depend on unseen."""
-        self._attempt(self.planner.notice, nodes)
+        self._attempt(self.planner.notice, nodes, targets)
 
     def notice_earlier(self) -> None:
         """Look through the cells that ran before the extension was loaded."""
@@ -94,7 +95,7 @@ class Runner:
             with self._turn(plan, cell) as plan:
                 raised = await self._follow(plan, cell, execute, started)
             with files.unwatched():
-                self.notice(cell.nodes)
+                self.notice(cell.nodes, cell.targets)
             return raised
 
     async def _follow(
@@ -218,6 +219,7 @@ class Runner:
             return Bypass(_MIXED)
         if registers := self.planner.registers(plan.key):
             return registers  # with a library that the cell has imported
+        cell.targets.must_be_reached(plan.run, records)
         budget = self.settings.budget
         graph = write(plan, self.shell.user_ns, records)
         records["names"].observed |= {

@@ -31,11 +31,12 @@ BELOW_FLOW = set(MATTER) | set(MEANING)
 FLOW = {
     "display": BELOW_FLOW,
     "history": BELOW_FLOW,
-    "planner": BELOW_FLOW | {"display", "history"},
+    "targets": BELOW_FLOW,
+    "planner": BELOW_FLOW | {"display", "history", "targets"},
     "turn": BELOW_FLOW | {"history"},
     "entry_graph": BELOW_FLOW | {"planner"},
-    "runner": BELOW_FLOW | {"entry_graph", "history", "planner", "turn"},
-    "interception": {"runner", "items"},
+    "runner": BELOW_FLOW | {"entry_graph", "history", "planner", "targets", "turn"},
+    "interception": {"runner", "items", "targets"},
     "kernel_report": {"ledger"},
     "without_shell": set(),
 }

@@ -19,8 +19,8 @@ from lean_magic.key.kept_state import KeptState
 from lean_magic.key.library_items import Items
 from lean_magic.key.registrations import Registrations
 from lean_magic.key.unnamed import Unnamed
-from lean_magic.values.origin import origin
-from lean_magic.values.owners import Owner, held, is_patch, owners
+from lean_magic.values.origin import is_a, module_of, origin
+from lean_magic.values.owners import Owner, held, is_patch, owner_of, owners
 
 __all__ = ["Patches"]
 
@@ -33,6 +33,7 @@ class Patches:
 
     def __init__(self) -> None:
         self._places: dict[tuple[str, str], Owner] = {}
+        self._objects: dict[int, tuple[str, frozenset[str], Any]] = {}
         self._hidden = False
         self.registrations = Registrations()
         self.items = Items()
@@ -58,12 +59,32 @@ class Patches:
             self._places[owner.label, attribute] = owner
         self.kept.note(nodes, namespace)
 
+    def note_targets(
+        self, targets: Iterable[tuple[Any, str, Iterable[str]]], namespace: Mapping[str, Any]
+    ) -> None:
+        """Note what a cell, which has run, changed that only libraries keep: (it, attribute set, names said)."""
+        for value, attribute, names in targets:
+            owner = owner_of(value) if is_a(value, (types.ModuleType, type)) else None
+            if owner is not None:
+                self._places[owner.label, attribute] = owner
+                continue
+            homes = [
+                *map(_home, (namespace[name] for name in names if name in namespace)),
+                _home(type(value)),
+            ]
+            packages = {home.partition(".")[0] for home in homes} - {"builtins", "__main__"}
+            label = f"an object of {min(packages)} ({type(value).__qualname__})" if packages else ""
+            self._objects[id(value)] = label, frozenset(packages), value
+
     def of(self, packages: Iterable[str]) -> Iterator[tuple[str, Any]]:
         """Give the present values of attributes set on these top-level packages."""
         wanted = set(packages)
         for (label, name), owner in sorted(self._places.items(), key=operator.itemgetter(0)):
             if owner.module.partition(".")[0] in wanted:
                 yield f"{label}.{name}", _value(owner.value, name)
+        for label, homes, value in self._objects.values():
+            if wanted & homes:
+                yield label, value
         yield from self.registrations.of(wanted)
         yield from self.items.of(wanted)
         yield from self.kept.of(wanted)
@@ -71,6 +92,10 @@ class Patches:
             yield from _hung_on(package)
         if self._hidden:
             yield from _foreign(wanted)
+
+
+def _home(value: Any) -> str:
+    return str(value.__name__) if is_a(value, types.ModuleType) else module_of(value)
 
 
 # Library → classes that users hang their own namespaces on: `df.geo.center()`.

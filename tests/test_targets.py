@@ -1,0 +1,42 @@
+"""What is set on where only running tells, seen as it happens: the cell itself notices nothing."""
+
+import weakref
+
+import pytest
+
+MAKE = "class Node:\n    def get(self): return self.inner\nn = Node(); n.inner = Node()"
+
+
+@pytest.mark.parametrize("magic", ["%%cached\n", ""])
+@pytest.mark.parametrize(
+    "cell",
+    ["n.get().inner.inner.value = 1", "n.none().value = 1", "del n.get().x, n", "getattr(1, 'real').x = 2"],
+)
+def test_error_is_shown_as_ever(shell, cell, magic, cache_dir):
+    """A target that fails shows the traceback that it shows without the extension, to the last mark under the line."""
+    shell.run(MAKE)
+    found = shell.run(magic + cell).stdout
+    shell.ip.run_line_magic("unload_ext", "lean_magic")
+    plain = shell.run(cell).stdout
+    shell.ip.run_line_magic("load_ext", "lean_magic")
+    assert found.replace("In[2]", "In[3]") == plain
+    assert "Error" in found
+
+
+def test_what_passes_by_is_let_go(shell):
+    """An object that a target stands on ends when it would have ended without the extension."""
+    shell.run(MAKE)
+    ended = shell.ns["ended"] = []
+    shell.ns["watch"] = lambda node: weakref.finalize(node, ended.append, 1) and node
+    shell.run("for _ in range(3):\n    watch(Node()).value = 1\n    seen = len(ended)")
+    assert shell.ns["seen"] == 3
+
+
+def test_what_a_base_gives_is_asked_once(shell):
+    """A base that is changed as it is asked is asked as often as without the extension, also by `+=`."""
+    shell.run(
+        "class Box:\n    value, asked = 1, 0\n    def get(self): self.asked += 1; return self\nb = Box()"
+    )
+    shell.run("b.get().value += 1")
+    shell.run("%%cached\nb.get().value += 1")
+    assert (shell.ns["b"].value, shell.ns["b"].asked) == (3, 2)
