@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lean_magic import clock, display, history
-from lean_magic.effects import Record, Recorders, Run, include_in_open, recorders
+from lean_magic.effects import Record, Recorders, Run, include_in_open, recorders, rng
 from lean_magic.errors import UsageError
 from lean_magic.key import (
     Analysis,
@@ -122,6 +122,7 @@ class Planner:
                 said |= _words(nodes)
                 yield nodes
         look_at_filters(said, earlier=True)
+        rng.assume_seeded(said)
 
     def notice(self, nodes: Sequence[ast.stmt], targets: Targets | None = None) -> None:
         """Look through a cell that is not cached for what later cells depend on unseen, and for its libraries."""
@@ -129,6 +130,8 @@ class Planner:
         adapters.notice(self.shell.user_ns.values())
         names = _words(nodes)
         look_at_filters(names)
+        rng.watch()
+        rng.assume_seeded(names)
         self.patches.registrations.note(nodes, self.shell.user_ns)
         self.patches.items.note(nodes, self.shell.user_ns)
         self.patches.note_unnamed(nodes, self.shell.user_ns)

@@ -13,14 +13,15 @@ import contextlib
 import functools
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from lean_magic.effects.contents import is_ours, unwatched
 from lean_magic.effects.recorder import Record, Recorder, Run
+from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
 
-__all__ = ["Generators", "assume_unseeded", "watch"]
+__all__ = ["Generators", "assume_seeded", "assume_unseeded", "watch"]
 
 _TORCH_DEFAULT_SEED = 67280421310721  # what older torch gives a generator that nobody seeded
 _BY_HAND = 1 << 48
@@ -40,13 +41,21 @@ def _cuda() -> Any:
     return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
 
 
+def _put_numpy(owner: Any, state: dict[str, Any]) -> None:
+    """Set the state of numpy's generator, which may be another one than Python has now."""
+    kind = state["bit_generator"]
+    if kind != owner.get_bit_generator().state["bit_generator"]:
+        owner.set_bit_generator(getattr(owner, kind)())
+    owner.set_state(state)
+
+
 # name → (owner, get state, set state); an owner of None means: not loaded, so not drawn from.
 _KINDS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     "random": (lambda: random, lambda owner: owner.getstate(), lambda owner, state: owner.setstate(state)),
     "numpy.random": (
         _numpy_random,
         lambda owner: owner.get_state(legacy=False),
-        lambda owner, state: owner.set_state(state),
+        _put_numpy,
     ),
     "torch": (_torch, lambda owner: owner.get_rng_state(), lambda owner, state: owner.set_rng_state(state)),
     "torch.cuda": (
@@ -56,12 +65,18 @@ _KINDS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any, 
     ),
 }
 
+_NONE: tuple[Callable[[], Any], Any, Any] = (lambda: None, None, None)
+
 _SEEDERS = {
     "random": [("random", "seed"), ("random", "setstate")],
-    "numpy.random": [("numpy.random", "seed"), ("numpy.random", "set_state")],
+    "numpy.random": [("numpy.random", name) for name in ("seed", "set_state", "set_bit_generator")],
     "torch": [("torch", "manual_seed"), ("torch.random", "manual_seed"), ("torch", "set_rng_state")],
     "torch.cuda": [("torch.cuda", "manual_seed_all"), ("torch.cuda", "manual_seed")],
+    "polars": [("polars", "set_random_seed"), ("polars.functions", "set_random_seed")],
 }
+
+# Libraries whose generator shows its state to nobody, and what draws from it.
+_HIDDEN = {"polars": {"sample", "shuffle"}}
 
 # Whoever keeps the state to put it back later makes use of it, whatever is seeded in between.
 _KEEPERS = {
@@ -87,6 +102,11 @@ def watch() -> None:
             function = getattr(owner, name, None)
             if function is not None and not hasattr(function, "_lean_magic_kind"):
                 setattr(owner, name, watched(kind, function))
+
+
+def assume_seeded(words: Collection[str]) -> None:
+    """Say what the code said that ran before anybody watched."""
+    _seeded.update({"polars"} if "set_random_seed" in words else ())
 
 
 def assume_unseeded() -> None:
@@ -129,9 +149,10 @@ def _is_unseeded(kind: str, owner: Any) -> bool:
         drawn = all(seed == _TORCH_DEFAULT_SEED or seed >= _BY_HAND for seed in seeds)
         return drawn and _seeded.isdisjoint({"torch", kind})
     if kind == "numpy.random":
-        # numpy forgets the seed sequence of its own making once somebody gives it a seed.
+        # numpy forgets the seed sequence of its own making once somebody gives it a seed; that has 128 drawn bits.
         bits = owner.mtrand._rand._bit_generator  # noqa: SLF001
-        return kind not in _seeded and bits._seed_seq is not None  # noqa: SLF001
+        entropy = getattr(bits._seed_seq, "entropy", None)  # noqa: SLF001
+        return kind not in _seeded and isinstance(entropy, int) and entropy >= _BY_HAND
     return kind in _unseeded and kind not in _seeded
 
 
@@ -179,7 +200,7 @@ class Generators(Recorder):
     def seeding(self, kind: str) -> None:
         """Note that the cell seeds a generator; if it has not drawn yet, the old state plays no part."""
         self._seeded_at_all.add(kind)
-        if kind not in self._kept and self._is_untouched(kind):
+        if kind in _KINDS and kind not in self._kept and self._is_untouched(kind):
             self._reseeded.add(kind)
 
     def keeping(self, kind: str) -> None:
@@ -199,6 +220,11 @@ class Generators(Recorder):
         observed: dict[str, str] = {}
         after: dict[str, Any] = {}
         said = not _ASKS.isdisjoint(run.words)
+        for kind in _drawn_unseen(run) | (self._seeded_at_all - _KINDS.keys()):
+            if kind in _seeded:
+                why = "is seeded, and shows its state to nobody"
+                raise Unstorable(f"the generator of {kind}", why, "draw in an uncached cell")
+            observed[kind] = _UNSEEDED
         for kind, (owner, get, _) in _KINDS.items():
             live = owner()
             if live is None:
@@ -236,7 +262,7 @@ class Generators(Recorder):
         """Compare the states the run started from."""
         del run
         for kind, digest in (observed or {}).items():
-            owner, get, _ = _KINDS[kind]
+            owner, get, _ = _KINDS.get(kind, _NONE)
             live = owner()
             if digest == _UNSEEDED:
                 if kind in _seeded if live is None else not _is_unseeded(kind, live):
@@ -261,6 +287,13 @@ class Generators(Recorder):
                 undo.callback(put, live, get(live))
                 put(live, record.values[kind])
                 _seeded.add(kind)
+
+
+def _drawn_unseen(run: Run) -> set[str]:
+    """Name the libraries that code draws from whose generators cannot be looked at."""
+    return {
+        kind for kind, draws in _HIDDEN.items() if kind in run.packages and not draws.isdisjoint(run.words)
+    }
 
 
 def _load(kind: str) -> Any:

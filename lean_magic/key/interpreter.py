@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lean_magic.values.code import CodeFacts
@@ -105,6 +105,7 @@ def _interpreter(words: set[str]) -> dict[str, Any]:
         found["recursion limit"] = sys.getrecursionlimit()
     if words & {"isenabled", "get_threshold"}:
         found["garbage collection"] = gc.isenabled(), gc.get_threshold()
+    found |= {name: ask() for name, ask in _ASKED.items() if name in words}
     if "getdefaulttimeout" in words:
         found["socket timeout"] = socket.getdefaulttimeout()
     if "getsignal" in words:
@@ -117,6 +118,18 @@ def _interpreter(words: set[str]) -> dict[str, Any]:
     if words & {"getlocale", "localeconv", "setlocale", "strcoll", "strxfrm", "nl_langinfo"}:
         found["whole locale"] = locale.setlocale(locale.LC_ALL)
     return found
+
+
+_ASKED: dict[str, Callable[[], Any]] = {
+    "getswitchinterval": sys.getswitchinterval,
+    "get_debug": gc.get_debug,
+    "is_tracing": lambda: "tracemalloc" in sys.modules and sys.modules["tracemalloc"].is_tracing(),
+    "meta_path": lambda: [type(one).__name__ for one in sys.meta_path],
+    "path_hooks": lambda: len(sys.path_hooks),
+    "dont_write_bytecode": lambda: sys.dont_write_bytecode,
+    "gettrace": lambda: str(sys.gettrace()),
+    "getprofile": lambda: str(sys.getprofile()),
+}
 
 
 def _capacity(words: set[str]) -> dict[str, Any]:
@@ -151,6 +164,7 @@ _LOGGING = {
 
 def _filters() -> list[str]:
     """List the warning filters that the user set, not those of the front end or a library, and lost ones of Python."""
+    look_at_filters(())  # what has come since the last look, while the key was made, is a library's that it loaded
     now = list(map(as_set, warnings.filters))
     own = [item for item in now if item in _users or (item not in _libraries and not _is_librarys(item))]
     lost = [item for item in _PYTHONS if as_set(item) not in now]

@@ -8,13 +8,14 @@ digest is taken from the same source compiled with every position the same.
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import functools
 import linecache
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lean_magic.values.caller_looks import ASKS_CALLER, OF_CALLER, looks_at_caller_alone
 from lean_magic.values.fingerprint import combine, leaf
@@ -187,8 +188,22 @@ def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
     searched = index and steps[index - 1].opname == "LOAD_CONST" and is_searched(after)
     if asked in _LOOKUPS and not searched and is_opaque(asked, step.opname == "LOAD_NAME", after):
         found.opaque.add(asked)
-    elif asked in {"eval", "exec"} and after[0].opname != "LOAD_CONST":
-        found.texts.add(str(after[0].argval))
+    elif asked in {"eval", "exec"}:
+        if after[0].opname == "LOAD_CONST":
+            _run_text(found, after[0].argval, asked)
+        else:
+            found.texts.add(str(after[0].argval))
+
+
+def _run_text(found: CodeFacts, text: Any, mode: str) -> None:
+    """Note what a text does that is run, but for the names that it reads and binds: these are looked for apart."""
+    with contextlib.suppress(SyntaxError, TypeError, ValueError):
+        said = facts(compile(text, "<text>", mode, dont_inherit=True))
+        found.sets |= said.sets
+        found.puts |= said.puts
+        found.uses |= said.uses
+        found.attributes |= said.attributes
+        found.in_place = found.in_place or said.in_place
 
 
 def _read_rest(found: CodeFacts, step: dis.Instruction) -> None:
