@@ -7,7 +7,7 @@ import sys
 
 from lean_magic._version import __version__
 
-__all__ = ["new_id", "node", "provenance"]
+__all__ = ["new_id", "node", "provenance", "working_folder"]
 
 
 _uname = getattr(os, "uname", None)  # whoever tests puts something else in its place
@@ -25,6 +25,14 @@ def node() -> str:
     import socket
 
     return socket.gethostname()
+
+
+def working_folder() -> str:
+    """Give the working folder's path, or "" where somebody has deleted it."""
+    try:
+        return os.getcwd()  # noqa: PTH109  asked whenever a file is opened
+    except FileNotFoundError:
+        return ""
 
 
 def provenance() -> dict[str, str]:

@@ -19,6 +19,7 @@ from lean_magic.effects.contents import digest_of, ignored, is_ours, unwatched
 from lean_magic.effects.files import is_written
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
+from lean_magic.host import working_folder
 from lean_magic.values.origin import path_origin
 
 __all__ = ["Asks", "without_our_frames"]
@@ -96,7 +97,7 @@ class Asks(Recorder):
     def begin(self, run: Run) -> None:
         """Replace the functions that ask."""
         del run
-        self._start = os.getcwd()
+        self._start = working_folder()
         self._originals = {name: getattr(os, name) for name in _FUNCTIONS}
         for name, original in self._originals.items():
             _put(name, _replaced(name, original), original)
@@ -115,7 +116,7 @@ class Asks(Recorder):
 
     def asked(self, path: str, *, follow: bool) -> None:
         """Note a question about a path."""
-        name = path if os.path.isabs(path) or os.getcwd() == self._start else os.path.abspath(path)
+        name = path if os.path.isabs(path) or working_folder() == self._start else os.path.abspath(path)
         name = f"{'' if follow else _ITSELF}{os.path.normpath(name)}"
         if name not in self._answers:
             with unwatched():

@@ -31,6 +31,7 @@ from lean_magic.effects.opened import Opened, places
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.written import kind_of, left_at, put_back
 from lean_magic.errors import Unstorable
+from lean_magic.host import working_folder
 from lean_magic.values.origin import origin, package_version, path_origin
 
 __all__ = ["Files", "install_hook", "is_written", "unwatched"]
@@ -65,7 +66,7 @@ class Files(Recorder):
 
     def begin(self, run: Run) -> None:
         """Start listening."""
-        self._start = os.getcwd()
+        self._start = working_folder()
         install_hook()
         with unwatched():
             self._reads, writes = self.follows(run), unseen.may_write(run)
@@ -172,9 +173,9 @@ class Files(Recorder):
 
     def _name(self, path: str) -> str:
         """Keep a path as it was given, so that an entry is right in another folder; absolute after a chdir."""
-        if os.path.isabs(path) or os.getcwd() == self._start:
+        if os.path.isabs(path) or working_folder() == self._start:
             return os.path.normpath(path)
-        return os.path.normpath(os.path.join(os.getcwd(), path))
+        return os.path.normpath(os.path.join(working_folder(), path))
 
     # -- record ---------------------------------------------------------------------
 
@@ -312,7 +313,7 @@ class Files(Recorder):
         del run
         if not observed:
             return ""
-        if observed["here"] and observed["here"] != os.getcwd():
+        if observed["here"] and observed["here"] != working_folder():
             return f"the working folder is another: {observed['here']}"
         for name, known in observed["files"].items():
             if not is_same(name, known, observed["at"]):

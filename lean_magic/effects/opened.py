@@ -21,6 +21,7 @@ from lean_magic import clock
 from lean_magic.effects.contents import below, ignored, stat_of
 from lean_magic.effects.recorder import Run
 from lean_magic.effects.unseen import at_home
+from lean_magic.host import working_folder
 
 __all__ = ["Opened", "places"]
 
@@ -69,7 +70,7 @@ class Opened:
         self.lost = False  # more happened than the system keeps
         self._folders: dict[int, str] = {}
         self._process, self._since = os.getpid(), clock.time_ns()
-        self._start = os.getcwd() if where else ""
+        self._start = working_folder() if where else ""
         self._queue = _take() if where else -1
         if self._queue >= 0:
             _look_all()
@@ -169,7 +170,7 @@ class Opened:
     def _settle(self) -> None:
         """Make all paths such that they are right where the process is now, after a chdir."""
         with contextlib.suppress(FileNotFoundError):
-            if os.getcwd() == self._start:
+            if working_folder() == self._start:
                 return
         for kept in (self.files, self.made, self.closed, self.listed, self.new):
             paths = [os.path.normpath(os.path.join(self._start, path)) for path in kept]

@@ -67,6 +67,10 @@ class Process(Recorder):
             names = _changes(self._before[kind] or settings.defaults(), now, noise) if now else {}
             if names:
                 changed[kind] = names
+        if changed.get("process", {}).get("working folder") == "":
+            raise Unstorable(
+                "the working folder", "was deleted by this cell", "leave that to an uncached cell"
+            )
         effects: dict[str, Any] = {kind: sorted(names) for kind, names in changed.items()}
         if any(moves := _moves(self._path, sys.path)):
             effects["path"] = moves

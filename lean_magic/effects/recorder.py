@@ -9,11 +9,11 @@ replay it puts the effects back.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from lean_magic.host import working_folder
 from lean_magic.values import Walk
 from lean_magic.values.code import CodeFacts
 from lean_magic.values.slots import forget_names, note_names
@@ -51,7 +51,7 @@ class Run:
     unseen: set[str] = field(default_factory=set)  # those of them that only looking around has shown
     passing: set[str] = field(default_factory=set)  # paths that were there neither before the cell nor after
     listed: set[str] = field(default_factory=set)
-    start: str = field(default_factory=os.getcwd)
+    start: str = field(default_factory=working_folder)
     shown: set[str] = field(default_factory=set)  # warnings of a replay that were shown before it
     mortal: dict[int, Any] | None = None  # see mortal.py
 

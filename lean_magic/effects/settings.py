@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lean_magic.effects.log_handlers import plain_handlers, put_handlers
+from lean_magic.host import working_folder
 from lean_magic.values.logger_rules import loggers
 
 __all__ = ["GONE", "KINDS", "Settings"]
@@ -276,7 +277,7 @@ def _process() -> dict[str, Any]:
     mask = os.umask(0o77)
     os.umask(mask)
     return {
-        "working folder": os.getcwd(),
+        "working folder": working_folder(),
         "locale": locale.setlocale(locale.LC_ALL),
         "umask": mask,
         "recursion limit": sys.getrecursionlimit(),

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from lean_magic.host import working_folder
 from lean_magic.values.code import CodeFacts
 from lean_magic.values.filter_rules import SETS_FILTERS, as_set
 from lean_magic.values.logger_rules import keepers, loggers, set_up
@@ -83,7 +84,7 @@ def interpreter_settings(reached: CodeFacts) -> dict[str, Any]:
     if words & {"umask", "st_mode"}:
         found["umask"] = _umask()
     if words & _FOLDER:
-        found["working folder"] = os.getcwd()
+        found["working folder"] = working_folder()
     return found
 
 
@@ -164,7 +165,9 @@ _LOGGING = {
 
 def _filters() -> list[str]:
     """List the warning filters that the user set, not those of the front end or a library, and lost ones of Python."""
-    look_at_filters(())  # what has come since the last look, while the key was made, is a library's that it loaded
+    look_at_filters(
+        ()
+    )  # what has come since the last look, while the key was made, is a library's that it loaded
     now = list(map(as_set, warnings.filters))
     own = [item for item in now if item in _users or (item not in _libraries and not _is_librarys(item))]
     lost = [item for item in _PYTHONS if as_set(item) not in now]
