@@ -162,6 +162,8 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
         return ""
     home = owner.module if owner is not None else module_of(value)
     package = home.partition(".")[0]
+    if chain[-1] == _OF_CLASSES:
+        return _OF_CLASSES  # it hangs it there
     if not configures and chain[-1].startswith(_SETS) and _is_known(value, package, chain[-1]):
         return ""
     return "" if origin(home).own or package == "builtins" else package.lstrip("_")
