@@ -12,7 +12,8 @@ import ast
 import operator
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lean_magic.key.kept_state import KeptState
@@ -33,7 +34,7 @@ class Patches:
 
     def __init__(self) -> None:
         self._places: dict[tuple[str, str], Owner] = {}
-        self._objects: dict[int, tuple[str, frozenset[str], Any]] = {}
+        self._objects: dict[int, tuple[str, frozenset[str], Callable[[], Any]]] = {}
         self._hidden = False
         self.registrations = Registrations()
         self.items = Items()
@@ -74,7 +75,7 @@ class Patches:
             ]
             packages = {home.partition(".")[0] for home in homes} - {"builtins", "__main__"}
             label = f"an object of {min(packages)} ({type(value).__qualname__})" if packages else ""
-            self._objects[id(value)] = label, frozenset(packages), value
+            self._objects[id(value)] = label, frozenset(packages), _weakly(value)
 
     def of(self, packages: Iterable[str]) -> Iterator[tuple[str, Any]]:
         """Give the present values of attributes set on these top-level packages."""
@@ -82,8 +83,8 @@ class Patches:
         for (label, name), owner in sorted(self._places.items(), key=operator.itemgetter(0)):
             if owner.module.partition(".")[0] in wanted:
                 yield f"{label}.{name}", _value(owner.value, name)
-        for label, homes, value in self._objects.values():
-            if wanted & homes:
+        for label, homes, get in self._objects.values():
+            if wanted & homes and (value := get()) is not None:
                 yield label, value
         yield from self.registrations.of(wanted)
         yield from self.items.of(wanted)
@@ -92,6 +93,14 @@ class Patches:
             yield from _hung_on(package)
         if self._hidden:
             yield from _foreign(wanted)
+
+
+def _weakly(value: Any) -> Callable[[], Any]:
+    """Give what finds a value again while it is there; where nobody can tell when it goes, it stays."""
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return lambda: value
 
 
 def _home(value: Any) -> str:

@@ -161,9 +161,8 @@ def _home(chain: list[str], namespace: Mapping[str, Any]) -> str:
     if is_missing or not _may_register(owner.value if owner is not None else None, chain[-1]):
         return ""
     home = owner.module if owner is not None else module_of(value)
-    package = home.partition(".")[0]
-    if chain[-1] == _OF_CLASSES:
-        return _OF_CLASSES  # it hangs it there
+    # tqdm hangs it on the classes of pandas.
+    package = _OF_CLASSES if chain[-1] == _OF_CLASSES else home.partition(".")[0]
     if not configures and chain[-1].startswith(_SETS) and _is_known(value, package, chain[-1]):
         return ""
     return "" if origin(home).own or package == "builtins" else package.lstrip("_")
