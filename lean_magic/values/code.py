@@ -64,6 +64,7 @@ class CodeFacts:
     sets: set[tuple[str, ...]] = field(default_factory=set)
     puts: set[str] = field(default_factory=set)  # attributes that are set or deleted, on whatever it be
     uses: set[tuple[str, ...]] = field(default_factory=set)  # ("value" | "call" | "with", name, attribute, …)
+    imported: set[tuple[str, str]] = field(default_factory=set)  # (name, as): by `from … import`
     hashes: bool = False  # asks for hashes itself, which are others in each process
 
     def merge(self, other: CodeFacts) -> None:
@@ -84,6 +85,7 @@ class CodeFacts:
         self.sets |= other.sets
         self.puts |= other.puts
         self.uses |= other.uses
+        self.imported |= other.imported
         self.hashes = self.hashes or other.hashes
 
 
@@ -171,6 +173,9 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
         if name in _QUERIES:
             _query(found, steps[index + 1 : index + 8])
         found.in_place = found.in_place or name in _IN_PLACE or name.endswith("_")
+    elif step.opname == "IMPORT_FROM":
+        found.attributes.add(name)
+        found.imported.add((name, str(steps[index + 1].argval)))
     else:
         _read_rest(found, step)
 
@@ -207,9 +212,7 @@ def _run_text(found: CodeFacts, text: Any, mode: str) -> None:
 
 
 def _read_rest(found: CodeFacts, step: dis.Instruction) -> None:
-    if step.opname == "IMPORT_FROM":
-        found.attributes.add(step.argval)
-    elif step.opname in {"STORE_SUBSCR", "DELETE_SUBSCR"} or (
+    if step.opname in {"STORE_SUBSCR", "DELETE_SUBSCR"} or (
         step.opname == "BINARY_OP" and step.argrepr.endswith("=")
     ):
         found.in_place = True
