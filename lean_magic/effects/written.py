@@ -115,7 +115,7 @@ def _put_file(path: Path, content: bytes, about: list[Any], undo: contextlib.Exi
         path.write_bytes(content)
     if mode is not None:
         _set_mode(path, mode, undo)
-    if time is not None:
+    if time is not None and path.stat().st_mtime_ns != time:
         os.utime(path, ns=(time, time))
 
 
@@ -156,8 +156,10 @@ def _is(path: Path, digest: str) -> bool:
 
 
 def _set_mode(path: Path, mode: int, undo: contextlib.ExitStack) -> None:
-    undo.callback(path.chmod, stat.S_IMODE(path.stat().st_mode))
-    path.chmod(mode)
+    now = stat.S_IMODE(path.stat().st_mode)
+    if now != mode:  # else it would look as if it had been written
+        undo.callback(path.chmod, now)
+        path.chmod(mode)
 
 
 def _make_folders(path: Path, undo: contextlib.ExitStack) -> None:

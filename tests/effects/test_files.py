@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from lean_magic.values import origin
@@ -421,3 +422,29 @@ def test_packages_that_were_not_there(shell, install, cell):
     assert (before, shell.ns["found"]) == (["miss", "hit"], False)
     install("1.0")
     assert (shell.run(f"%%cached\n{cell}").kind, shell.ns["found"]) == ("miss", True)
+
+
+def test_file_that_is_as_it_was_left_is_not_touched(shells):
+    """A hit leaves a file alone that is there with its content, mode and times: it does not look written to."""
+    cell = "%%cached\nimport os\nopen('a.txt', 'w').write('1'); os.chmod('a.txt', 0o600); os.utime('a.txt', (5, 5))"
+    assert shells().run(cell).kind == "miss"
+    before = os.stat("a.txt")
+    assert shells().run(cell).kind == "hit"
+    assert os.stat("a.txt") == before
+    os.chmod("a.txt", 0o644)
+    assert shells().run(cell).kind == "hit"
+    assert os.stat("a.txt").st_mode == before.st_mode
+
+
+@pytest.mark.parametrize(("cell", "kind"), [("{}", "hit"), ("{}\nw = load_file(path)", "miss")])
+def test_import_of_a_reader_reads_nothing(shell, tmp_path, cell, kind):
+    """A cell that only imports what reads files in C depends on no folder; one that reads a file of no known name does."""
+    pytest.importorskip("safetensors")
+    from safetensors.numpy import save_file
+
+    save_file({"w": np.ones(3)}, tmp_path / "w.safetensors")
+    shell.run("path = bytes([119]).decode() + '.safetensors'")
+    cached = "%%cached\n" + cell.format("from safetensors.numpy import load_file")
+    assert shell.run(cached).kind == "miss"
+    save_file({"w": np.zeros(3)}, tmp_path / "w.safetensors")
+    assert shell.run(cached).kind == kind
