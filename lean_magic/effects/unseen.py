@@ -131,12 +131,7 @@ def _queries_files(run: Run) -> bool:
 
 
 def _reads(run: Run) -> bool:
-    reads = {word for word in run.words if word in _READS or word.startswith(("read_", "scan_"))}
-    names = {(name, as_) for name, as_ in run.said.imported if name in reads}
-    if names:
-        used = run.said.loads.keys() | {word for use in run.said.uses for word in use}
-        reads -= {name for name, _ in names} - {one for one, as_ in names if not used.isdisjoint({one, as_})}
-    return bool(reads)
+    return any(word in _READS or word.startswith(("read_", "scan_")) for word in run.words)
 
 
 def guessed(run: Run, found: Collection[str]) -> set[str]:

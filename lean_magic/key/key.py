@@ -57,7 +57,7 @@ class Key:
             "strings": frozenset(self.facts.strings) | self.walk.names,
             "inner": frozenset(self.walk.texts),
             "constants": frozenset(self.facts.strings),
-            "words": frozenset(self.facts.attributes) | frozenset(self.facts.loads),
+            "words": frozenset({*self.facts.attributes, *self.facts.loads} - self.facts.idle),
             "packages": frozenset(name.partition(".")[0] for name in self.walk.modules) | self.outside,
             "modules": frozenset(name.partition(" ")[2] for name in self.parts if name.startswith("module ")),
         }

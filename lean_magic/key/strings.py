@@ -73,8 +73,9 @@ def check_session(name: str, value: Any, namespace: Mapping[str, Any]) -> None:
 
 def refuse(reached: CodeFacts) -> None:
     """Refuse code that reaches where nobody can follow. Raises Unresolvable."""
-    modules = {imported.module for imported in reached.imports}
-    said = set(reached.loads) | reached.attributes
+    idle = reached.idle
+    modules = {one.module for one in reached.imports if not ({*one.names} or {one.module}) <= idle}
+    said = {*reached.loads, *reached.attributes} - idle
     if said & _PROGRAMS or "subprocess" in modules or _calls_of_os(reached, said) & _OS:
         raise Unresolvable(
             "subprocess", "runs a program whose files nobody sees", "start it in an uncached cell"

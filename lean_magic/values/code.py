@@ -29,6 +29,7 @@ _FUTURE = 0xFFFF_0000  # the CO_FUTURE_* bits of co_flags
 _LOADS = {"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"}
 _ATTRS = {"LOAD_ATTR", "LOAD_METHOD"}
 _STORES = {"STORE_NAME", "STORE_GLOBAL"}
+_BINDS = _STORES | {"STORE_FAST"}
 _DELETES = {"DELETE_NAME", "DELETE_GLOBAL"}
 _PUTS = {"STORE_ATTR", "DELETE_ATTR"}
 _QUERIES = {"query", "eval"}
@@ -64,29 +65,30 @@ class CodeFacts:
     sets: set[tuple[str, ...]] = field(default_factory=set)
     puts: set[str] = field(default_factory=set)  # attributes that are set or deleted, on whatever it be
     uses: set[tuple[str, ...]] = field(default_factory=set)  # ("value" | "call" | "with", name, attribute, …)
-    imported: set[tuple[str, str]] = field(default_factory=set)  # (name, as): by `from … import`
+    imported: set[tuple[str, str]] = field(default_factory=set)  # (name, as)
     hashes: bool = False  # asks for hashes itself, which are others in each process
+
+    @property
+    def idle(self) -> set[str]:
+        """Name what is imported, modules or what they hold, and not used by the code that imports it."""
+        used = self.loads.keys() | {word.removeprefix("import ") for use in self.uses for word in use}
+        in_use = {name for name, known_as in self.imported if not used.isdisjoint((name, known_as))}
+        return {name for name, _ in self.imported} - in_use
 
     def merge(self, other: CodeFacts) -> None:
         """Add everything `other` says."""
         for name, chains in other.loads.items():
             self.loads.setdefault(name, set()).update(chains)
-        self.stores |= other.stores
-        self.deletes |= other.deletes
         self.imports += other.imports
-        self.strings |= other.strings
-        self.attributes |= other.attributes
-        self.opaque |= other.opaque
-        self.texts |= other.texts
-        self.composed = self.composed or other.composed
-        self.queried |= other.queried
-        self.in_place = self.in_place or other.in_place
-        self.guarded = self.guarded or other.guarded
-        self.sets |= other.sets
-        self.puts |= other.puts
-        self.uses |= other.uses
-        self.imported |= other.imported
-        self.hashes = self.hashes or other.hashes
+        for name in _SETS:
+            getattr(self, name).update(getattr(other, name))
+        for name in ("composed", "in_place", "guarded", "hashes"):
+            setattr(self, name, getattr(self, name) or getattr(other, name))
+
+
+_SETS = (
+    "stores", "deletes", "strings", "attributes", "opaque", "texts", "queried", "sets", "puts", "uses", "imported",
+)  # fmt: skip
 
 
 def nested(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -168,6 +170,7 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
         found.loads.setdefault(name, set()).add(())
     elif step.opname == "IMPORT_NAME":
         found.imports.append(_import(steps, index, name))
+        _bound_to(found, steps[index + 1], name)
     elif step.opname in _ATTRS:
         found.attributes.add(name)
         if name in _QUERIES:
@@ -175,9 +178,15 @@ def _read(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.
         found.in_place = found.in_place or name in _IN_PLACE or name.endswith("_")
     elif step.opname == "IMPORT_FROM":
         found.attributes.add(name)
-        found.imported.add((name, str(steps[index + 1].argval)))
+        _bound_to(found, steps[index + 1], name)
     else:
         _read_rest(found, step)
+
+
+def _bound_to(found: CodeFacts, after: dis.Instruction, name: str) -> None:
+    """Note the name under which something is imported; one of a function around is used who knows where."""
+    if after.opname in _BINDS:
+        found.imported.add((name, str(after.argval)))
 
 
 def _load(found: CodeFacts, steps: list[dis.Instruction], index: int, step: dis.Instruction) -> None:
