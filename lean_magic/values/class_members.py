@@ -18,8 +18,8 @@ from cloudpickle import cloudpickle as _internals
 from lean_magic.values.built_enums import is_built
 from lean_magic.values.class_rules import counterpart
 from lean_magic.values.enums import reduced_enum
-from lean_magic.values.naming import importable
-from lean_magic.values.origin import is_a, is_own, origin
+from lean_magic.values.naming import held_by_library, importable
+from lean_magic.values.origin import is_own
 from lean_magic.values.slots import HEAP
 
 __all__ = ["reduced_class"]
@@ -30,13 +30,19 @@ _NOWHERE = object()
 def reduced_class(form: Any, cls: type) -> Any:
     """Take cloudpickle's form of a class, without the link to the class that was written."""
     if _has_other_name(cls):
-        home = _library_of(cls)
-        return (getattr, (home, cls.__name__)) if home is not None else form
+        return _where_held(cls) or form
     if form is NotImplemented or not isinstance(form, tuple) or len(form) < 2:
         return form
-    found = _made_with_another(cls)
-    if found is not None:
-        return found
+    return _made_with_another(cls) or _where_held(cls) or _as_its_statement(form, cls)
+
+
+def _where_held(cls: type) -> Any:
+    """Name the module that holds a class of a library, and under which name; None for all others."""
+    place = None if is_own(cls) else held_by_library(cls)
+    return None if place is None else (getattr, place)
+
+
+def _as_its_statement(form: Any, cls: type) -> Any:
     make, args, *rest = form
     if make is _internals._make_skeleton_class:  # noqa: SLF001
         kind, name, bases, options, _, extra = args
@@ -55,15 +61,6 @@ def reduced_class(form: Any, cls: type) -> Any:
     if make is _internals._make_skeleton_enum:  # noqa: SLF001
         return reduced_enum(form, cls)
     return form
-
-
-def _library_of(cls: type) -> types.ModuleType | None:
-    """Find the module that says to hold a class, or else the library's that holds it and is the least deep."""
-    known = [(name, one) for name, one in list(sys.modules.items()) if is_a(one, types.ModuleType)]
-    holders = {name: one for name, one in known if vars(one).get(cls.__name__) is cls}
-    libraries = [name for name in holders if not origin(name).own]
-    best = min(libraries, key=lambda name: (name != cls.__module__, name.count("."), name), default=None)
-    return None if best is None else holders[best]
 
 
 def _has_other_name(cls: type) -> bool:

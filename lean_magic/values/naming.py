@@ -11,7 +11,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import Walk, leaf
 from lean_magic.values.origin import is_a, module_of, origin
 
-__all__ = ["can_be_imported", "importable", "named", "written_by_name"]
+__all__ = ["can_be_imported", "held_by_library", "importable", "named", "written_by_name"]
 
 
 def importable(obj: Any) -> bool:
@@ -20,6 +20,22 @@ def importable(obj: Any) -> bool:
     for name in str(getattr(obj, "__qualname__", "?")).split("."):
         found = getattr(found, name, None)
     return found is obj
+
+
+def held_by_library(obj: Any) -> tuple[types.ModuleType, str] | None:
+    """Say where a library holds a function or class that is not found by its own name: (module, name).
+
+    That is the module it says to be of, or else the least deep that holds it under its name.
+    """
+    home = sys.modules.get(module_of(obj))
+    if home is not None and not origin(home.__name__).own:
+        for name, one in list(vars(home).items()):
+            if one is obj:
+                return home, name
+    known = [one for one in list(sys.modules.values()) if is_a(one, types.ModuleType)]
+    holders = [one for one in known if vars(one).get(obj.__name__) is obj and not origin(one.__name__).own]
+    best = min(holders, key=lambda one: (one.__name__.count("."), one.__name__), default=None)
+    return None if best is None else (best, obj.__name__)
 
 
 def can_be_imported(name: str, module: types.ModuleType) -> bool:

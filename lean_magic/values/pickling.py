@@ -34,7 +34,7 @@ from lean_magic.values.dispatchers import chosen_from, is_dispatcher
 from lean_magic.values.known_live import live_reducer
 from lean_magic.values.leftovers import REDUCERS, exception, late_reducer, reduced_file
 from lean_magic.values.memory import Memory, Plain
-from lean_magic.values.naming import importable, written_by_name
+from lean_magic.values.naming import held_by_library, importable, written_by_name
 from lean_magic.values.origin import is_a, is_own
 from lean_magic.values.over import finished_thread
 from lean_magic.values.reading import Code, Space
@@ -147,6 +147,8 @@ class Writer(cloudpickle.Pickler):
             return getattr, (_modules()[module], name)
         if is_dispatcher(obj):
             return chosen_from(obj)
+        if not is_own(obj) and (place := held_by_library(obj)) is not None:
+            return getattr, place
         cells = obj.__closure__ or ()
         self._cells.update(map(id, cells))
         state = {
