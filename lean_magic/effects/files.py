@@ -202,7 +202,7 @@ class Files(Recorder):
         named = {
             os.path.normpath(name): deep
             for name, deep in unseen.named(run)
-            if own.isdisjoint((name, os.path.abspath(name)))
+            if own.isdisjoint((name, os.path.abspath(name))) and not ignored(name)
         }
         for name, deep in named.items():
             self._named(name, deep=deep)
@@ -248,7 +248,7 @@ class Files(Recorder):
             self._read.setdefault(name, stat_of(name))
             return
         self._listings.see(name, self._written)
-        if deep and not ignored(name):
+        if deep:
             self._listings.count(name, self._written, deep=True)
             for inner in folders.files_below(name):
                 if inner not in self._written:
