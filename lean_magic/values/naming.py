@@ -25,14 +25,16 @@ def importable(obj: Any) -> bool:
 def held_by_library(obj: Any) -> tuple[types.ModuleType, str] | None:
     """Say where a library holds a function or class that is not found by its own name: (module, name).
 
-    That is the module it says to be of, or else the least deep that holds it under its name.
+    That is the module it says to be of, or another of the same package, or the least deep that holds it under its name.
     """
-    home = sys.modules.get(module_of(obj))
-    if home is not None and not origin(home.__name__).own:
-        for name, one in list(vars(home).items()):
-            if one is obj:
-                return home, name
+    said = module_of(obj)
+    package = said.partition(".")[0]
     known = [one for one in list(sys.modules.values()) if is_a(one, types.ModuleType)]
+    near = [one for one in known if one.__name__.partition(".")[0] == package]
+    for one in sorted(near, key=lambda one: (one.__name__ != said, one.__name__.count("."), one.__name__)):
+        name = next((name for name, held in list(vars(one).items()) if held is obj), None)
+        if name is not None and not origin(one.__name__).own:
+            return one, name
     holders = [one for one in known if vars(one).get(obj.__name__) is obj and not origin(one.__name__).own]
     best = min(holders, key=lambda one: (one.__name__.count("."), one.__name__), default=None)
     return None if best is None else (best, obj.__name__)
