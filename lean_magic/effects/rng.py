@@ -102,8 +102,6 @@ def watch() -> None:
             function = getattr(owner, name, None)
             if function is not None and not hasattr(function, "_lean_magic_kind"):
                 setattr(owner, name, watched(kind, function))
-                # Whoever takes it from the library and is put back has the watched one again.
-                getattr(owner, name)._lean_magic_stands_for = module, name  # noqa: SLF001
 
 
 def assume_seeded(words: Collection[str]) -> None:

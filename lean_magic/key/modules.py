@@ -85,9 +85,9 @@ def held_by_modules(imports: Iterable[Import]) -> dict[int, tuple[str, str]]:
     held: dict[int, tuple[str, str]] = {}
     for imported in imports:
         space = getattr(sys.modules.get(imported.module), "__dict__", {})
-        held |= {
-            id(space[name]): (imported.module, name) for name in imported.names if _is_object(space.get(name))
-        }
+        public = space.get("__all__") or [name for name in space if not name.startswith("_")]
+        names = public if "*" in imported.names else imported.names
+        held |= {id(space[name]): (imported.module, name) for name in names if _is_object(space.get(name))}
     for module, live in list(sys.modules.items()):
         if is_local(live):
             names = vars(live).items()
