@@ -22,7 +22,7 @@ from lean_magic.values.filter_rules import SETS_FILTERS, as_set
 from lean_magic.values.logger_rules import keepers, loggers, set_up
 from lean_magic.values.origin import origin
 
-__all__ = ["interpreter_settings", "logging_settings", "logs", "look_at_filters"]
+__all__ = ["interpreter_settings", "logging_settings", "logs", "look_at_filters", "note_filters"]
 
 
 def logs(reached: CodeFacts) -> bool:
@@ -165,9 +165,6 @@ _LOGGING = {
 
 def _filters() -> list[str]:
     """List the warning filters that the user set, not those of the front end or a library, and lost ones of Python."""
-    look_at_filters(
-        ()
-    )  # what has come since the last look, while the key was made, is a library's that it loaded
     now = list(map(as_set, warnings.filters))
     own = [item for item in now if item in _users or (item not in _libraries and not _is_librarys(item))]
     lost = [item for item in _PYTHONS if as_set(item) not in now]
@@ -188,6 +185,15 @@ def look_at_filters(words: Iterable[str], *, earlier: bool = False) -> None:
         _libraries.extend(new)
     else:
         _users.extend(item for item in new if getattr(item[2], "__name__", "") in said)
+
+
+def note_filters(before: list[Any]) -> list[Any]:
+    """Take the filters that came since `before`, while no code of the user's ran, for those of libraries."""
+    now = list(map(as_set, warnings.filters))
+    new = [item for item in now if item not in before and item not in _seen]
+    _seen.extend(new)
+    _libraries.extend(new)
+    return now
 
 
 _QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from lean_magic.errors import Unfingerprintable
-from lean_magic.key.interpreter import interpreter_settings, logging_settings, logs
+from lean_magic.key.interpreter import interpreter_settings, logging_settings, logs, note_filters
 from lean_magic.values.code import CodeFacts
+from lean_magic.values.filter_rules import as_set
 from lean_magic.values.fingerprint import fingerprint, leaf
 from lean_magic.values.origin import is_own, origin, record_of
 from lean_magic.words import with_article
@@ -31,6 +32,7 @@ class Settings:
     def __init__(self) -> None:
         self._used: list[str] = []
         self._found: dict[str, Any] = {}
+        self._filters = list(map(as_set, warnings.filters))
 
     def functions(self, modules: Iterable[str], reached: CodeFacts) -> dict[str, Any]:
         """Give the functions of the user's that are set in libraries, such as numpy's formatters: name → function.
@@ -54,6 +56,7 @@ class Settings:
 
     def all(self, modules: Collection[str], reached: CodeFacts) -> dict[str, tuple[str, str]]:
         """Give all, and those of Python's own: name → (digest, text)."""
+        self._filters = note_filters(self._filters)
         found = {f"setting {name}": _spelled(value) for name, value in self._read(modules, reached).items()}
         found |= {
             f"setting {name}": str(value)

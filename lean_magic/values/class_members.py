@@ -38,8 +38,7 @@ def reduced_class(form: Any, cls: type) -> Any:
 
 def _where_held(cls: type) -> Any:
     """Name the module that holds a class of a library, and under which name; None for all others."""
-    place = None if is_own(cls) else held_by_library(cls)
-    return None if place is None else (getattr, place)
+    return None if is_own(cls) else held_by_library(cls)
 
 
 def _as_its_statement(form: Any, cls: type) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 from pathlib import Path
@@ -22,22 +23,31 @@ def importable(obj: Any) -> bool:
     return found is obj
 
 
-def held_by_library(obj: Any) -> tuple[types.ModuleType, str] | None:
-    """Say where a library holds a function or class that is not found by its own name: (module, name).
+def held_by_library(obj: Any) -> tuple[Any, tuple[str, str]] | None:
+    """Say where a library holds a function or class that is not found by its own name: how to get it, by what.
 
     That is the module it says to be of, or another of the same package, or the least deep that holds it under its name.
     """
     said = module_of(obj)
-    package = said.partition(".")[0]
-    known = [one for one in list(sys.modules.values()) if is_a(one, types.ModuleType)]
-    near = [one for one in known if one.__name__.partition(".")[0] == package]
-    for one in sorted(near, key=lambda one: (one.__name__ != said, one.__name__.count("."), one.__name__)):
-        name = next((name for name, held in list(vars(one).items()) if held is obj), None)
-        if name is not None and not origin(one.__name__).own:
-            return one, name
-    holders = [one for one in known if vars(one).get(obj.__name__) is obj and not origin(one.__name__).own]
-    best = min(holders, key=lambda one: (one.__name__.count("."), one.__name__), default=None)
-    return None if best is None else (best, obj.__name__)
+    packages = {said.partition(".")[0], *(_OF_BUILTINS if said == "builtins" else ())}
+    known = {name: one for name, one in list(sys.modules.items()) if is_a(one, types.ModuleType)}
+    near = [name for name in known if name.partition(".")[0] in packages]
+    for module in sorted(near, key=lambda name: (name != said, name.count("."), name)):
+        name = next((name for name, held in list(vars(known[module]).items()) if held is obj), None)
+        if name is not None and not origin(module).own:
+            return _held, (module, name)
+    holders = [
+        name for name, one in known.items() if vars(one).get(obj.__name__) is obj and not origin(name).own
+    ]
+    best = min(holders, key=lambda name: (name.count("."), name), default=None)
+    return None if best is None else (_held, (best, obj.__name__))
+
+
+_OF_BUILTINS = ("types", "_collections_abc")  # which hold the classes that Python itself makes objects of
+
+
+def _held(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
 
 
 def can_be_imported(name: str, module: types.ModuleType) -> bool:

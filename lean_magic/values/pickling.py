@@ -148,7 +148,7 @@ class Writer(cloudpickle.Pickler):
         if is_dispatcher(obj):
             return chosen_from(obj)
         if not is_own(obj) and (place := held_by_library(obj)) is not None:
-            return getattr, place
+            return place
         cells = obj.__closure__ or ()
         self._cells.update(map(id, cells))
         state = {

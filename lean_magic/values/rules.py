@@ -11,6 +11,7 @@ import datetime
 import decimal
 import enum
 import functools
+import gc
 import io
 import json.scanner
 import logging
@@ -156,7 +157,9 @@ def _enum_member(walk: Walk, value: enum.Enum) -> bytes:
 
 
 def _proxy(walk: Walk, value: types.MappingProxyType[Any, Any]) -> bytes:
-    return combine("mappingproxy", _dict(walk, walk.keep(dict(value))))
+    held = next(iter(gc.get_referents(value)), value)
+    inner = _dict(walk, walk.keep(dict(value))) if hasattr(held, "keys") else walk.digest(held)
+    return combine("mappingproxy", inner)
 
 
 def _weak(walk: Walk, value: weakref.ref[Any]) -> bytes:
