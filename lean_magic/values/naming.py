@@ -10,7 +10,7 @@ from typing import Any
 
 from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import Walk, leaf
-from lean_magic.values.origin import is_a, module_of, origin
+from lean_magic.values.origin import inside_extension, is_a, module_of, origin
 
 __all__ = ["can_be_imported", "held_by_library", "importable", "named", "written_by_name"]
 
@@ -23,12 +23,15 @@ def importable(obj: Any) -> bool:
     return found is obj
 
 
-def held_by_library(obj: Any) -> tuple[Any, tuple[str, str]] | None:
+def held_by_library(obj: Any) -> tuple[Any, tuple[Any, str]] | None:
     """Say where a library holds a function or class that is not found by its own name: how to get it, by what.
 
     That is the module it says to be of, or another of the same package, or the least deep that holds it under its name.
     """
-    said = module_of(obj)
+    said, own_name = module_of(obj), str(obj.__name__)
+    inner = None if said in sys.modules else inside_extension(said.rpartition(".")[2])
+    if inner is not None and getattr(inner, own_name, None) is obj:
+        return getattr, (inner, own_name)
     packages = {said.partition(".")[0], *(_OF_BUILTINS if said == "builtins" else ())}
     known = {name: one for name, one in list(sys.modules.items()) if is_a(one, types.ModuleType)}
     near = [name for name in known if name.partition(".")[0] in packages]
@@ -36,11 +39,9 @@ def held_by_library(obj: Any) -> tuple[Any, tuple[str, str]] | None:
         name = next((name for name, held in list(vars(known[module]).items()) if held is obj), None)
         if name is not None and not origin(module).own:
             return _held, (module, name)
-    holders = [
-        name for name, one in known.items() if vars(one).get(obj.__name__) is obj and not origin(name).own
-    ]
+    holders = [name for name, one in known.items() if vars(one).get(own_name) is obj and not origin(name).own]
     best = min(holders, key=lambda name: (name.count("."), name), default=None)
-    return None if best is None else (_held, (best, obj.__name__))
+    return None if best is None else (_held, (best, own_name))
 
 
 _OF_BUILTINS = ("types", "_collections_abc")  # which hold the classes that Python itself makes objects of
@@ -48,6 +49,11 @@ _OF_BUILTINS = ("types", "_collections_abc")  # which hold the classes that Pyth
 
 def _held(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module), name)
+
+
+def _inner(package: str, name: str) -> Any:
+    importlib.import_module(package)
+    return inside_extension(name)
 
 
 def can_be_imported(name: str, module: types.ModuleType) -> bool:
@@ -66,6 +72,8 @@ def written_by_name(module: types.ModuleType) -> Any:
 
     Raises Unstorable for one that was loaded by hand: its functions live in it, and would live in a copy.
     """
+    if inside_extension(module.__name__) is module:
+        return _inner, (origin(module.__name__).package, module.__name__)
     own = vars(module)
     lives = any(is_a(one, types.FunctionType) and one.__globals__ is own for one in own.values())
     is_there = sys.modules.get(module.__name__) is module

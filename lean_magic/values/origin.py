@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 __all__ = [
     "IMMUTABLE",
     "Origin",
+    "inside_extension",
     "is_a",
     "is_local",
     "is_own",
@@ -61,10 +62,35 @@ def origin(module: str) -> Origin:
     live = sys.modules.get(module)
     if live is None:
         live = sys.modules.get(package)
+    if live is None and "." not in module and (home := _extension_with(module)) is not None:
+        return origin(home)
     above = sys.modules.get(module.rpartition(".")[0])
     if getattr(live, "__file__", None) is None and str(getattr(above, "__file__", None)).endswith(_BUILT):
         live = above  # an extension in C, which has made this one inside itself
     return Origin(_live_kind(live), package)
+
+
+def inside_extension(name: str) -> types.ModuleType | None:
+    """Find a module of a bare name that an extension in C has made inside itself, and that no import finds."""
+    home = _extension_with(name) if name not in sys.modules and name.isidentifier() else None
+    inner: types.ModuleType | None = None if home is None else vars(sys.modules[home])[name]
+    return inner
+
+
+def _extension_with(name: str) -> str | None:
+    """Name the extension that holds such a module."""
+    return _searched(name, len(sys.modules))
+
+
+@functools.lru_cache(maxsize=256)
+def _searched(name: str, loaded: int) -> str | None:
+    del loaded  # where there are more modules, there may be one that has it
+    for home, one in list(sys.modules.items()):
+        inner: Any = vars(one).get(name) if is_a(one, types.ModuleType) else None
+        is_bare = is_a(inner, types.ModuleType) and not hasattr(inner, "__file__") and inner.__name__ == name
+        if is_bare and str(getattr(one, "__file__", None)).endswith(_BUILT):
+            return home
+    return None
 
 
 _BUILT = tuple(importlib.machinery.EXTENSION_SUFFIXES)
