@@ -95,7 +95,7 @@ class Targets:
                 for key, (handle, attribute, place) in self._noted.items()
                 if (value := _living(handle)) is not None
             }
-            for one in known if found else ():
+            for one in (namespace, *known) if found else ():
                 found.pop(id(one), None)
             _forget_reached(found, roots, namespace)
             if not found or again:
@@ -105,7 +105,10 @@ class Targets:
 
     def kept_from(self, namespace: Mapping[str, Any]) -> list[Target]:
         """Give what is still there and not reached from the names of the notebook."""
-        return self.kept(namespace.values(), namespace) if self._noted else []
+        found = self.kept(namespace.values(), namespace) if self._noted else []
+        return [
+            target for target in found if not _space_of(target.value)
+        ]  # `vars(lib)` is looked through anyway
 
     def must_be_reached(self, run: Run, records: Mapping[str, Record]) -> None:
         """Refuse a cell that has set something on what only a library keeps. Raises Unstorable."""
@@ -116,7 +119,8 @@ class Targets:
         put = records["attributes"].values or {}
         for value, attribute, _ in self.kept([*named, *values], run.namespace, run.walk.objects):
             owner = owner_of(value) if is_a(value, _PLACES) else None
-            if owner is None or (owner.module, owner.path, attribute) not in put:
+            told = owner is not None and (owner.module, owner.path, attribute) in put
+            if not told and not any(place[:2] == (_space_of(value), "") for place in put):
                 label = owner.label if owner is not None else f"an object ({type(value).__qualname__})"
                 why = "that a library keeps was changed by this cell"
                 raise Unstorable(label, why, "change it in an uncached cell")
@@ -182,6 +186,11 @@ def _forget_reached(found: dict[int, Target], roots: Iterable[Any], namespace: M
         for key in found.keys() & fresh.keys():
             del found[key]
         todo = [inner for one in fresh.values() if not _is_closed(one) for inner in _held_by(one)]
+
+
+def _space_of(value: Any) -> str:
+    """Name the module whose globals these are, or ""."""
+    return next((one.__name__ for one in _modules() if vars(one) is value), "") if type(value) is dict else ""
 
 
 def _modules() -> list[types.ModuleType]:

@@ -5,6 +5,7 @@ Each comes back as over. What is not over yet is refused, by name and with a rem
 
 from __future__ import annotations
 
+import datetime
 import functools
 import io
 import itertools
@@ -248,7 +249,12 @@ def _make_type_variable(
 
 def _view(obj: memoryview) -> Any:
     """Take a view of a whole object apart; of a part nobody can say where it lies."""
-    whole = memoryview(obj.obj)
+    try:
+        whole = memoryview(obj.obj)
+    except ValueError:
+        raise Unstorable(
+            "memoryview", "was released", "release it where it was made, or use `with`"
+        ) from None
     if (whole.format, whole.shape, whole.strides, whole.readonly) != (
         obj.format,
         obj.shape,
@@ -259,6 +265,15 @@ def _view(obj: memoryview) -> Any:
             "memoryview", "is a view of a part of an object", "keep the part as bytes or an array"
         )
     return memoryview, (obj.obj,)
+
+
+def _week_date(obj: Any) -> Any:
+    """Take apart what `isocalendar()` gives, which says of itself to be a plain tuple."""
+    return _made_week_date, (tuple(obj),)
+
+
+def _made_week_date(parts: tuple[int, int, int]) -> Any:
+    return datetime.date.fromisocalendar(*parts).isocalendar()
 
 
 def _match(obj: re.Match[Any]) -> Any:
@@ -318,6 +333,7 @@ REDUCERS: dict[type, Callable[[Any], Any]] = {
     type(functools.lru_cache(lambda: 0)): _remembering,
     **STAND_INS,
     re.Match: _match,
+    type(datetime.date.min.isocalendar()): _week_date,
     random.Random: reduced_global,
     types.GeneratorType: generator,
     **dict.fromkeys(THROUGH_DICTS, through_dict),

@@ -143,6 +143,10 @@ def _bytearray(walk: Walk, value: bytearray) -> bytes:
 
 def _memoryview(walk: Walk, value: memoryview) -> bytes:
     walk.mark(value)
+    try:
+        value.format  # noqa: B018  which a released one does not tell
+    except ValueError:
+        raise walk.fail(value, "was released", "release it where it was made, or use `with`") from None
     about = leaf(value.format, str(value.shape).encode()), leaf("", value.tobytes())
     return combine("memoryview", *about, *([leaf("read only", b"")] if value.readonly else []))
 
