@@ -28,6 +28,7 @@ from lean_magic.values.owners import owner_of
 __all__ = ["Target", "Targets"]
 
 _NAME = "set on"  # what the changed targets call: no name that a user can write
+_ROOM = 100
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _PLACES = (types.ModuleType, type)
 # Watched as settings.
@@ -51,6 +52,7 @@ class Targets:
     def __init__(self) -> None:
         self._noted: dict[int, tuple[Any, str, int]] = {}
         self._names: list[frozenset[str]] = []
+        self._room = _ROOM
 
     @contextlib.contextmanager
     def noting(self, nodes: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> Iterator[list[ast.stmt]]:
@@ -83,7 +85,14 @@ class Targets:
     def _note(self, value: Any, attribute: str, place: int) -> Any:
         if (type(value), attribute) not in _KNOWN and (type(value), "*") not in _KNOWN:
             self._noted[id(value)] = _handle(value), attribute, place
+            if len(self._noted) > self._room:
+                self._let_go()
         return value
+
+    def _let_go(self) -> None:
+        """Forget what is held by nobody else, so that a loop does not fill the memory."""
+        self._noted = {key: noted for key, noted in self._noted.items() if _living(noted[0]) is not None}
+        self._room = 2 * len(self._noted) + _ROOM
 
     def kept(
         self, roots: Iterable[Any], namespace: Mapping[str, Any], known: Iterable[Any] = ()
@@ -106,9 +115,8 @@ class Targets:
     def kept_from(self, namespace: Mapping[str, Any]) -> list[Target]:
         """Give what is still there and not reached from the names of the notebook."""
         found = self.kept(namespace.values(), namespace) if self._noted else []
-        return [
-            target for target in found if not _space_of(target.value)
-        ]  # `vars(lib)` is looked through anyway
+        # The globals of modules are looked through in another way.
+        return [target for target in found if not _space_of(target.value)]
 
     def must_be_reached(self, run: Run, records: Mapping[str, Record]) -> None:
         """Refuse a cell that has set something on what only a library keeps. Raises Unstorable."""

@@ -40,3 +40,11 @@ def test_what_a_base_gives_is_asked_once(shell):
     shell.run("b.get().value += 1")
     shell.run("%%cached\nb.get().value += 1")
     assert (shell.ns["b"].value, shell.ns["b"].asked) == (3, 2)
+
+
+def test_a_loop_keeps_no_more_than_it_would(shell):
+    """Dicts that a loop gets, sets something in and drops are let go on the way."""
+    shell.run("import sys\nmade, most = [0], 0")
+    shell.run("def make():\n    made[0] += 1\n    return {'a': made}")
+    shell.run("for _ in range(5000):\n    make()['b'] = 1\n    most = max(most, sys.getrefcount(made))")
+    assert shell.ns["most"] < 500
