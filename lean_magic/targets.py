@@ -29,12 +29,12 @@ __all__ = ["Target", "Targets"]
 
 _NAME = "set on"  # what the changed targets call: no name that a user can write
 _ROOM = 100
-_INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.GeneratorExp)
 _PLACES = (types.ModuleType, type)
 # Watched as settings.
 _KNOWN = {
     (logging.Logger, "level"), (logging.Logger, "propagate"), (logging.Logger, "disabled"),
-    (decimal.Context, "*"),
+    (decimal.Context, "*"), (type(decimal.getcontext().traps), "*"),
 }  # fmt: skip
 
 
@@ -136,11 +136,12 @@ class Targets:
 
 def _targets(node: ast.AST) -> Iterator[ast.Attribute | ast.Subscript]:
     """Give the attributes and items that are set or deleted as the cell runs, not inside functions it defines."""
+    if isinstance(node, _LATER):
+        return
     if isinstance(node, (ast.Attribute, ast.Subscript)):
         yield node
     for inner in ast.iter_child_nodes(node):
-        if not isinstance(inner, _INNER):
-            yield from _targets(inner)
+        yield from _targets(inner)
 
 
 def _is_unclear(node: ast.Attribute | ast.Subscript, namespace: Mapping[str, Any]) -> bool:

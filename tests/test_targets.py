@@ -48,3 +48,22 @@ def test_a_loop_keeps_no_more_than_it_would(shell):
     shell.run("def make():\n    made[0] += 1\n    return {'a': made}")
     shell.run("for _ in range(5000):\n    make()['b'] = 1\n    most = max(most, sys.getrefcount(made))")
     assert shell.ns["most"] < 500
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "def later(): n.get().value = 5",
+        "class K:\n    def go(self): n.get().value = 5\nlater = K().go",
+        "import functools\nlater = lambda: [0 for n.get().value in [5]]",
+        "made = (0 for n.get().value in [5])\ndef later(): return list(made)",
+        "async def run(): n.get().value = 5\ndef later():\n    try: run().send(None)\n    except StopIteration: pass",
+        "if True:\n    def later(): n.get().value = 5\n    n.get().other = 1",
+    ],
+)
+def test_what_runs_later_is_as_it_was_written(shell, cell):
+    """Code that a cell defines sets what it sets when it is called in later cells."""
+    shell.run(MAKE)
+    assert shell.run(cell).error is None
+    assert shell.run("later()").error is None
+    assert shell.ns["n"].inner.value == 5
