@@ -17,7 +17,7 @@ __all__ = ["NAME", "mapper", "rewritten"]
 
 NAME = "item by item"  # what the changed call looks up: no name that a user can write
 _BATCH = 256
-_INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.GeneratorExp)
 
 
 def rewritten(nodes: Sequence[ast.stmt], items: str) -> list[ast.stmt]:
@@ -43,11 +43,12 @@ def rewritten(nodes: Sequence[ast.stmt], items: str) -> list[ast.stmt]:
 
 def _calls(node: ast.AST) -> Iterator[ast.Call]:
     """Give the calls that run as the cell runs, not those inside functions that it defines."""
+    if isinstance(node, _INNER):
+        return
     if isinstance(node, ast.Call):
         yield node
     for inner in ast.iter_child_nodes(node):
-        if not isinstance(inner, _INNER):
-            yield from _calls(inner)
+        yield from _calls(inner)
 
 
 def _says(node: ast.expr, wanted: str) -> bool:
