@@ -169,9 +169,8 @@ class Opened:
 
     def _settle(self) -> None:
         """Make all paths such that they are right where the process is now, after a chdir."""
-        with contextlib.suppress(FileNotFoundError):
-            if working_folder() == self._start:
-                return
+        if working_folder() == self._start:
+            return
         for kept in (self.files, self.made, self.closed, self.listed, self.new):
             paths = [os.path.normpath(os.path.join(self._start, path)) for path in kept]
             kept.clear()

@@ -20,8 +20,8 @@ from lean_magic.key.kept_state import KeptState
 from lean_magic.key.library_items import Items
 from lean_magic.key.registrations import Registrations
 from lean_magic.key.unnamed import Unnamed
-from lean_magic.values.origin import is_a, module_of, origin
-from lean_magic.values.owners import Owner, held, is_patch, owner_of, owners
+from lean_magic.values.origin import is_a, origin
+from lean_magic.values.owners import Owner, held, home_of, is_patch, owner_of, owners
 
 __all__ = ["Patches"]
 
@@ -69,10 +69,8 @@ class Patches:
             if owner is not None:
                 self._places[owner.label, attribute] = owner
                 continue
-            homes = [
-                *map(_home, (namespace[name] for name in names if name in namespace)),
-                _home(type(value)),
-            ]
+            reached = [namespace[name] for name in names if name in namespace]
+            homes = map(home_of, [*reached, type(value)])
             packages = {home.partition(".")[0] for home in homes} - {"builtins", "__main__"}
             label = f"an object of {min(packages)} ({type(value).__qualname__})" if packages else ""
             self._objects[id(value)] = label, frozenset(packages), _weakly(value)
@@ -101,10 +99,6 @@ def _weakly(value: Any) -> Callable[[], Any]:
         return weakref.ref(value)
     except TypeError:
         return lambda: value
-
-
-def _home(value: Any) -> str:
-    return str(value.__name__) if is_a(value, types.ModuleType) else module_of(value)
 
 
 # Library → classes that users hang their own namespaces on: `df.geo.center()`.

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lean_magic.values.origin import is_a, is_own, origin
+from lean_magic.values.origin import is_a, is_own, module_of, origin
 from lean_magic.values.singletons import place_of
 
 __all__ = [
-    "CHANGERS", "HANDED_TO", "SETTERS", "Owner", "containers", "held", "is_no_builtin", "is_patch", "items_of",
-    "keeps_items", "owner_at", "owner_of", "owners",
+    "CHANGERS", "HANDED_TO", "SETTERS", "Owner", "containers", "held", "home_of", "is_no_builtin", "is_patch",
+    "items_of", "keeps_items", "owner_at", "owner_of", "owners",
 ]  # fmt: skip
 
 # What code says that sets attributes by computed names, or on what only running can tell.
@@ -159,9 +159,9 @@ def held(owner: Any, name: str, default: Any) -> Any:
     return default
 
 
-def _home_of(owner: Any) -> str:
-    """Name the module that a module or class is, or lies in."""
-    return owner.__name__ if isinstance(owner, types.ModuleType) else str(owner.__module__)
+def home_of(value: Any) -> str:
+    """Name the module that something is, or lies in."""
+    return str(value.__name__) if is_a(value, types.ModuleType) else module_of(value)
 
 
 def is_patch(owner: Any, value: Any) -> bool:
@@ -172,7 +172,7 @@ def is_patch(owner: Any, value: Any) -> bool:
     code = value if issubclass(type(value), (types.FunctionType, type)) else type(value)
     if not is_own(code):
         return False
-    return origin(_home_of(owner)).package != origin(str(code.__module__)).package
+    return origin(home_of(owner)).package != origin(str(code.__module__)).package
 
 
 def is_no_builtin(value: Any) -> bool:
