@@ -17,7 +17,8 @@ from lean_magic.effects.written import put_back
 from lean_magic.key import held_by_modules
 from lean_magic.planner import Plan
 from lean_magic.values import codec
-from lean_magic.values.in_place import Anew, shapes_of
+from lean_magic.values.in_place import Anew
+from lean_magic.values.layout import kept_tables, shapes_of
 from lean_magic.values.reading import First
 from lean_magic.values.reduced import kept_dicts
 from lean_magic.values.silence import silence
@@ -79,7 +80,8 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
         mark: one.was[0] for mark, one in changes.items() if isinstance(one, Anew) and one.was is not None
     }
     arrays = [(shape[0], at[mark]) for at in (stayed, left) for mark, shape in shapes_of(at).items()]
-    dicts = None if run.words.isdisjoint({"vars", "__dict__"}) else kept_dicts(known)
+    shares = not run.words.isdisjoint({"vars", "__dict__"})
+    dicts = kept_tables(known) | (kept_dicts(known) if shares else {})
     put = records["attributes"].values or {}
     changed = {(module, name) for module, owner, name in put if not owner}
     held = held_by_modules(one for one, _ in plan.found.imports)
@@ -87,5 +89,13 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     marks = {id(value): mark for at in (known, left) for mark, value in at.items()}
     spaces[id(namespace)] = "__main__"
     return codec.Live(
-        marks, spaces, own, arrays, known_at, dicts, "id" in run.loads, frozenset(map(id, put.values()))
+        marks,
+        spaces,
+        own,
+        arrays,
+        known_at,
+        dicts,
+        shares,
+        "id" in run.loads,
+        frozenset(map(id, put.values())),
     )

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from lean_magic.effects import Record, Run
 from lean_magic.errors import Unstorable
 from lean_magic.key import below
+from lean_magic.values.layout import referents
 from lean_magic.values.origin import is_a, is_own, origin
 from lean_magic.values.owners import owner_of
 
@@ -194,7 +195,7 @@ def _forget_reached(found: dict[int, Target], roots: Iterable[Any], namespace: M
         seen |= fresh.keys()
         for key in found.keys() & fresh.keys():
             del found[key]
-        todo = [inner for one in fresh.values() if not _is_closed(one) for inner in _held_by(one)]
+        todo = [inner for one in fresh.values() if not _is_closed(one) for inner in referents(one)]
 
 
 def _space_of(value: Any) -> str:
@@ -212,11 +213,3 @@ def _is_users(place: Any) -> bool:
 
 def _is_closed(value: Any) -> bool:
     return is_a(value, types.FrameType) or (is_a(value, _PLACES) and not _is_users(value))
-
-
-def _held_by(value: Any) -> list[Any]:
-    """Give what a value refers to; arrays of objects do not tell the garbage collector what they hold."""
-    held = gc.get_referents(value)
-    if type(value).__module__ == "numpy" and type(value).__name__ == "ndarray":
-        held += [value.base, *(value.flat if value.dtype.hasobject else ())]
-    return held

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import gc
 import types
 from collections.abc import Mapping
 from typing import Any
 
+from lean_magic.effects.changes import changed, differs, holds, others
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
-from lean_magic.values.in_place import (
-    Anew,
-    content_of,
-    may_move,
-    owner_of,
-    put,
-    shape_of,
-    shapes_of,
-    told_by,
-)
+from lean_magic.values.in_place import Anew, content_of, put
+from lean_magic.values.layout import kept_tables, may_move, owner_of, shape_of, shapes_of, told_by
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
 from lean_magic.values.origin import is_a, is_own
 from lean_magic.values.over import Closed
 
-__all__ = ["Mutation", "changed"]
+__all__ = ["Mutation"]
 
 
 class Mutation(Recorder):
@@ -42,13 +34,15 @@ class Mutation(Recorder):
         self._left_behind: dict[str, Any] = {}
         self._held: dict[str, Inner] = {}
         self._placed: dict[str, str] | None = None
+        self._moved_in: set[int] = set()
 
     def begin(self, run: Run) -> None:
         """Take down the shapes of arrays; their content is in the key already."""
         live, self._held = run.walk.by_mark(), run.walk.held()
         self._shapes = shapes_of(live)
         self._sharing = _sharing(live, self._shapes)
-        self._owners = {mark: owner_of(live[mark]) for group in self._sharing[:-1] for mark in group}
+        marks = {mark for group in self._sharing[:-1] for mark in group} & live.keys()
+        self._owners = {mark: owner_of(live[mark]) for mark in marks}
         self._left_behind = told_by({mark: live[mark] for mark in self._shapes}, "left_behind")
         self._placed = _placed(run, self._shapes)
 
@@ -64,6 +58,7 @@ class Mutation(Recorder):
         if not (parts or closed or moved):
             return Record(sharing, [], {})
         parts |= {mark.rpartition("#")[0] for mark in closed | moved}
+        self._moved_in = others(run.walk, again, parts)
         shells = {id(run.namespace.get(name)) for name in _RECORDS}
         self._must_be_known(run, parts, live)
         marks = [mark for mark in live if mark.rpartition("#")[0] in parts and id(live[mark]) not in shells]
@@ -113,7 +108,9 @@ class Mutation(Recorder):
         """Whether an object may have changed; only of arrays is the content known by itself."""
         if mark in self._held:
             return mark in self._shapes and self._held[mark].changed()
-        return mark not in self._shapes or walk.digest_at(mark) != (again.digest_of(value) or _digest(value))
+        if mark not in self._shapes or walk.digest_at(mark) != (again.digest_of(value) or _digest(value)):
+            return True
+        return bool(self._moved_in) and holds(value, self._moved_in)
 
     def _content(self, mark: str, value: Any, walk: Walk, again: Walk) -> Any:
         part = mark.rpartition("#")[0]
@@ -213,7 +210,7 @@ def _must_not_be_keys(changed: list[Any], live: set[int]) -> None:
 def _refers(value: Any, live: Mapping[str, Any]) -> bool:
     """Whether a value is, or is made of, what was met under another name: what changed is known there."""
     walk = Walk()
-    if _differs(walk, "", value, ""):
+    if differs(walk, "", value, ""):
         known = set(map(id, live.values()))
         return any(id(one) in known for one in walk.objects)
     return False
@@ -262,13 +259,21 @@ def _form(value: Any) -> list[str]:
 
 
 def _sharing(live: Mapping[str, Any], shapes: Mapping[str, Any]) -> list[list[str]]:
-    """List the groups of arrays that share memory, and last those that refuse to be written to."""
+    """List the groups of arrays that share memory, and of the like, and last those that refuse to be written to."""
     arrays = [(shape[0], mark) for mark, shape in shapes.items()]
     arrays += [(place, mark) for mark, place in told_by(live, "lent").items() if place is not None]
     spans = overlaps(interval for interval, _ in arrays)
     groups = [[mark for interval, mark in arrays if inside(interval, span)] for span in spans]
+    groups += _tables(live)
     closed = [mark for mark in shapes if is_closed(live[mark])]
     return [*sorted(sorted(group) for group in groups), closed]
+
+
+def _tables(live: Mapping[str, Any]) -> list[list[str]]:
+    """List the dicts that are met by themselves, and belong to an object of a library: `m._parameters`."""
+    known = kept_tables(live)
+    at = ((mark, known.get(id(one))) for mark, one in live.items()) if known else ()
+    return [[mark, "/".join(place)] for mark, place in at if place is not None]
 
 
 def _is_same(mark: str, value: Any, before: Walk, now: Walk) -> bool:
@@ -286,49 +291,3 @@ def _digest(value: Any) -> str:
         return fingerprint(value)
     except Unfingerprintable:
         return ""
-
-
-def changed(before: Walk) -> tuple[set[str], Walk]:
-    """Name the parts of a walk whose content is no longer what it was; give the second walk, too.
-
-    Parts in which nothing can change are not looked at again. Nothing less tells that something has not: torch's
-    counter of changes does not see what is written through `.data` or `numpy()`, and who closes an array to
-    writing may hold an open view of it.
-    """
-    again = Walk()
-    again.spaces.update(before.spaces)
-    open_parts = {part: value for part, value in before.values.items() if part not in before.fixed}
-    differing = {part for part, value in open_parts.items() if _differs(again, part, *value)}
-    return differing | {
-        part for part in open_parts if part not in differing and _replaced(before, again, part)
-    }, again
-
-
-def _replaced(before: Walk, again: Walk, part: str) -> bool:
-    """Whether something in a part holds another object in the place of an equal one, as after `x["a"] = x["a"].copy()`.
-
-    What a walk itself makes on its way is another object each time, but is held by nobody.
-    """
-    was, now = before.met(part), again.met(part)
-    others = {id(new) for old, new in zip(was, now, strict=False) if old is not new} - again.kept()
-    stayed = [new for old, new in zip(was, now, strict=False) if old is new]
-    return bool(others) and any(_holds(one, others) for one in stayed)
-
-
-def _holds(value: Any, others: set[int], depth: int = 2) -> bool:
-    """Whether an object refers to one of these, directly or through a dict, tuple or cell of its own."""
-    inner = gc.get_referents(value)
-    if any(id(one) in others for one in inner):
-        return True
-    tables = (one for one in inner if type(one) in _TABLES) if depth else ()
-    return any(_holds(one, others, depth - 1) for one in tables)
-
-
-_TABLES = (dict, collections.OrderedDict, tuple, types.CellType)
-
-
-def _differs(walk: Walk, part: str, value: Any, digest: str) -> bool:
-    try:
-        return walk.fingerprint(part, value).digest != digest
-    except Unfingerprintable:
-        return True

@@ -9,7 +9,7 @@ import contextlib
 from typing import Any, NamedTuple
 
 from lean_magic.effects.recorder import Record, Recorder, Run
-from lean_magic.values.in_place import known_how, told_by
+from lean_magic.values.layout import known_how, told_by
 from lean_magic.values.memo import calls, fill, objects
 
 __all__ = ["Remembering"]

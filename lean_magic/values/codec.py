@@ -57,8 +57,9 @@ class Graph:
 class Live:
     """What exists outside a graph: marks of live objects, names of modules' globals, names bound before.
 
-    `places` are objects that modules hold: (module, name), to be found there again. `dicts` are the marks of
-    objects by the id of their `__dict__`; None if nothing else can hold one. `ids`: whether values may be ids.
+    `places` are objects that modules hold: (module, name), to be found there again. `dicts` are what
+    objects keep their content in, by id: (mark, attribute), or (mark, "") for `__dict__`, if `shares` says that
+    something else can hold one. `ids`: whether values may be ids.
     `fresh` are the ids of what the cell itself has put into modules.
     """
 
@@ -67,7 +68,8 @@ class Live:
     names: Mapping[int, str] = field(default_factory=dict)
     arrays: Sequence[tuple[Interval, Any]] = ()
     places: Mapping[int, tuple[str, str]] = field(default_factory=dict)
-    dicts: Mapping[int, str] | None = None
+    dicts: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    shares: bool = False
     ids: bool = False
     fresh: frozenset[int] = frozenset()
 
@@ -84,7 +86,7 @@ class Live:
         graph = Graph(memory)
         known = self.marks, self.spaces, graph.keep, self.names, memory, self.places, self.dicts
         writer = (IdWriter if self.ids else Writer)(graph.stream, *known)
-        writer.fresh = self.fresh
+        writer.fresh, writer.shares = self.fresh, self.shares
         writer.dump(values)
         graph.used = writer.used
         return graph

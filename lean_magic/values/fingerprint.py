@@ -149,7 +149,7 @@ class Walk(Marks):
         Raises Unfingerprintable, naming the part, where content cannot be compared.
         """
         self._refs, self._is_fixed, self._inside = set(), True, 0
-        self._starts.append((len(self.objects), part))
+        self.begin(part)
         try:
             with _deep():
                 digest = self.digest(value)
@@ -170,6 +170,7 @@ class Walk(Marks):
         self._is_fixed = False
         number = self._marks.get(id(value))
         if number is not None:
+            self.link(number)
             return combine("same", self._mark(number).encode())
         if cls not in self._classes:
             self._meet(cls)

@@ -14,7 +14,7 @@ import functools
 import io
 import logging
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from lean_magic.errors import Unstorable
@@ -39,13 +39,7 @@ from lean_magic.words import with_article
 __all__ = [
     "Anew",
     "content_of",
-    "known_how",
-    "may_move",
-    "owner_of",
     "put",
-    "shape_of",
-    "shapes_of",
-    "told_by",
 ]
 
 
@@ -119,55 +113,6 @@ class Anew:
             self.was = old, Plain(left_behind())
         data, *more = content
         self.content = data.value if isinstance(data, Plain) else data, *more
-
-
-def may_move(cls: type) -> bool:
-    """Whether an object of a class may be given other memory in place, as `module.to(…)` gives it to parameters."""
-    return any(getattr(adapter, "moves", _never)(cls) for adapter in adapters_for(cls))
-
-
-def _never(cls: type) -> bool:
-    del cls
-    return False
-
-
-def owner_of(value: Any) -> Any:
-    """Give a number of what holds the memory of an array that may be given another; None for others."""
-    asks = (getattr(adapter, "owner", None) for adapter in adapters_for(type(value)) if may_move(type(value)))
-    return next((ask(value) for ask in asks if ask is not None), None)
-
-
-def shape_of(value: Any) -> Any:
-    """Give what of an array must stay for it to be changed back in place; None for anything else."""
-    for adapter in adapters_for(type(value)):
-        shape = adapter.shape(value)
-        if shape is not None:
-            return shape
-    return None
-
-
-def shapes_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the shapes of the arrays among these, by name."""
-    known = {cls for cls in set(map(type, values.values())) if any(adapters_for(cls))}
-    shapes = ((name, shape_of(value)) for name, value in values.items() if type(value) in known)
-    return {name: shape for name, shape in shapes if shape is not None}
-
-
-def known_how(cls: type, verb: str) -> Any:
-    """Give what an adapter knows of the objects of few classes, which no other need tell; None for most.
-
-    `lent`: which memory of an array an object looks at, as a picture may. `compiled` and `freeze`: what
-    a compiled function keeps of the globals that it was compiled with. `left_behind`: what finds the memory of an
-    array again that was given another.
-    """
-    known = (getattr(adapter, verb, None) for adapter in adapters_for(cls))
-    return next((one for one in known if one is not None), None)
-
-
-def told_by(values: Mapping[str, Any], verb: str) -> dict[str, Any]:
-    """Give what adapters say of those among these that they know so (`known_how`), by name."""
-    asks = {cls: known_how(cls, verb) for cls in set(map(type, values.values()))}
-    return {name: ask(one) for name, one in values.items() if (ask := asks[type(one)]) is not None}
 
 
 def _state(value: Any) -> tuple[type, bool, dict[str, Any], dict[str, Any]]:

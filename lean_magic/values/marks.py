@@ -42,9 +42,25 @@ class Marks:
         self._digests: dict[int, bytes] = {}
         self._marks: dict[int, int] = {}
         self._starts: list[tuple[int, str]] = [(0, "")]
+        self._links: dict[str, set[int]] = {"": set()}
         self._numbers: dict[str, int] = {}
         self._inner: dict[int, Sequence[Inner]] = {}
         self._by_mark: tuple[tuple[int, ...], dict[str, Any]] = (), {}
+
+    def begin(self, part: str) -> None:
+        """Count what is met from now on to a part."""
+        self._starts.append((len(self.objects), part))
+        self._links[part] = set()
+
+    def link(self, number: int) -> None:
+        """Note that an object was met again, if it was met first in another part."""
+        start, part = self._starts[-1]
+        if number < start:
+            self._links[part].add(number)
+
+    def links(self, part: str) -> set[str]:
+        """Give the marks of what a part holds that was met in others before."""
+        return set(map(self._mark, self._links.get(part, ())))
 
     def noted(self, value: Any, digest: bytes) -> bytes:
         """Keep the digest of an object with an identity under its mark."""

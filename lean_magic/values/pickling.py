@@ -75,18 +75,18 @@ class Writer(cloudpickle.Pickler):
         named: Mapping[int, str],
         memory: Memory,
         places: Mapping[int, tuple[str, str]],
-        dicts: Mapping[int, str] | None = None,
+        dicts: Mapping[int, tuple[str, str]],
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffers)
         self._known = known
         self._spaces = spaces
         self._named = named
         self._places = places
-        self._shares = dicts is not None
-        self._dicts = dicts or {}
+        self._dicts = dicts
         self._met = known.keys() | spaces.keys() | named.keys() | places.keys() | self._dicts.keys()
         self.used: set[str] = set()
         self.fresh: frozenset[int] = frozenset()
+        self.shares = False
         self._memory = memory
         self._plain: set[int] = set()
         self._cells: set[int] = set()
@@ -127,7 +127,7 @@ class Writer(cloudpickle.Pickler):
             return reduced_class(super().reducer_override(obj), obj)
         ways = self._ways.get(type(obj))
         if ways is None:
-            ways = self._ways[type(obj)] = tuple(_ways_for(type(obj), self._shares))
+            ways = self._ways[type(obj)] = tuple(_ways_for(type(obj), self.shares))
         for way in ways:
             form = way(self, obj)
             if form is not NotImplemented:

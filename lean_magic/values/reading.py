@@ -65,7 +65,7 @@ class Reader(pickle.Unpickler):
         if kind == "global":
             return self._held(*name)
         if kind == "dict":
-            return object.__getattribute__(self._objects[name], "__dict__")
+            return self._kept(*name)
         if kind != "live":
             return self._space(name)
         if name not in self._objects and is_inner(name):
@@ -81,6 +81,13 @@ class Reader(pickle.Unpickler):
         if module == __name__ and name == "First":
             return self._use
         return super().find_class(module, name)
+
+    def _kept(self, mark: str, attribute: str) -> Any:
+        """Find what a live object keeps its content in."""
+        held = object.__getattribute__(self._objects[mark], "__dict__")
+        if attribute and attribute not in held:
+            raise LayoutChanged("an object keeps its content in another way than when the entry was made")
+        return held[attribute] if attribute else held
 
     def _held(self, module: str, name: str) -> Any:
         space = self._space(module)

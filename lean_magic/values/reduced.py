@@ -304,10 +304,10 @@ def is_its_own_dict(value: Any) -> bool:
     return bool(has_dict) and object.__getattribute__(value, "__dict__") is value
 
 
-def kept_dicts(values: Mapping[str, Any]) -> dict[int, str]:
-    """Give names of objects by the id of the `__dict__` that each keeps; a class makes one for whoever asks."""
+def kept_dicts(values: Mapping[str, Any]) -> dict[int, tuple[str, str]]:
+    """Give (name of an object, "") by the id of the `__dict__` that it keeps; a class makes one for whoever asks."""
     held = ((name, dict_of(value), value) for name, value in values.items())
-    return {id(one): name for name, one, value in held if type(one) is dict and one is dict_of(value)}
+    return {id(one): (name, "") for name, one, value in held if type(one) is dict and one is dict_of(value)}
 
 
 def dict_of(value: Any) -> dict[str, Any]:

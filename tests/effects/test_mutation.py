@@ -7,7 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from lean_magic.effects.mutation import Mutation, changed
+from lean_magic.effects.changes import changed
+from lean_magic.effects.mutation import Mutation
 from lean_magic.effects.recorder import Run
 from lean_magic.values import Walk, codec
 

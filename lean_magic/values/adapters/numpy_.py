@@ -204,6 +204,14 @@ _RULES: tuple[tuple[Any, Rule], ...] = (
 )
 
 
+def _objects_of(value: np.ndarray[Any, Any]) -> Iterator[Any]:
+    if value.dtype.names is not None:
+        for name in value.dtype.names:
+            yield from _objects_of(value[name])
+    elif value.dtype.hasobject:
+        yield from value.flat
+
+
 class _Numpy:
     library = "numpy"
 
@@ -225,6 +233,10 @@ class _Numpy:
         if not isinstance(value, np.ndarray):
             return None
         return interval(value), value.shape, value.dtype.str
+
+    def refers_to(self, value: Any) -> list[Any]:
+        """Give what an array lies in, and the objects that it holds."""
+        return [value.base, *_objects_of(value)] if isinstance(value, np.ndarray) else []
 
     def content(self, value: Any) -> Any:
         if _is_row(value):

@@ -232,6 +232,11 @@ class _Pandas:
         del value
         return None
 
+    def tables(self, value: Any) -> dict[str, Any]:
+        """Give the dict of attributes of a frame or series."""
+        is_table = isinstance(value, (pd.DataFrame, pd.Series))
+        return {"_attrs": value.attrs} if is_table and value.attrs is vars(value).get("_attrs") else {}
+
     def content(self, value: Any) -> Any:
         if isinstance(value, TextFileReader):
             return reader_content(value)
@@ -256,7 +261,9 @@ class _Pandas:
         if not isinstance(live, (pd.DataFrame, pd.Series)):
             return False
         # What pandas itself does for `inplace=True`.
-        content, live.attrs, duplicates, extra = stored
+        content, attrs, duplicates, extra = stored
+        live.attrs.clear()
+        live.attrs.update(attrs)
         changing: Any = live
         changing._update_inplace(content)  # noqa: SLF001
         changing.flags.allows_duplicate_labels = duplicates

@@ -42,6 +42,7 @@ from lean_magic.values.adapters.torch_modules import (
     module_content,
     put_module,
     reduced_module,
+    tables_of,
 )
 from lean_magic.values.adapters.torch_ops import OPERATORS, op_rule, reduced_op
 from lean_magic.values.adapters.torch_optim import (
@@ -223,6 +224,15 @@ class _Torch:
         if is_empty(value):
             return None
         return interval(value), tuple(value.shape), str(value.dtype)
+
+    @_unheard
+    def refers_to(self, value: Any) -> list[Any]:
+        """Give the gradient of a tensor that has one of its own."""
+        return [value.grad] if isinstance(value, torch.Tensor) and value.is_leaf else []
+
+    def tables(self, value: Any) -> dict[str, Any]:
+        """Give the dicts of a module, of its parameters, of its hooks and so on."""
+        return tables_of(value) if isinstance(value, torch.nn.Module) else {}
 
     def moves(self, cls: type) -> bool:
         """Whether an object of a class may be given other memory in place."""

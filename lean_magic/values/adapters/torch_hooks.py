@@ -19,11 +19,11 @@ __all__ = [
     "hand_over",
     "handle_rule",
     "hooks_digests",
-    "matched",
     "place_of",
     "put_handle",
     "put_hooks",
     "reduced_handle",
+    "renumbered",
     "set_again",
     "set_on",
 ]
@@ -61,44 +61,64 @@ def put_hooks(live: torch.Tensor, held: tuple[dict[int, Any], ...]) -> None:
         if old is None and new:
             setattr(live, name, new)
         elif old is not None and old is not new:
-            known = matched(new, old)
+            known = renumbered(new, old)
             OPEN[dict][1](old, {known.get(number, number): hook for number, hook in new.items()})
             hand_over(new, old)
         if new:
             count_on(new)
 
 
-def matched(new: dict[int, Any], old: Any) -> dict[int, int]:
-    """Say under which numbers `old` has the hooks of `new`."""
+def renumbered(new: dict[int, Any], old: Any) -> dict[int, int]:
+    """Say which numbers the hooks of `new` are to have: those that `old` has them under, or none that it has."""
     rest, known = dict(old), {}
     for number, hook in new.items():
         own = next((own for own, live in rest.items() if live is hook), None)
         if own is not None:
             known[number] = own
             del rest[own]
-    return known
+    taken = set(known.values())
+    return known | {number: _draw() for number in new if number not in known and number in taken}
+
+
+def _draw() -> int:
+    """Draw a number that no hook of this process has."""
+    handle = torch.utils.hooks.RemovableHandle
+    handle.next_id += 1
+    return int(handle.next_id) - 1
 
 
 def hand_over(new: Any, old: Any) -> None:
-    """Let the handles of new hooks, which came back with a dict of their own, remove them from the live one."""
-    for handle in _came_back:
+    """Let the handles of new hooks, which may have a dict of their own, remove them from the live one."""
+    for handle, (hook, place) in _came_back.items():
         if handle.hooks_dict_ref() is new:
             handle.hooks_dict_ref = weakref.ref(old)
+        if handle.hooks_dict_ref() is old and old.get(handle.id) is not hook:
+            alike = [number for number, one in old.items() if one is hook]
+            handle.id = next(iter(alike[place:]), handle.id)  # unless it has removed it
         others = handle.extra_dict_ref or ()
         handle.extra_dict_ref = tuple(weakref.ref(old) if one() is new else one for one in others)
 
 
 def reduced_handle(value: Any) -> Any:
     """Take apart what removes a hook, such that those that came back are known."""
-    return object.__new__, (type(value),), value.__getstate__(), None, None, _set_handle
+    hooks = value.hooks_dict_ref() or {}
+    hook = hooks.get(value.id)
+    alike = [number for number, one in hooks.items() if one is hook]
+    place = alike.index(value.id) if hook is not None else _REMOVED
+    return object.__new__, (type(value),), (value.__getstate__(), hook, place), None, None, _set_handle
 
 
-def _set_handle(handle: Any, state: tuple[Any, ...]) -> None:
+def _set_handle(handle: Any, about: tuple[tuple[Any, ...], Any, int]) -> None:
+    state, hook, place = about
     handle.__setstate__(state)
-    _came_back.add(handle)
+    if place == _REMOVED:
+        handle.id = _draw()  # else it might be the number of another
+    else:
+        _came_back[handle] = hook, place
 
 
-_came_back: weakref.WeakSet[Any] = weakref.WeakSet()
+# Handle → its hook, and which of the places that this has in its dict.
+_came_back: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
 
 
 def handle_rule(walk: Walk, value: Any) -> bytes:

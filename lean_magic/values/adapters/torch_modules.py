@@ -7,6 +7,7 @@ a hook knows it by its number: hooks that a live module holds already keep their
 from __future__ import annotations
 
 import collections
+import copy
 import functools
 import marshal
 import weakref
@@ -18,7 +19,7 @@ from torch.nn.utils import parametrize
 from lean_magic.values.adapters.torch_compiled import compiler_digest, is_compiled, reduced_compiled
 from lean_magic.values.adapters.torch_content import digests_of
 from lean_magic.values.adapters.torch_derived import compute_derived, derived
-from lean_magic.values.adapters.torch_hooks import count_on, hand_over, matched
+from lean_magic.values.adapters.torch_hooks import count_on, hand_over, renumbered
 from lean_magic.values.containers import OPEN
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.reduced import name_leaf
@@ -31,6 +32,7 @@ __all__ = [
     "module_content",
     "put_module",
     "reduced_module",
+    "tables_of",
 ]
 
 
@@ -141,9 +143,18 @@ class Held(NamedTuple):
 def held_by_module(value: torch.nn.Module) -> Held:
     """Give all that a module holds, but what torch notes on it as it is compiled."""
     left_out = {"_compiled_call_impl", *(_COMPILED if is_compiled(type(value)) else ())}
-    state = {name: item for name, item in vars(value).items() if name not in left_out} | derived(value)
+    held = {name: item for name, item in vars(value).items() if name not in left_out}
+    tables = {name: copy.copy(item) for name, item in tables_of(value).items() if name not in left_out}
+    state = held | tables | derived(value)
     cls: Any = type(value).__base__ if _is_own_class(type(value)) else type(value)
     return Held(cls, state)
+
+
+def tables_of(value: torch.nn.Module) -> dict[str, Any]:
+    """Give the dicts that a module keeps its parts and hooks in, and has no mark for; and the one set."""
+    return {
+        name: item for name, item in vars(value).items() if type(item) in _HOLDERS and _may_be_empty(name)
+    }
 
 
 def put_module(live: torch.nn.Module, held: Held) -> None:
@@ -193,7 +204,7 @@ def _numbers(present: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[i
         old = present.get(name)
         numbered = all(isinstance(table, dict) and {int}.issuperset(map(type, table)) for table in (old, new))
         if "hooks" in name and numbered and not name.endswith(_OPTIONS):
-            known = matched(new, old)
+            known = renumbered(new, old)
             found |= dict.fromkeys((name, *(name + option for option in _OPTIONS)), known)
     return found
 
