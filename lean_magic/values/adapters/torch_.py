@@ -47,6 +47,7 @@ from lean_magic.values.adapters.torch_modules import (
 from lean_magic.values.adapters.torch_ops import OPERATORS, op_rule, reduced_op
 from lean_magic.values.adapters.torch_optim import (
     held_by_optimizer,
+    hooks_of,
     optimizer_content,
     put_optimizer,
     reduced_optimizer,
@@ -231,7 +232,9 @@ class _Torch:
         return [value.grad] if isinstance(value, torch.Tensor) and value.is_leaf else []
 
     def tables(self, value: Any) -> dict[str, Any]:
-        """Give the dicts of a module, of its parameters, of its hooks and so on."""
+        """Give the dicts of a module, of its parameters, of its hooks and so on; and those of an optimizer's hooks."""
+        if isinstance(value, torch.optim.Optimizer):
+            return hooks_of(value)
         return tables_of(value) if isinstance(value, torch.nn.Module) else {}
 
     def moves(self, cls: type) -> bool:

@@ -7,6 +7,7 @@ a hook knows it by its number: hooks that are there already keep theirs.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -15,19 +16,20 @@ from lean_magic.values.containers import OPEN
 from lean_magic.values.fingerprint import Walk, combine
 
 __all__ = [
+    "OPTIONS",
     "count_on",
-    "hand_over",
     "handle_rule",
     "hooks_digests",
+    "in_tables",
     "place_of",
     "put_handle",
     "put_hooks",
     "reduced_handle",
-    "renumbered",
     "set_again",
     "set_on",
 ]
 
+OPTIONS = ("_with_kwargs", "_always_called")  # beside the dict of the hooks that they are for
 _HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")  # of a tensor
 
 
@@ -61,14 +63,46 @@ def put_hooks(live: torch.Tensor, held: tuple[dict[int, Any], ...]) -> None:
         if old is None and new:
             setattr(live, name, new)
         elif old is not None and old is not new:
-            known = renumbered(new, old)
+            known = _renumbered(new, old)
             OPEN[dict][1](old, {known.get(number, number): hook for number, hook in new.items()})
-            hand_over(new, old)
+            _hand_over(new, old)
         if new:
             count_on(new)
 
 
-def renumbered(new: dict[int, Any], old: Any) -> dict[int, int]:
+def in_tables(present: dict[str, Any], state: dict[str, Any], tables: Collection[str]) -> dict[str, Any]:
+    """Give `state` in the dicts and sets that are there, as far as `tables` names them, so that handles stay good."""
+    numbers = _numbers(present, state)
+    return {
+        name: _filled(present.get(name), new, numbers.get(name, {})) if name in tables else new
+        for name, new in state.items()
+    }
+
+
+def _filled(old: Any, new: Any, numbers: dict[int, int]) -> Any:
+    if type(old) is not type(new) or old is new:
+        return new
+    if type(old) is set:
+        OPEN[set][1](old, list(new))
+    else:
+        OPEN[dict][1](old, {numbers.get(number, number): item for number, item in new.items()})
+        _hand_over(new, old)
+    return old
+
+
+def _numbers(present: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[int, int]]:
+    """Say for each dict of hooks under which numbers something live has those that it is to hold."""
+    found: dict[str, dict[int, int]] = {}
+    for name, new in state.items():
+        old = present.get(name)
+        numbered = all(isinstance(table, dict) and {int}.issuperset(map(type, table)) for table in (old, new))
+        if "hooks" in name and numbered and not name.endswith(OPTIONS):
+            known = _renumbered(new, old)
+            found |= dict.fromkeys((name, *(name + option for option in OPTIONS)), known)
+    return found
+
+
+def _renumbered(new: dict[int, Any], old: Any) -> dict[int, int]:
     """Say which numbers the hooks of `new` are to have: those that `old` has them under, or none that it has."""
     rest, known = dict(old), {}
     for number, hook in new.items():
@@ -87,7 +121,7 @@ def _draw() -> int:
     return int(handle.next_id) - 1
 
 
-def hand_over(new: Any, old: Any) -> None:
+def _hand_over(new: Any, old: Any) -> None:
     """Let the handles of new hooks, which may have a dict of their own, remove them from the live one."""
     for handle, (hook, place) in _came_back.items():
         if handle.hooks_dict_ref() is new:

@@ -10,7 +10,6 @@ import collections
 import copy
 import functools
 import marshal
-import weakref
 from typing import Any, NamedTuple
 
 import torch
@@ -19,8 +18,7 @@ from torch.nn.utils import parametrize
 from lean_magic.values.adapters.torch_compiled import compiler_digest, is_compiled, reduced_compiled
 from lean_magic.values.adapters.torch_content import digests_of
 from lean_magic.values.adapters.torch_derived import compute_derived, derived
-from lean_magic.values.adapters.torch_hooks import count_on, hand_over, renumbered
-from lean_magic.values.containers import OPEN
+from lean_magic.values.adapters.torch_hooks import OPTIONS, count_on, in_tables
 from lean_magic.values.fingerprint import Walk, combine, leaf
 from lean_magic.values.reduced import name_leaf
 
@@ -111,7 +109,6 @@ _COMPILED = frozenset(
     {"dynamo_ctx", "forward", "get_compiler_config", "_torchdynamo_orig_callable", "_torchdynamo_wrapper_id"}
 )
 _TABLES = frozenset({"_parameters", "_buffers", "_modules"})
-_OPTIONS = ("_with_kwargs", "_always_called")
 
 
 def member(walk: Walk, held: dict[str, Any], name: str) -> bytes:
@@ -120,7 +117,7 @@ def member(walk: Walk, held: dict[str, Any], name: str) -> bytes:
     if "hooks" in name and isinstance(inner, dict):
         # Keys are numbers drawn from a counter of the process. Order and functions matter, and which
         # hook an option is for.
-        main = next((name.removesuffix(end) for end in _OPTIONS if name.endswith(end)), name)
+        main = next((name.removesuffix(end) for end in OPTIONS if name.endswith(end)), name)
         places = {key: place for place, key in enumerate(held.get(main, inner))}
         pieces = [walk.digest(places.get(key, -1)) + walk.digest(item) for key, item in inner.items()]
         return combine("hooks", name_leaf(name), *pieces)
@@ -170,22 +167,10 @@ def put_module(live: torch.nn.Module, held: Held) -> None:
 
 
 def _put_state(live: torch.nn.Module, state: dict[str, Any]) -> None:
-    present = vars(live)
-    numbers = _numbers(present, state)
-    unseen = _unseen(type(live))
+    present, unseen = vars(live), _unseen(type(live))
     for name in [name for name in present if name not in state and name not in unseen]:
         del present[name]
-    for name, new in state.items():
-        old, kept = present.get(name), new
-        if name in numbers:
-            kept = {numbers[name].get(number, number): item for number, item in new.items()}
-        is_table = name in _TABLES or (name.startswith("_") and "hooks" in name)  # which have no mark
-        is_filled = is_table and type(old) is type(new) and isinstance(new, dict) and old is not new
-        if is_filled and not (weakref.getweakrefcount(new) and not weakref.getweakrefcount(old)):
-            OPEN[dict][1](old, kept)
-            hand_over(new, old)
-        else:
-            present[name] = new
+    present |= in_tables(present, state, tables_of(live))
     _arrange(present, list(state))
     compute_derived(live, check=False)  # of what is there; once all is, it is put back again
 
@@ -195,18 +180,6 @@ def _arrange(held: dict[str, Any], order: list[str]) -> None:
     if list(held) != order:
         ordered = {name: held.pop(name) for name in order if name in held}
         held.update(ordered)
-
-
-def _numbers(present: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[int, int]]:
-    """Say for each dict of hooks under which numbers a live module has those that it is to hold."""
-    found: dict[str, dict[int, int]] = {}
-    for name, new in state.items():
-        old = present.get(name)
-        numbered = all(isinstance(table, dict) and {int}.issuperset(map(type, table)) for table in (old, new))
-        if "hooks" in name and numbered and not name.endswith(_OPTIONS):
-            known = renumbered(new, old)
-            found |= dict.fromkeys((name, *(name + option for option in _OPTIONS)), known)
-    return found
 
 
 def _is_parametrized(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import copyreg
 import functools
 import weakref
@@ -9,7 +10,9 @@ from typing import Any
 
 import torch
 
-__all__ = ["held_by_optimizer", "optimizer_content", "put_optimizer", "reduced_optimizer"]
+from lean_magic.values.adapters.torch_hooks import in_tables
+
+__all__ = ["held_by_optimizer", "hooks_of", "optimizer_content", "put_optimizer", "reduced_optimizer"]
 
 _WATCHED = "_wrapped_by_lr_sched"
 
@@ -26,6 +29,11 @@ def held_by_optimizer(value: torch.optim.Optimizer, skip: frozenset[str] = froze
     }
 
 
+def hooks_of(value: torch.optim.Optimizer) -> dict[str, Any]:
+    """Give the dicts of an optimizer's hooks."""
+    return {name: item for name, item in vars(value).items() if "hooks" in name and isinstance(item, dict)}
+
+
 def reduced_optimizer(value: torch.optim.Optimizer) -> Any:
     """Give the reduced form of an optimizer."""
     held = {name: item for name, item in vars(value).items() if not hasattr(item, _WATCHED)}
@@ -35,13 +43,14 @@ def reduced_optimizer(value: torch.optim.Optimizer) -> Any:
 
 def optimizer_content(value: torch.optim.Optimizer) -> tuple[dict[str, Any], bool]:
     """Give what `put_optimizer` makes another hold."""
-    return held_by_optimizer(value), _is_watched(value)
+    held = {name: item for name, item in vars(value).items() if not hasattr(item, _WATCHED)}
+    return held | {name: copy.copy(item) for name, item in hooks_of(value).items()}, _is_watched(value)
 
 
 def put_optimizer(live: torch.optim.Optimizer, content: tuple[dict[str, Any], bool]) -> None:
     """Make a live optimizer hold what another has held, and be watched or not as that one was."""
     held, watched = content
-    _set_state(live, held)
+    _set_state(live, in_tables(vars(live), held, hooks_of(live)))
     if watched and not _is_watched(live):
         _watch(live)
     elif _is_watched(live) and not watched:
