@@ -19,6 +19,7 @@ from lean_magic.planner import Plan
 from lean_magic.values import codec
 from lean_magic.values.in_place import Anew
 from lean_magic.values.layout import kept_tables, shapes_of
+from lean_magic.values.owners import containers, held_by_classes
 from lean_magic.values.reading import First
 from lean_magic.values.reduced import kept_dicts
 from lean_magic.values.silence import silence
@@ -84,7 +85,8 @@ def live_objects(plan: Plan, namespace: dict[str, Any], records: Mapping[str, Re
     dicts = kept_tables(known) | (kept_dicts(known) if shares else {})
     put = records["attributes"].values or {}
     changed = {(module, name) for module, owner, name in put if not owner}
-    held = held_by_modules(one for one, _ in plan.found.imports)
+    held = held_by_modules(one for one, _ in plan.found.imports) | held_by_classes(run.walk.classes())
+    held |= {id(one.value): (one.module, one.path) for one in containers(run.loads, namespace, more=False)}
     known_at = {one: place for one, place in (held | known_places()).items() if place not in changed}
     marks = {id(value): mark for at in (known, left) for mark, value in at.items()}
     spaces[id(namespace)] = "__main__"

@@ -259,6 +259,10 @@ class Walk(Marks):
         self._kept.append(value)
         return value
 
+    def classes(self) -> set[type]:
+        """Give the classes of what was met."""
+        return self._classes
+
     def kept(self) -> set[int]:
         """Give the ids of the temporaries that were kept."""
         return set(map(id, self._kept))

@@ -15,8 +15,8 @@ from lean_magic.values.origin import is_a, is_own, module_of, origin
 from lean_magic.values.singletons import place_of
 
 __all__ = [
-    "CHANGERS", "HANDED_TO", "SETTERS", "Owner", "containers", "held", "home_of", "is_no_builtin", "is_patch",
-    "items_of", "keeps_items", "owner_at", "owner_of", "owners",
+    "CHANGERS", "HANDED_TO", "SETTERS", "Owner", "containers", "held", "held_by_classes", "home_of", "is_no_builtin",
+    "is_patch", "items_of", "keeps_items", "owner_at", "owner_of", "owners",
 ]  # fmt: skip
 
 # What code says that sets attributes by computed names, or on what only running can tell.
@@ -83,6 +83,18 @@ def containers(
                 yield owner
 
 
+def held_by_classes(classes: Iterable[type]) -> dict[int, tuple[str, str]]:
+    """Give the ids of the lists, dicts and sets that classes of libraries hold, with (module, path)."""
+    libraries = {base for cls in classes for base in cls.__mro__ if not is_own(base)}
+    return {
+        id(value): (module_of(base), f"{base.__name__}.{name}")
+        for base in libraries
+        if getattr(sys.modules.get(module_of(base)), base.__name__, None) is base
+        for name, value in vars(base).items()
+        if type(value) in _OPEN and getattr(base, name, None) is value
+    }
+
+
 def keeps_items(owner: Owner) -> bool:
     """Whether a library keeps an object of a class of its own there that is changed as a dict is."""
     cls = type(owner.value)
@@ -138,6 +150,7 @@ def _held_by(value: Any, name: str) -> Any:
     return getattr(value, name, None) if is_a(member, types.MemberDescriptorType) else None
 
 
+_OPEN = (list, dict, set)
 # What is changed in them is put back, or is no setting.
 _WATCHED = frozenset({"builtins", "linecache", "sys", "warnings"})
 _CALLED = (types.BuiltinFunctionType, types.MethodType)

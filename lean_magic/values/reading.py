@@ -90,9 +90,11 @@ class Reader(pickle.Unpickler):
         return held[attribute] if attribute else held
 
     def _held(self, module: str, name: str) -> Any:
+        first, *rest = name.split(".")
         space = self._space(module)
         # Some modules load a name of theirs when they are first asked for it.
-        return space[name] if name in space else getattr(importlib.import_module(module), name)
+        value = space[first] if first in space else getattr(importlib.import_module(module), first)
+        return functools.reduce(getattr, rest, value)
 
     def _space(self, name: str) -> dict[str, Any]:
         live = self._live.get(name)

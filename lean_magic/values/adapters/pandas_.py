@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 
 from lean_magic.values.adapters.numpy_ import content
-from lean_magic.values.adapters.pandas_blocks import arrays_of, inner_of, reduced_block, reduced_index
+from lean_magic.values.adapters.pandas_blocks import (
+    arrays_of,
+    inner_of,
+    objects_in,
+    reduced_block,
+    reduced_index,
+)
 from lean_magic.values.adapters.pandas_readers import (
     TextFileReader,
     put_reader,
@@ -231,6 +237,10 @@ class _Pandas:
     def shape(self, value: Any) -> tuple[Any, ...] | None:
         del value
         return None
+
+    def refers_to(self, value: Any) -> list[Any]:
+        """Give the objects in the cells of a frame or series."""
+        return objects_in(value) if isinstance(value, (pd.DataFrame, pd.Series)) else []
 
     def tables(self, value: Any) -> dict[str, Any]:
         """Give the dict of attributes of a frame or series."""

@@ -15,7 +15,7 @@ from lean_magic.values.adapters.numpy_ import content
 from lean_magic.values.fingerprint import Walk, combine
 from lean_magic.values.marks import Inner
 
-__all__ = ["arrays_of", "inner_of", "reduced_block", "reduced_index"]
+__all__ = ["arrays_of", "inner_of", "objects_in", "reduced_block", "reduced_index"]
 
 _internals: Any = pd._libs.internals  # noqa: SLF001  there is no public way to them
 _Single: Any = type(pd.Series([0])._mgr)  # noqa: SLF001
@@ -41,6 +41,12 @@ def inner_of(table: Any, columns: list[bytes | None]) -> list[Inner]:
         found += [Inner(array, known, _rows) for array in _arrays(block.values)]
         found.append(Inner(block.refs))
     return found
+
+
+def objects_in(table: Any) -> list[Any]:
+    """List what the columns of objects hold."""
+    blocks = (block.values for block in table._mgr.blocks if block.dtype == object)  # noqa: PD011, SLF001  as above
+    return [one for array in blocks for one in array.flat]
 
 
 def _rows(array: Any) -> bytes:

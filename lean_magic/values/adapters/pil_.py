@@ -9,6 +9,7 @@ from typing import Any
 from lean_magic.values.adapters.fingerprint_only import FingerprintOnly
 from lean_magic.values.fingerprint import Rule, Walk, combine
 from lean_magic.values.memory import Interval
+from lean_magic.values.over import Closed
 
 __all__ = ["ADAPTER"]
 
@@ -74,7 +75,7 @@ class _Pictures(FingerprintOnly):
         if isinstance(value, _kind("ImageDraw", "ImageDraw")):
             return _settings(value)
         if isinstance(value, _kind("Image", "Image")):
-            return None if self.lent(value) else value.copy(), dict(value.info)
+            return _held(value, is_lent=self.lent(value) is not None)
         if isinstance(value, _kind("ImageFont", "FreeTypeFont")):
             return None  # nothing in it changes
         return NotImplemented
@@ -86,11 +87,21 @@ class _Pictures(FingerprintOnly):
         if not isinstance(live, _kind("Image", "Image")):
             return isinstance(live, _kind("ImageFont", "FreeTypeFont"))
         picture, info = stored
-        if picture is not None:  # else it shows what is written to an array
+        if isinstance(picture, Closed):
+            live.close()
+        elif picture is not None:  # else it shows what is written to an array
             _paint(live, picture)
         live.info.clear()
         live.info.update(info)
         return True
+
+
+def _held(value: Any, *, is_lent: bool) -> tuple[Any, dict[str, Any]]:
+    """Give the pixels of a picture, unless they are an array's or gone, and what it says about itself."""
+    from lean_magic.values.adapters.pil_files import is_closed
+
+    pixels = None if is_lent else Closed() if is_closed(value) else value.copy()
+    return pixels, dict(value.info)
 
 
 def _paint(live: Any, picture: Any) -> None:

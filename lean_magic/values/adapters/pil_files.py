@@ -11,19 +11,22 @@ from lean_magic.errors import Unstorable
 from lean_magic.values.fingerprint import Walk, combine
 from lean_magic.values.reduced import attributes
 
-__all__ = ["picture_rule", "reduced_picture"]
+__all__ = ["is_closed", "picture_rule", "reduced_picture"]
 
 # Where its file is open, what was drawn from it, and what `__setstate__` sets.
 _OWN = frozenset(
     {"_im", "im", "fp", "_fp", "map", "png", "tile", "_exif", "palette", "_mode", "_size", "info", "_prev_im"}
 )
+_OF_PIXELS = frozenset({"_im", "im", "fp", "_fp", "png", "tile", "_prev_im"})
 
 
 def picture_rule(walk: Walk, value: Image.Image) -> bytes:
     """Digest a picture by mode, size, palette and pixels, without reading one that waits for that."""
     walk.mark(value)
-    seen = _seen(value)
     told = attributes(walk, value, _UNTOLD)
+    if is_closed(value):
+        return combine("closed picture", walk.digests((type(value), value.mode, value.size)), told)
+    seen = _seen(value)
     return combine("picture", walk.digests((type(value), walk.keep(seen.__getstate__()), _alpha(seen))), told)
 
 
@@ -45,6 +48,11 @@ _UNTOLD = _OWN | {
     "n_frames",
     "is_animated",
 }
+
+
+def is_closed(value: Any) -> bool:
+    """Whether a picture was closed, such that its pixels are gone."""
+    return type(vars(value).get("_im")).__name__ == "DeferredError"
 
 
 def _alpha(value: Any) -> bytes:
@@ -89,6 +97,9 @@ def reduced_picture(value: Any) -> Any:
     is_of_file = hasattr(value, "filename") and hasattr(value, "decodermaxblock")
     if is_of_file and (_is_waiting(value) or getattr(value, "is_animated", False)):
         return _opened(value)
+    if is_closed(value):
+        held = {name: item for name, item in vars(value).items() if name not in _OF_PIXELS}
+        return object.__new__, (type(value),), held, None, None, _fill_closed
     told = {name: item for name, item in vars(value).items() if name not in _OWN}
     palette = (value.im.getpalette("RGBA", "RGBA"),) if _alpha(value) else ()
     return object.__new__, (type(value),), (value.__getstate__(), told, *palette), None, None, _fill
@@ -112,6 +123,11 @@ def _again(name: str, content: bytes, kind: str, frame: int) -> Any:
     if frame:
         picture.seek(frame)
     return picture
+
+
+def _fill_closed(value: Any, held: dict[str, Any]) -> None:
+    vars(value).update(held)
+    value.close()
 
 
 def _fill(value: Any, state: tuple[Any, ...]) -> None:

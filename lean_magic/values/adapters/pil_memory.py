@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lean_magic.values.adapters.pil_files import is_closed
 from lean_magic.values.memory import Interval, bytes_at
 
 __all__ = ["lent", "reduced_lent"]
@@ -39,7 +40,7 @@ _Array._fields_ = [
 def lent(value: Any) -> Interval | None:
     """Give the memory that a picture looks at and does not own; None for any other."""
     is_lent = type(value) is Image.Image and value.mode in _BYTES and getattr(value, "_im", None) is not None
-    if not is_lent or not value.readonly or not hasattr(value, "__arrow_c_array__"):
+    if not is_lent or is_closed(value) or not value.readonly or not hasattr(value, "__arrow_c_array__"):
         return None
     _, capsule = value.__arrow_c_array__()
     ask = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(

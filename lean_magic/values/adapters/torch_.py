@@ -224,7 +224,7 @@ class _Torch:
             return _NOWHERE, (), f"{value.dtype} lazy", []
         if is_empty(value):
             return None
-        return interval(value), tuple(value.shape), str(value.dtype)
+        return interval(value), tuple(value.shape), str(value.dtype), value.stride()
 
     @_unheard
     def refers_to(self, value: Any) -> list[Any]:
