@@ -58,7 +58,7 @@ def known_how(cls: type, verb: str) -> Any:
     `lent`: which memory of an array an object looks at, as a picture may. `compiled` and `freeze`: what
     a compiled function keeps of the globals that it was compiled with. `left_behind`: what finds the memory of an
     array again that was given another. `refers_to`: what an object does not tell the garbage collector that it holds.
-    `tables`: the dicts that an object keeps its content in, and anybody can ask for, by the attributes they are in.
+    `tables`: the dicts that an object keeps its content in, and the like, which anybody can ask for, by attribute.
     """
     known = (getattr(adapter, verb, None) for adapter in adapters_for(cls))
     return next((one for one in known if one is not None), None)

@@ -216,6 +216,11 @@ class _Matplotlib(FingerprintOnly):
         form = _reduced(value)
         return matplotlib_triangles.reduced(value) if form is NotImplemented else form
 
+    def tables(self, value: Any) -> dict[str, Any]:
+        """Give what a figure is drawn on, of which it keeps its own."""
+        figure: Any = value if isinstance(value, _kinds(_FIGURE)) else None
+        return {} if figure is None else {"canvas": figure.canvas}
+
     def content(self, value: Any) -> Any:
         return _state(value) if isinstance(value, _kinds()) else matplotlib_triangles.content(value)
 

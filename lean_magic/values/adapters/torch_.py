@@ -80,7 +80,7 @@ def _tensor(walk: Walk, value: torch.Tensor) -> bytes:
     walk.mark(value)
     came_from, parts = _came_from(walk, value)
     head = leaf("", f"{shape_text(value)} {value.requires_grad} {came_from}".rstrip().encode())
-    grad = walk.digest(value.grad) if value.is_leaf or value.retains_grad else b""
+    grad = walk.digest(_grad(value)) if value.is_leaf or value.retains_grad else b""
     hooks = hooks_digests(walk, value)
     is_bare = type(value) in _BARE and vars(value).keys() <= UNSEEN
     more = _NOTHING if is_bare else attributes(walk, value, UNSEEN)
@@ -228,8 +228,8 @@ class _Torch:
 
     @_unheard
     def refers_to(self, value: Any) -> list[Any]:
-        """Give the gradient of a tensor that has one of its own."""
-        return [value.grad] if isinstance(value, torch.Tensor) and value.is_leaf else []
+        """Give the gradient of a tensor."""
+        return [_grad(value)] if isinstance(value, torch.Tensor) else []
 
     def tables(self, value: Any) -> dict[str, Any]:
         """Give the dicts of a module, of its parameters, of its hooks and so on; and those of an optimizer's hooks."""
@@ -276,7 +276,7 @@ class _Torch:
 def _tensor_content(value: torch.Tensor) -> tuple[Any, ...]:
     lazy = type(value) if torch.nn.parameter.is_lazy(value) else None
     data = torch.empty(0, dtype=value.dtype) if lazy else plain(value)
-    return Plain(data), value.grad, value.requires_grad, dict(vars(value)), lazy, set_on(value)[1:]
+    return Plain(data), _grad(value), value.requires_grad, dict(vars(value)), lazy, set_on(value)[1:]
 
 
 def _put_tensor(live: Any, stored: Any) -> None:
@@ -296,15 +296,22 @@ def _put_tensor(live: Any, stored: Any) -> None:
     elif data.value is not None:  # else another tensor has written what lies there
         _write(live, data.value)
     live.requires_grad_(requires_grad)
-    if live.grad is not grad:
+    if _grad(live) is not grad:
         live.grad = grad
     vars(live).clear()
     vars(live).update(attributes)
     put_hooks(live, hooks)
 
 
+def _grad(value: torch.Tensor) -> torch.Tensor | None:
+    """Give the gradient of a tensor that keeps one; to ask another for it makes torch warn."""
+    return value.grad if value.is_leaf or value.retains_grad else None
+
+
 def _write(live: torch.Tensor, data: torch.Tensor) -> None:
     with torch.no_grad():
+        if live.layout not in {torch.strided, torch.sparse_coo} and live._nnz() != data._nnz():  # noqa: SLF001
+            live.resize_as_sparse_(data)
         once(live).copy_(once(data))
 
 
