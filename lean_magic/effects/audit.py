@@ -36,6 +36,9 @@ class Listener(Protocol):
     def listed(self, path: str) -> None:
         """Note a folder."""
 
+    def forked(self) -> None:
+        """Note that a process is made that goes on with what this one holds."""
+
     def wrote(self, name: str) -> bool:
         """Tell whether a path was written to so far."""
 
@@ -100,6 +103,9 @@ def _heard_more(event: str, args: tuple[Any, ...]) -> None:
     if event == "pickle.find_class":
         for files in watching:
             files.unpickled(str(args[0]), str(args[1]))
+    elif event == "os.fork":
+        for files in watching:
+            files.forked()
     elif event == "sqlite3.connect" and (path := unseen.database(args[0])):
         for files in watching:
             files.connected(path)

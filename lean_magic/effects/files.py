@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from lean_magic import clock
-from lean_magic.effects import folders, unseen
+from lean_magic.effects import elsewhere, folders, unseen
 from lean_magic.effects.audit import install_hook, watching
 from lean_magic.effects.contents import (
     below,
@@ -62,6 +62,7 @@ class Files(Recorder):
         self._reads = False  # a library may, unseen
         self._count = 0
         self._is_link = False
+        self._works_elsewhere = self._forked = False
         self._start = ""
 
     def begin(self, run: Run) -> None:
@@ -69,7 +70,8 @@ class Files(Recorder):
         self._start = working_folder()
         install_hook()
         with unwatched():
-            self._reads, writes = self.follows(run), unseen.may_write(run)
+            self._works_elsewhere = elsewhere.may_work(run)
+            self._reads, writes = self.follows(run), unseen.may_write(run) or self._works_elsewhere
             self._folders = folders.snapshot(unseen.writes_to(run)) if writes else {}
             self._opened = Opened([*places(run)] if self._reads or writes else [])
         watching.append(self)
@@ -83,7 +85,7 @@ class Files(Recorder):
 
     def follows(self, run: Run) -> bool:
         """Whether to follow what is opened unseen, by whomever: what others open meanwhile counts, too."""
-        return unseen.asks_to_read(run)
+        return unseen.asks_to_read(run) or self._works_elsewhere
 
     # -- listening -------------------------------------------------------------
 
@@ -163,6 +165,10 @@ class Files(Recorder):
         if not ignored(name := self._name(path)):
             self._listings.see(name, self._written)
 
+    def forked(self) -> None:
+        """Note that a process is made that goes on with what this one holds."""
+        self._forked = True
+
     def unpickled(self, module: str, name: str) -> None:
         """Note what a pickle looks up: code that the text of the cell need not name."""
         home = origin(module)
@@ -183,11 +189,13 @@ class Files(Recorder):
         """Digest what was read, keep what was written. Raises Unstorable for what cannot be put back."""
         self.cancel(run)
         unseen.must_be_seen(run)
+        elsewhere.must_be_seen(run, forked=self._forked, told=self._opened.is_told)
         if self._is_link:
             raise Unstorable("os.link", "makes two names of one file", "call it in an uncached cell")
         unseen.must_be_known(run, self._unpickled, "was looked up by what the cell unpickled")
         self._written -= {name for name, stat in self._databases.items() if stat and stat_of(name) == stat}
-        found = folders.changed(self._folders) | self._in_new_folders() | self._changed_out_of_sight(run)
+        found = folders.changed(self._folders) | self._in_new_folders()
+        found |= elsewhere.written(run, self._opened, self._written)
         run.unseen.update(found - self._written)
         run.passing.update(name for name, was in self._was.items() if not was and not os.path.lexists(name))
         self._written |= run.unseen
@@ -263,17 +271,11 @@ class Files(Recorder):
             stat = stat_of(name) if os.path.isfile(name) and not ignored(name) else None
             if stat is not None and not opened.is_changed(name, stat[1]):
                 self._read.setdefault(name, stat)
-        for folder in opened.listings(self._listings.found, run.cache):
+        asked = opened.folders(run.cache) if elsewhere.may_ask(run) else set[str]()
+        for folder in asked | opened.listings(self._listings.found, run.cache):
             self._listings.see(folder, self._written)
         for folder in opened.folders(run.cache) if opened.lost else ():
             self._listings.count(folder, self._written, deep=False)
-
-    def _changed_out_of_sight(self, run: Run) -> set[str]:
-        """Name what was written unseen below the folders looked through, of the kind that the code says it writes."""
-        if not unseen.may_write(run):
-            return set()
-        changed = self._opened.changed(self._written, run.cache)
-        return {name for name in changed if unseen.says_kind(run, name) and not ignored(name)}
 
     def _reloaded(self, run: Run) -> Iterable[str]:
         """Give the sources that `importlib.reload` may read, from Python's own cache of them."""

@@ -23,7 +23,7 @@ from lean_magic.effects.recorder import Run
 from lean_magic.effects.unseen import at_home
 from lean_magic.host import working_folder
 
-__all__ = ["Opened", "places"]
+__all__ = ["Opened", "high", "places"]
 
 # inotify(7), <sys/inotify.h>
 _OPEN, _CLOSE_WRITE, _MOVED_TO, _CREATE, _OVERFLOW, _ISDIR = 0x20, 0x8, 0x80, 0x100, 0x4000, 0x40000000
@@ -77,6 +77,11 @@ class Opened:
             self._watch(where)
             _look_all(ours=True)
             _live.append(self)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the system tells what happens, and told all of it so far."""
+        return bool(self._folders) and not self.lost
 
     def folders(self, cache: str = "") -> set[str]:
         """Give the folders that are watched, but for those of our store."""
@@ -156,6 +161,10 @@ class Opened:
         late = modified >= self._since - (_CLOCK if path in self.closed else 0)
         return late or path in self.made
 
+    def is_new(self, path: str) -> bool:
+        """Whether a file, or a folder around it, was made meanwhile."""
+        return path in self.made or any(path.startswith(folder + os.sep) for folder in self.new)
+
     def stop(self) -> None:
         """Take what is left, and watch no more."""
         self.look()
@@ -234,11 +243,11 @@ def _take() -> int:
                 pass
             return queue
     with contextlib.suppress(ImportError, OSError, AttributeError):
-        return _high(int(_libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)))
+        return high(int(_libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)))
     return -1
 
 
-def _high(queue: int) -> int:
+def high(queue: int) -> int:
     """Give a queue a high number, so that the files of the cell have those they would have."""
     import fcntl
 

@@ -13,6 +13,7 @@ from lean_magic import clock
 from lean_magic.effects import numbered, widgets
 from lean_magic.effects.asks import without_our_frames
 from lean_magic.effects.caught import Caught, catches_warnings
+from lean_magic.effects.elsewhere import Channel, may_work
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.warned import place_of
 from lean_magic.errors import Unstorable
@@ -50,9 +51,11 @@ class Output(Recorder):
         self._caught = Caught()
         self._counted: dict[str, int] = {}
         self._warning = ""
+        self._others: Channel | None = None
 
     def begin(self, run: Run) -> None:
         """Start listening."""
+        self._others = Channel() if may_work(run) else None
         self._caught, self._counted = Caught(), numbered.counted()
         self._put(warnings, "_showwarnmsg", self._warned(warnings._showwarnmsg))  # type: ignore[attr-defined]  # noqa: SLF001
         for stream in ("stdout", "stderr"):
@@ -72,6 +75,7 @@ class Output(Recorder):
         """Show pending figures while still listening, then stop."""
         _flush_figures(run.shell)
         self._sync()
+        self._take_over()
         self.cancel(run)
         if self._failed:
             raise Unstorable(
@@ -87,6 +91,9 @@ class Output(Recorder):
         del run
         while self._undo:
             self._undo.pop()()
+        if self._others is not None:
+            self._others.close()
+            self._others = None
 
     def still_holds(self, observed: Any, run: Run) -> str:
         """Believe no entry with warnings where somebody catches them, nor one of a run that nothing could show."""
@@ -172,12 +179,23 @@ class Output(Recorder):
     def _wrote(self, name: str, text: str) -> None:
         if self._muted or not text or _is_aside():
             return
+        if self._others is not None and self._others.is_elsewhere():
+            self._others.tell(name, text)
+            return
         last = self._events[-1] if self._events else [""]
         new = ["warning", name, str(text), self._warning] if self._warning else ["stream", name, str(text)]
         if last[:2] == new[:2] and last[3:] == new[3:]:
             last[2] += str(text)
         else:
             self._events.append(new)
+
+    def _take_over(self) -> None:
+        """Note what other processes wrote; when it came is chance, but the value of the last line comes after it."""
+        said = list(self._others.told()) if self._others is not None else []
+        last = [self._events.pop()] if said and self._events and self._events[-1][0] == "result" else []
+        for name, text in said:
+            self._wrote(name, text)
+        self._events += last
 
     def _published(self, data: Any, metadata: Any = None, *_: Any, **options: Any) -> None:
         if _is_aside() or not isinstance(data, dict):  # anything else is refused

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from lean_magic.effects.contents import is_ours, unwatched
+from lean_magic.effects.elsewhere import draws
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
@@ -219,7 +220,7 @@ class Generators(Recorder):
         self.cancel(run)
         observed: dict[str, str] = {}
         after: dict[str, Any] = {}
-        said = not _ASKS.isdisjoint(run.words)
+        said = not _ASKS.isdisjoint(run.words) or draws(run)
         for kind in _drawn_unseen(run) | (self._seeded_at_all - _KINDS.keys()):
             if kind in _seeded:
                 why = "is seeded, and shows its state to nobody"

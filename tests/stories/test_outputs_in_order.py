@@ -96,6 +96,17 @@ def test_out_and_underscore_are_real_objects(story):
     )
 
 
+def test_what_forked_processes_print_comes_back(kernels):
+    """What workers print, which the kernel shows whenever it comes, is shown by a hit, before the value of the cell."""
+    cell = (
+        "%%cached\nimport multiprocessing\nwith multiprocessing.get_context('fork').Pool(1) as pool:\n"
+        "    pool.map(print, 'ab')\ndel pool\n1"
+    )
+    assert kernels().run(cell).kind == "miss"
+    hit = kernels().run(cell)
+    assert (hit.kind, hit.stdout, [kind for kind, _ in hit.events]) == ("hit", "a\nb\n", ["stdout", "value"])
+
+
 def test_numbering_is_as_in_a_run(story):
     """A hit takes one number of the history, and the history holds the cell."""
     story.replays("1", "%%cached\n2", "print(len(In), sorted(Out), In[2].endswith('2'))", "3")

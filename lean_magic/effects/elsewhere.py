@@ -1,0 +1,147 @@
+"""What other processes do for a cell: pools, workers, forks.
+
+None of our listeners is there. Which files they open and write the system tells (opened.py); what they are asked
+besides is taken for asked wherever the code says that it asks; what only they could tell is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Collection, Iterator
+
+from lean_magic.effects.contents import ignored, unwatched
+from lean_magic.effects.opened import Opened, high
+from lean_magic.effects.recorder import Run
+from lean_magic.effects.unseen import may_write, says_kind
+from lean_magic.errors import Unstorable
+
+__all__ = ["Channel", "draws", "may_ask", "may_work", "must_be_seen", "reads_environment", "written"]
+
+# How code has other processes work for it. Loaders of torch say how many only where they are made.
+_STARTS = frozenset({
+    "Process", "Pool", "ProcessPoolExecutor", "Parallel", "multiprocessing", "multiprocess", "get_context",
+    "n_jobs", "num_workers", "n_workers", "num_proc", "nb_workers", "processes", "process_map", "fork", "forkpty",
+    "parallel_apply", "progress_parallel_apply", "set_start_method", "get_reusable_executor", "mp",
+})  # fmt: skip
+_READS = frozenset({"open", "File", "imread", "fromfile", "memmap", "loadtxt", "genfromtxt", "Path"})
+_WRITES = frozenset({
+    "write", "writelines", "write_text", "write_bytes", "touch", "mkdir", "makedirs", "tofile", "savetxt", "copyfile",
+    "copy2", "copytree",
+})  # fmt: skip
+_REMOVES = frozenset({"unlink", "rmtree", "rename", "renames", "rmdir"})
+_ASKS = frozenset({
+    "exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "getsize", "getmtime", "stat", "lstat", "access",
+})  # fmt: skip
+_APPENDS = frozenset({"a", "ab", "at", "a+", "ab+", "a+b", "r+", "rb+", "r+b"})
+_ENVIRONMENT = frozenset(
+    {"environ", "environb", "getenv", "getenvb", "expandvars", "expanduser", "gettempdir"}
+)
+_DRAWS = frozenset({
+    "random", "rand", "randn", "randint", "randrange", "shuffle", "choice", "choices", "sample", "uniform", "normal",
+    "gauss", "permutation", "randperm", "rand_like", "randn_like", "bernoulli", "multinomial", "getrandbits",
+    "standard_normal", "normalvariate", "dropout",
+})  # fmt: skip
+
+
+def may_work(run: Run) -> bool:
+    """Whether other processes may work for a cell: its code says so, or a loader that it reached has workers."""
+    said = not (_STARTS.isdisjoint(run.words) and _STARTS.isdisjoint(run.constants))
+    return said or _has_workers(run)
+
+
+def _has_workers(run: Run) -> bool:
+    if all(cls.__name__ != "DataLoader" for cls in run.walk.classes()):
+        return False
+    loaders = (one for one in run.walk.objects if type(one).__name__ == "DataLoader")
+    return any(getattr(one, "num_workers", 0) for one in loaders)
+
+
+def _reads(run: Run) -> bool:
+    """Whether the code opens files."""
+    said = run.words
+    return not _READS.isdisjoint(said) or any(word.startswith(("read", "load", "scan_")) for word in said)
+
+
+def _writes(run: Run) -> bool:
+    """Whether the code writes files."""
+    said = run.words
+    return not (_WRITES | {"open"}).isdisjoint(said) or any(
+        word.startswith(("save", "to_", "imwrite", "imsave", "dump", "write_")) for word in said
+    )
+
+
+def may_ask(run: Run) -> bool:
+    """Whether another process may ask whether a file is there, and the like, which the system does not tell."""
+    return may_work(run) and not _ASKS.isdisjoint(run.words)
+
+
+def reads_environment(run: Run) -> bool:
+    """Whether another process may read variables of the environment."""
+    return may_work(run) and not _ENVIRONMENT.isdisjoint(run.words)
+
+
+def draws(run: Run) -> bool:
+    """Whether another process, which begins with our generators as they are, may draw from them."""
+    return may_work(run) and not _DRAWS.isdisjoint(run.words)
+
+
+def written(run: Run, opened: Opened, seen: Collection[str]) -> set[str]:
+    """Name what was written unseen, by a library of the kind that the code says, or by another process.
+
+    Raises Unstorable for what was there before and may have been added to.
+    """
+    by_others = may_work(run) and _writes(run)
+    if not by_others and not may_write(run):
+        return set()
+    changed = {name for name in opened.changed(seen, run.cache) if not ignored(name)}
+    if not by_others:
+        return {name for name in changed if says_kind(run, name)}
+    if not _APPENDS.isdisjoint(run.constants | run.strings):
+        for name in sorted(changed):
+            if not opened.is_new(name):
+                why = "may have been added to by another process, which is not seen"
+                raise Unstorable(name, why, "write it in this process")
+    return changed
+
+
+def must_be_seen(run: Run, *, forked: bool, told: bool) -> None:
+    """Refuse what other processes may have done and nobody tells. Raises Unstorable.
+
+    `forked`: whether a process was made in the cell; `told`: whether the system says which files are opened.
+    """
+    works = may_work(run)
+    touches = _reads(run) or _writes(run)
+    if (works or forked) and touches and not (works and told):
+        why = "has other processes work for it, and what they read and write is not seen"
+        raise Unstorable("the cell", why, "read and write in this process, or in an uncached cell")
+    if works and not _REMOVES.isdisjoint(run.words):
+        why = "may remove or rename files in other processes, which is not seen"
+        raise Unstorable("the cell", why, "do that in this process, or in an uncached cell")
+
+
+class Channel:
+    """What forked processes tell the one that made it, in the order in which they do."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        with unwatched(), tempfile.TemporaryFile("a+b") as file:
+            self._file = high(os.dup(file.fileno()))
+
+    def is_elsewhere(self) -> bool:
+        """Whether this is another process than the one that made it."""
+        return os.getpid() != self._process
+
+    def tell(self, *said: str) -> None:
+        """Say something, in any process."""
+        os.write(self._file, json.dumps(said).encode() + b"\n")
+
+    def told(self) -> Iterator[list[str]]:
+        """Give all that was said."""
+        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
+        return map(json.loads, content.splitlines())
+
+    def close(self) -> None:
+        """Let go of what it is said into."""
+        os.close(self._file)

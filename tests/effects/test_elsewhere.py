@@ -1,0 +1,75 @@
+"""What other processes do for a cell."""
+
+import os
+
+import pytest
+
+from lean_magic.effects import elsewhere
+from lean_magic.effects.opened import Opened
+from lean_magic.effects.recorder import Run
+from lean_magic.errors import Unstorable
+from lean_magic.values import Walk
+
+
+def run(*words, constants=()):
+    """Make a run whose code holds some words."""
+    return Run(None, {}, Walk(), words=frozenset(words), constants=frozenset(constants))
+
+
+def test_a_forked_process_tells_its_parent():
+    """What a forked process says into a channel the one that made it reads, in order."""
+    channel = elsewhere.Channel()
+    for text in ("a", "b\n"):
+        child = os.fork()
+        if not child:
+            channel.tell("stdout", text if channel.is_elsewhere() else "nowhere else")
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert not channel.is_elsewhere()
+    assert list(channel.told()) == [["stdout", "a"], ["stdout", "b\n"]]
+    channel.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "forked", "told", "refused"),
+    [
+        (("Pool", "open"), False, True, False),
+        (("Pool", "open"), False, False, True),
+        (("Pool", "map"), True, False, False),
+        (("read_csv",), True, True, True),
+        (("print",), True, True, False),
+        (("n_jobs", "unlink"), False, True, True),
+        (("open", "unlink"), False, False, False),
+    ],
+)
+def test_what_nobody_tells_is_refused(words, forked, told, refused):
+    """A cell that has others read or write files is refused only where the system does not tell which."""
+    if not refused:
+        elsewhere.must_be_seen(run(*words), forked=forked, told=told)
+        return
+    with pytest.raises(Unstorable, match="process"):
+        elsewhere.must_be_seen(run(*words), forked=forked, told=told)
+
+
+def test_a_keyword_tells_of_workers():
+    """Keywords such as `n_jobs` tell that other processes may work, and nothing else does."""
+    assert elsewhere.may_work(run(constants=["n_jobs"]))
+    assert not elsewhere.may_work(run("ThreadPoolExecutor", "Thread", "map"))
+
+
+def test_what_is_added_to_is_refused(tmp_path, monkeypatch):
+    """A file of before that another process may have added to cannot be put back; one that is new can."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.txt").write_text("1")
+    watch = Opened([(".", True)])
+    (tmp_path / "new.txt").write_text("2")
+    watch.look()
+    adding = run("Pool", "open", "write", constants=["a"])
+    assert elsewhere.written(adding, watch, set()) == {"new.txt"}
+    with (tmp_path / "old.txt").open("a") as file:
+        file.write("3")
+    watch.stop()
+    with pytest.raises(Unstorable, match="added to"):
+        elsewhere.written(adding, watch, set())
+    assert elsewhere.written(run("Pool", "open"), watch, {"new.txt"}) == {"old.txt"}
+    assert elsewhere.written(run("open"), watch, set()) == set()
