@@ -36,8 +36,8 @@ class Listener(Protocol):
     def listed(self, path: str) -> None:
         """Note a folder."""
 
-    def forked(self) -> None:
-        """Note that a process is made that goes on with what this one holds."""
+    def started(self, program: str) -> None:
+        """Note a program that is run; "" is a fork of this one."""
 
     def wrote(self, name: str) -> bool:
         """Tell whether a path was written to so far."""
@@ -59,6 +59,7 @@ _CHANGES = {
     "shutil.rmtree",
 }
 _LINKS = {"os.link", "os.symlink"}  # leave their first path as it is
+_RUNS = {"os.fork", "os.forkpty", "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"}
 _FOLDERS = {"os.listdir", "os.scandir"}
 
 watching: list[Listener] = []
@@ -103,9 +104,9 @@ def _heard_more(event: str, args: tuple[Any, ...]) -> None:
     if event == "pickle.find_class":
         for files in watching:
             files.unpickled(str(args[0]), str(args[1]))
-    elif event == "os.fork":
+    elif event in _RUNS:
         for files in watching:
-            files.forked()
+            files.started(os.fsdecode(args[0]) if args and isinstance(args[0], (str, bytes)) else "")
     elif event == "sqlite3.connect" and (path := unseen.database(args[0])):
         for files in watching:
             files.connected(path)

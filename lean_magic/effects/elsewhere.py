@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from lean_magic.effects.contents import ignored, unwatched
 from lean_magic.effects.opened import Opened, high
@@ -38,6 +40,18 @@ _APPENDS = frozenset({"a", "ab", "at", "a+", "ab+", "a+b", "r+", "rb+", "r+b"})
 _ENVIRONMENT = frozenset(
     {"environ", "environb", "getenv", "getenvb", "expandvars", "expanduser", "gettempdir"}
 )
+# They ask what machine this is, look for libraries and fonts, or compile what a library says.
+_HARMLESS = frozenset({
+    "uname", "lscpu", "sysctl", "nvidia-smi", "rocm-smi", "rocminfo", "ldconfig", "ld", "objdump", "fc-list", "cc",
+    "c++", "gcc", "g++", "clang", "clang++", "nvcc", "ptxas", "as", "arch", "getconf",
+})  # fmt: skip
+_OF_TARGET = re.compile(
+    r"^(x86_64|aarch64)-linux-gnu-|[-.\d]+$"
+)  # what may stand around the name of a compiler
+_PACKAGES = frozenset({
+    "dask", "distributed", "ray", "pandarallel", "swifter", "mpire", "pathos", "multiprocess", "billiard",
+    "ipyparallel", "modin",
+})  # fmt: skip
 _DRAWS = frozenset({
     "random", "rand", "randn", "randint", "randrange", "shuffle", "choice", "choices", "sample", "uniform", "normal",
     "gauss", "permutation", "randperm", "rand_like", "randn_like", "bernoulli", "multinomial", "getrandbits",
@@ -48,7 +62,7 @@ _DRAWS = frozenset({
 def may_work(run: Run) -> bool:
     """Whether other processes may work for a cell: its code says so, or a loader that it reached has workers."""
     said = not (_STARTS.isdisjoint(run.words) and _STARTS.isdisjoint(run.constants))
-    return said or _has_workers(run)
+    return said or not _PACKAGES.isdisjoint(run.packages) or _has_workers(run)
 
 
 def _has_workers(run: Run) -> bool:
@@ -106,14 +120,19 @@ def written(run: Run, opened: Opened, seen: Collection[str]) -> set[str]:
     return changed
 
 
-def must_be_seen(run: Run, *, forked: bool, told: bool) -> None:
+def must_be_seen(run: Run, started: Collection[str], *, told: bool) -> None:
     """Refuse what other processes may have done and nobody tells. Raises Unstorable.
 
-    `forked`: whether a process was made in the cell; `told`: whether the system says which files are opened.
+    `started`: programs that libraries ran, by path or command line, "" for a fork; `told`: whether the system says
+    which files are opened.
     """
+    for name in sorted(Path(program.split()[0]).name for program in started if program.strip()):
+        if _OF_TARGET.sub("", name) not in _HARMLESS:
+            why = "is a program that a library runs, and what it reads and writes is not seen"
+            raise Unstorable(name, why, "leave this to an uncached cell")
     works = may_work(run)
     touches = _reads(run) or _writes(run)
-    if (works or forked) and touches and not (works and told):
+    if (works or "" in started) and touches and not (works and told):
         why = "has other processes work for it, and what they read and write is not seen"
         raise Unstorable("the cell", why, "read and write in this process, or in an uncached cell")
     if works and not _REMOVES.isdisjoint(run.words):

@@ -62,7 +62,7 @@ class Files(Recorder):
         self._reads = False  # a library may, unseen
         self._count = 0
         self._is_link = False
-        self._works_elsewhere = self._forked = False
+        self._started: set[str] = set()
         self._start = ""
 
     def begin(self, run: Run) -> None:
@@ -70,8 +70,7 @@ class Files(Recorder):
         self._start = working_folder()
         install_hook()
         with unwatched():
-            self._works_elsewhere = elsewhere.may_work(run)
-            self._reads, writes = self.follows(run), unseen.may_write(run) or self._works_elsewhere
+            self._reads, writes = self.follows(run), unseen.may_write(run) or elsewhere.may_work(run)
             self._folders = folders.snapshot(unseen.writes_to(run)) if writes else {}
             self._opened = Opened([*places(run)] if self._reads or writes else [])
         watching.append(self)
@@ -85,7 +84,7 @@ class Files(Recorder):
 
     def follows(self, run: Run) -> bool:
         """Whether to follow what is opened unseen, by whomever: what others open meanwhile counts, too."""
-        return unseen.asks_to_read(run) or self._works_elsewhere
+        return unseen.asks_to_read(run) or elsewhere.may_work(run)
 
     # -- listening -------------------------------------------------------------
 
@@ -165,9 +164,9 @@ class Files(Recorder):
         if not ignored(name := self._name(path)):
             self._listings.see(name, self._written)
 
-    def forked(self) -> None:
-        """Note that a process is made that goes on with what this one holds."""
-        self._forked = True
+    def started(self, program: str) -> None:
+        """Note a program that a library runs, or a fork: where code of the user's runs one, the cell is not cached."""
+        self._started.add(program)
 
     def unpickled(self, module: str, name: str) -> None:
         """Note what a pickle looks up: code that the text of the cell need not name."""
@@ -189,7 +188,7 @@ class Files(Recorder):
         """Digest what was read, keep what was written. Raises Unstorable for what cannot be put back."""
         self.cancel(run)
         unseen.must_be_seen(run)
-        elsewhere.must_be_seen(run, forked=self._forked, told=self._opened.is_told)
+        elsewhere.must_be_seen(run, self._started, told=self._opened.is_told)
         if self._is_link:
             raise Unstorable("os.link", "makes two names of one file", "call it in an uncached cell")
         unseen.must_be_known(run, self._unpickled, "was looked up by what the cell unpickled")

@@ -44,11 +44,31 @@ def test_a_forked_process_tells_its_parent():
 )
 def test_what_nobody_tells_is_refused(words, forked, told, refused):
     """A cell that has others read or write files is refused only where the system does not tell which."""
+    started = [""] if forked else []
     if not refused:
-        elsewhere.must_be_seen(run(*words), forked=forked, told=told)
+        elsewhere.must_be_seen(run(*words), started, told=told)
         return
     with pytest.raises(Unstorable, match="process"):
-        elsewhere.must_be_seen(run(*words), forked=forked, told=told)
+        elsewhere.must_be_seen(run(*words), started, told=told)
+
+
+@pytest.mark.parametrize(
+    ("program", "refused"),
+    [
+        ("/usr/bin/uname", False),
+        ("x86_64-linux-gnu-gcc-12", False),
+        ("lscpu -p", False),
+        ("dot", True),
+        ("git log", True),
+    ],
+)
+def test_programs_of_libraries(program, refused):
+    """A cell in which a library runs a program is refused, unless that only asks about the machine or compiles."""
+    if not refused:
+        elsewhere.must_be_seen(run(), [program], told=True)
+        return
+    with pytest.raises(Unstorable, match="program"):
+        elsewhere.must_be_seen(run(), [program], told=True)
 
 
 def test_a_keyword_tells_of_workers():
