@@ -104,12 +104,17 @@ def _heard_more(event: str, args: tuple[Any, ...]) -> None:
     if event == "pickle.find_class":
         for files in watching:
             files.unpickled(str(args[0]), str(args[1]))
-    elif event in _RUNS:
+    elif event in _RUNS and not _compiles(args):
         for files in watching:
             files.started(os.fsdecode(args[0]) if args and isinstance(args[0], (str, bytes)) else "")
     elif event == "sqlite3.connect" and (path := unseen.database(args[0])):
         for files in watching:
             files.connected(path)
+
+
+def _compiles(args: tuple[Any, ...]) -> bool:
+    """Whether it is torch's compiler that starts workers, which see nothing but what they are to compile."""
+    return len(args) > 1 and any("compile_worker" in str(one) for one in args[1] or ())
 
 
 def _paths(event: str, args: tuple[Any, ...]) -> list[str]:

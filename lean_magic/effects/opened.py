@@ -80,8 +80,8 @@ class Opened:
 
     @property
     def is_told(self) -> bool:
-        """Whether the system tells what happens, and told all of it so far."""
-        return bool(self._folders) and not self.lost
+        """Whether the system tells what happens."""
+        return bool(self._folders)
 
     def folders(self, cache: str = "") -> set[str]:
         """Give the folders that are watched, but for those of our store."""
