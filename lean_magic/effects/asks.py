@@ -92,22 +92,31 @@ class Asks(Recorder):
         self._answers: dict[str, list[str]] = {}
         self._modes: dict[str, list[str]] = {}
         self._originals: dict[str, Any] = {}
+        self._spaces: list[dict[str, Any]] = []
+        self._loaded: set[str] = set()
         self._start = ""
 
     def begin(self, run: Run) -> None:
-        """Replace the functions that ask."""
-        del run
-        self._start = working_folder()
+        """Replace the functions that ask, also where code has taken one by name: `from os import stat`."""
+        self._start, self._loaded = working_folder(), set(sys.modules)
         self._originals = {name: getattr(os, name) for name in _FUNCTIONS}
+        self._spaces = [run.namespace, *(space for space in run.walk.spaces.values() if space is not vars(os))]
         for name, original in self._originals.items():
-            _put(name, _replaced(name, original), original)
+            instead = _replaced(name, original)
+            _put(name, instead, original)
+            for space in self._spaces:
+                space.update({known_as: instead for known_as, value in space.items() if value is original})
         _watching.append(self)
 
     def cancel(self, run: Run) -> None:
-        """Put them back, also where the cell has bound one to a name."""
-        for name, value in list(run.namespace.items()):
-            if hasattr(value, "_lean_magic_stands_for") if type(value) is types.FunctionType else False:
-                run.namespace[name] = value.__wrapped__
+        """Put them back, also where the cell, or a module that it loads, has bound one to a name."""
+        del run
+        modules = (one for name, one in list(sys.modules.items()) if name not in self._loaded)
+        new = [vars(one) for one in modules if isinstance(one, types.ModuleType)] if self._loaded else []
+        for space in [*self._spaces, *new]:
+            for name, value in list(space.items()):
+                if hasattr(value, "_lean_magic_stands_for") if type(value) is types.FunctionType else False:
+                    space[name] = value.__wrapped__
         if self in _watching:
             _watching.remove(self)
         for name, original in self._originals.items():
