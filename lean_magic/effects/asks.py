@@ -22,7 +22,7 @@ from lean_magic.errors import Unstorable
 from lean_magic.host import working_folder
 from lean_magic.values.origin import path_origin
 
-__all__ = ["Asks", "without_our_frames"]
+__all__ = ["Asks", "lasting", "without_our_frames"]
 
 _FUNCTIONS = ("stat", "lstat", "access", "readlink")
 _SETS = ("supports_follow_symlinks", "supports_dir_fd", "supports_fd", "supports_effective_ids")
@@ -100,7 +100,10 @@ class Asks(Recorder):
         """Replace the functions that ask, also where code has taken one by name: `from os import stat`."""
         self._start, self._loaded = working_folder(), set(sys.modules)
         self._originals = {name: getattr(os, name) for name in _FUNCTIONS}
-        self._spaces = [run.namespace, *(space for space in run.walk.spaces.values() if space is not vars(os))]
+        self._spaces = [
+            run.namespace,
+            *(space for space in run.walk.spaces.values() if space is not vars(os)),
+        ]
         for name, original in self._originals.items():
             instead = _replaced(name, original)
             _put(name, instead, original)
@@ -114,9 +117,7 @@ class Asks(Recorder):
         modules = (one for name, one in list(sys.modules.items()) if name not in self._loaded)
         new = [vars(one) for one in modules if isinstance(one, types.ModuleType)] if self._loaded else []
         for space in [*self._spaces, *new]:
-            for name, value in list(space.items()):
-                if hasattr(value, "_lean_magic_stands_for") if type(value) is types.FunctionType else False:
-                    space[name] = value.__wrapped__
+            space.update({name: own for name, value in space.items() if (own := lasting(value)) is not value})
         if self in _watching:
             _watching.remove(self)
         for name, original in self._originals.items():
@@ -221,6 +222,12 @@ def _put(name: str, new: Any, old: Any) -> None:
         if old in able:
             able.discard(old)
             able.add(new)
+
+
+def lasting(value: Any) -> Any:
+    """Give what stays of a value once the cell has run: a function of os, not what stands in for it."""
+    stands_in = type(value) is types.FunctionType and hasattr(value, "_lean_magic_stands_for")
+    return value.__wrapped__ if stands_in else value
 
 
 def without_our_frames(error: BaseException | None) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lean_magic.effects.asks import lasting
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.unseen import must_be_known
 from lean_magic.errors import Unfingerprintable, Unstorable
@@ -128,5 +129,5 @@ def _digests(module: types.ModuleType) -> dict[str, str]:
         if isinstance(value, types.ModuleType) or (name.startswith("__") and name.endswith("__")):
             continue  # modules come to hang in their package as they are loaded
         with contextlib.suppress(Unfingerprintable):
-            found[name] = walk.fingerprint(name, value).digest
+            found[name] = walk.fingerprint(name, lasting(value)).digest
     return found
