@@ -186,7 +186,7 @@ def _is_styler(cls: type) -> bool:
 def _styler(walk: Walk, value: Any) -> bytes:
     """Digest what is to be shown without the number that it was drawn, which nobody chose."""
     walk.mark(value)
-    drawn = re.fullmatch(r"[0-9a-f]{5}", value.uuid) is not None
+    drawn = re.fullmatch(r"[0-9a-f]{5}", str(value.uuid)) is not None
     return combine(
         "styler", walk.digest(type(value)), attributes(walk, value, frozenset({"uuid"} if drawn else ()))
     )
