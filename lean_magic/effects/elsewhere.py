@@ -29,14 +29,16 @@ _STARTS = frozenset({
 })  # fmt: skip
 _READS = frozenset({"open", "File", "imread", "fromfile", "memmap", "loadtxt", "genfromtxt", "Path"})
 _WRITES = frozenset({
-    "write", "writelines", "write_text", "write_bytes", "touch", "mkdir", "makedirs", "tofile", "savetxt", "copyfile",
-    "copy2", "copytree",
+    "write_text", "write_bytes", "touch", "mkdir", "makedirs", "tofile", "copyfile", "copy2", "copytree", "unlink",
+    "rmtree", "rmdir", "renames", "imwrite", "imsave", "dump", "to_csv", "to_json", "to_pickle", "to_excel",
+    "to_parquet", "to_feather", "to_hdf", "to_html", "to_netcdf", "to_zarr", "to_orc", "to_stata", "to_xml",
 })  # fmt: skip
-_REMOVES = frozenset({"unlink", "rmtree", "rename", "renames", "rmdir"})
+_OF_OS = frozenset({"remove", "rename", "replace", "move", "copy"})  # methods of lists, texts and tables, too
 _ASKS = frozenset({
     "exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "getsize", "getmtime", "stat", "lstat", "access",
 })  # fmt: skip
 _APPENDS = frozenset({"a", "ab", "at", "a+", "ab+", "a+b", "r+", "rb+", "r+b"})
+_MODES = _APPENDS | {"w", "wb", "wt", "w+", "wb+", "w+b", "x", "xb", "xt"}
 _ENVIRONMENT = frozenset(
     {"environ", "environb", "getenv", "getenvb", "expandvars", "expanduser", "gettempdir"}
 )
@@ -45,13 +47,13 @@ _HARMLESS = frozenset({
     "uname", "lscpu", "sysctl", "nvidia-smi", "rocm-smi", "rocminfo", "ldconfig", "ld", "objdump", "fc-list", "cc",
     "c++", "gcc", "g++", "clang", "clang++", "nvcc", "ptxas", "as", "arch", "getconf",
 })  # fmt: skip
-_OF_TARGET = re.compile(
-    r"^(x86_64|aarch64)-linux-gnu-|[-.\d]+$"
-)  # what may stand around the name of a compiler
+# What may stand around the name of a compiler.
+_OF_TARGET = re.compile(r"^(x86_64|aarch64)-linux-gnu-|[-.\d]+$")
 _PACKAGES = frozenset({
     "dask", "distributed", "ray", "pandarallel", "swifter", "mpire", "pathos", "multiprocess", "billiard",
     "ipyparallel", "modin",
 })  # fmt: skip
+_LONG = 1000
 _DRAWS = frozenset({
     "random", "rand", "randn", "randint", "randrange", "shuffle", "choice", "choices", "sample", "uniform", "normal",
     "gauss", "permutation", "randperm", "rand_like", "randn_like", "bernoulli", "multinomial", "getrandbits",
@@ -79,11 +81,14 @@ def _reads(run: Run) -> bool:
 
 
 def _writes(run: Run) -> bool:
-    """Whether the code writes files."""
-    said = run.words
-    return not (_WRITES | {"open"}).isdisjoint(said) or any(
-        word.startswith(("save", "to_", "imwrite", "imsave", "dump", "write_")) for word in said
-    )
+    """Whether the code writes, renames or removes files."""
+    words, loads = run.words, run.loads
+    of_os = {
+        chain[-1] for module in ("os", "shutil") for chain in loads.get(module, ()) if chain
+    } | loads.keys()
+    opens = "open" in words and not _MODES.isdisjoint(run.constants | run.strings)
+    saves = any(word.startswith(("save", "write_", "sink_")) for word in words)
+    return opens or saves or not _WRITES.isdisjoint(words) or not _OF_OS.isdisjoint(of_os)
 
 
 def may_ask(run: Run) -> bool:
@@ -104,7 +109,8 @@ def draws(run: Run) -> bool:
 def written(run: Run, opened: Opened, seen: Collection[str]) -> set[str]:
     """Name what was written unseen, by a library of the kind that the code says, or by another process.
 
-    Raises Unstorable for what was there before and may have been added to.
+    Somebody else may write to the same folder meanwhile: what the code does not spell must not be put back. Raises
+    Unstorable for that, and for what was there before and may have been added to, or was removed.
     """
     by_others = may_work(run) and _writes(run)
     if not by_others and not may_write(run):
@@ -112,12 +118,29 @@ def written(run: Run, opened: Opened, seen: Collection[str]) -> set[str]:
     changed = {name for name in opened.changed(seen, run.cache) if not ignored(name)}
     if not by_others:
         return {name for name in changed if says_kind(run, name)}
-    if not _APPENDS.isdisjoint(run.constants | run.strings):
-        for name in sorted(changed):
-            if not opened.is_new(name):
-                why = "may have been added to by another process, which is not seen"
-                raise Unstorable(name, why, "write it in this process")
+    for name in sorted(opened.removed(seen, run.cache)):
+        why = "was removed or renamed by another process"
+        raise Unstorable(name, why, "do that in this process, or in an uncached cell")
+    adds = not _APPENDS.isdisjoint(run.constants | run.strings)
+    for name in sorted(changed):
+        if not _is_spelled(run, name):
+            why = "was written while other processes worked for the cell, which may not have written it"
+            raise Unstorable(name, why, "write it in this process, or in an uncached cell")
+        if adds and not opened.is_new(name):
+            why = "may have been added to by another process, which is not seen"
+            raise Unstorable(name, why, "write it in this process")
     return changed
+
+
+def _is_spelled(run: Run, path: str) -> bool:
+    """Whether texts of the code spell a path: a folder around it or the beginning of its name, and its ending."""
+    folder, name = os.path.split(path)
+    texts = {text for text in run.constants | run.strings if len(text) < _LONG and text.strip("./")} - _MODES
+    named = set(map(os.path.normpath, texts))
+    around = {folder, *map(str, Path(folder).parents)}
+    return says_kind(run, path) and (
+        not named.isdisjoint(around) or name.startswith(tuple(Path(text).name for text in named))
+    )
 
 
 def must_be_seen(run: Run, started: Collection[str], *, told: bool) -> None:
@@ -135,9 +158,6 @@ def must_be_seen(run: Run, started: Collection[str], *, told: bool) -> None:
     if (works or "" in started) and touches and not (works and told):
         why = "has other processes work for it, and what they read and write is not seen"
         raise Unstorable("the cell", why, "read and write in this process, or in an uncached cell")
-    if works and not _REMOVES.isdisjoint(run.words):
-        why = "may remove or rename files in other processes, which is not seen"
-        raise Unstorable("the cell", why, "do that in this process, or in an uncached cell")
 
 
 class Channel:

@@ -27,8 +27,9 @@ __all__ = ["Opened", "high", "places"]
 
 # inotify(7), <sys/inotify.h>
 _OPEN, _CLOSE_WRITE, _MOVED_TO, _CREATE, _OVERFLOW, _ISDIR = 0x20, 0x8, 0x80, 0x100, 0x4000, 0x40000000
+_MOVED_FROM, _DELETE = 0x40, 0x200
 _ONLYDIR, _EXCL_UNLINK = 0x01000000, 0x04000000
-_MASK = _OPEN | _CLOSE_WRITE | _MOVED_TO | _CREATE | _ONLYDIR | _EXCL_UNLINK
+_MASK = _OPEN | _CLOSE_WRITE | _MOVED_TO | _CREATE | _MOVED_FROM | _DELETE | _ONLYDIR | _EXCL_UNLINK
 _EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
 
 _CLOCK = 20_000_000  # ns by which the times of files may lag behind
@@ -65,6 +66,7 @@ class Opened:
         self.files: set[str] = set()
         self.made: set[str] = set()  # by whomever, as all here
         self.closed: set[str] = set()  # after they could be written to
+        self.gone: set[str] = set()  # removed or moved, folders too, and not made meanwhile
         self.listed: set[str] = set()  # folders
         self.new: set[str] = set()  # folders
         self.lost = False  # more happened than the system keeps
@@ -115,6 +117,9 @@ class Opened:
                 self._note(self._folders[watch], mask, os.fsdecode(name))
 
     def _note(self, folder: str, mask: int, name: str) -> None:
+        if mask & (_MOVED_FROM | _DELETE) and not name.startswith(".") and not name.endswith(_NO_FILES):
+            path = os.path.normpath(os.path.join(folder, name))
+            self.gone |= {path} - self.made - self.new
         if mask & _ISDIR:
             if mask & _OPEN and not name:
                 self.listed.add(folder)
@@ -138,6 +143,10 @@ class Opened:
         known = {real(os.path.join(self._start, path)) for path in seen} if rest else set[str]()
         ours = _store(cache)
         return {path for path in rest if real(path) not in known and not ours(real(path))}
+
+    def removed(self, seen: Collection[str], cache: str) -> set[str]:
+        """Give what is gone, except what is seen to be, maybe under other names, and what is of our store."""
+        return self._except(self.gone, seen, cache)
 
     def changed(self, seen: Collection[str], cache: str) -> set[str]:
         """Give the files but those seen that were written, or lie in folders that are new."""
@@ -180,7 +189,7 @@ class Opened:
         """Make all paths such that they are right where the process is now, after a chdir."""
         if working_folder() == self._start:
             return
-        for kept in (self.files, self.made, self.closed, self.listed, self.new):
+        for kept in (self.files, self.made, self.closed, self.gone, self.listed, self.new):
             paths = [os.path.normpath(os.path.join(self._start, path)) for path in kept]
             kept.clear()
             kept.update(paths)

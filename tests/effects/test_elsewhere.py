@@ -38,7 +38,7 @@ def test_a_forked_process_tells_its_parent():
         (("Pool", "map"), True, False, False),
         (("read_csv",), True, True, True),
         (("print",), True, True, False),
-        (("n_jobs", "unlink"), False, True, True),
+        (("n_jobs", "rename"), False, True, False),
         (("open", "unlink"), False, False, False),
     ],
 )
@@ -77,6 +77,25 @@ def test_a_keyword_tells_of_workers():
     assert not elsewhere.may_work(run("ThreadPoolExecutor", "Thread", "map"))
 
 
+def test_what_is_removed_is_refused(tmp_path, monkeypatch):
+    """A file of before that another process removes cannot be brought back; one that came and went says nothing."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("old.txt", "own.txt"):
+        (tmp_path / name).write_text("1")
+    watch = Opened([(".", True)])
+    (tmp_path / "passing.txt").write_text("2")
+    (tmp_path / "passing.txt").unlink()
+    (tmp_path / "own.txt").unlink()
+    watch.look()
+    removing = run("Pool", "unlink")
+    assert elsewhere.written(removing, watch, {"own.txt"}) == set()
+    (tmp_path / "old.txt").rename(tmp_path / "new.txt")
+    watch.stop()
+    with pytest.raises(Unstorable, match="removed or renamed"):
+        elsewhere.written(removing, watch, {"own.txt"})
+    assert elsewhere.written(run("unlink"), watch, set()) == set()
+
+
 def test_what_is_added_to_is_refused(tmp_path, monkeypatch):
     """A file of before that another process may have added to cannot be put back; one that is new can."""
     monkeypatch.chdir(tmp_path)
@@ -84,12 +103,25 @@ def test_what_is_added_to_is_refused(tmp_path, monkeypatch):
     watch = Opened([(".", True)])
     (tmp_path / "new.txt").write_text("2")
     watch.look()
-    adding = run("Pool", "open", "write", constants=["a"])
+    adding = run("Pool", "open", "write", constants=["a", "new", "old", ".txt"])
     assert elsewhere.written(adding, watch, set()) == {"new.txt"}
     with (tmp_path / "old.txt").open("a") as file:
         file.write("3")
     watch.stop()
     with pytest.raises(Unstorable, match="added to"):
         elsewhere.written(adding, watch, set())
-    assert elsewhere.written(run("Pool", "open"), watch, {"new.txt"}) == {"old.txt"}
+    over = run("Pool", "open", constants=["w", "old", ".txt"])
+    assert elsewhere.written(over, watch, {"new.txt"}) == {"old.txt"}
     assert elsewhere.written(run("open"), watch, set()) == set()
+
+
+@pytest.mark.parametrize("texts", [[".txt"], ["o"], ["w"], ["other.txt"], ["out", ".csv"]])
+def test_what_the_code_does_not_spell_may_be_another_ones(tmp_path, monkeypatch, texts):
+    """A file whose name or ending no text of the code spells may be somebody else's, so that nobody puts it back."""
+    monkeypatch.chdir(tmp_path)
+    watch = Opened([(".", True)])
+    (tmp_path / "one.txt").write_text("2")
+    watch.stop()
+    with pytest.raises(Unstorable, match="may not have written"):
+        elsewhere.written(run("Pool", "open", constants=["w", *texts]), watch, set())
+    assert elsewhere.written(run("Pool", "open", constants=["w", "one", ".txt"]), watch, set()) == {"one.txt"}
