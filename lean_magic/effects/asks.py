@@ -108,7 +108,9 @@ class Asks(Recorder):
             instead = _replaced(name, original)
             _put(name, instead, original)
             for space in self._spaces:
-                space.update({known_as: instead for known_as, value in space.items() if value is original})
+                space.update(
+                    {known_as: instead for known_as, value in list(space.items()) if value is original}
+                )
         _watching.append(self)
 
     def cancel(self, run: Run) -> None:
@@ -117,7 +119,9 @@ class Asks(Recorder):
         modules = (one for name, one in list(sys.modules.items()) if name not in self._loaded)
         new = [vars(one) for one in modules if isinstance(one, types.ModuleType)] if self._loaded else []
         for space in [*self._spaces, *new]:
-            space.update({name: own for name, value in space.items() if (own := lasting(value)) is not value})
+            space.update(
+                {name: own for name, value in list(space.items()) if (own := lasting(value)) is not value}
+            )
         if self in _watching:
             _watching.remove(self)
         for name, original in self._originals.items():

@@ -19,7 +19,16 @@ from lean_magic.effects.recorder import Run
 from lean_magic.effects.unseen import may_write, says_kind
 from lean_magic.errors import Unstorable
 
-__all__ = ["Channel", "draws", "may_ask", "may_work", "must_be_seen", "reads_environment", "written"]
+__all__ = [
+    "Channel",
+    "draws",
+    "may_ask",
+    "may_fork",
+    "may_work",
+    "must_be_seen",
+    "reads_environment",
+    "written",
+]
 
 # How code has other processes work for it. Loaders of torch say how many only where they are made.
 _STARTS = frozenset({
@@ -65,6 +74,11 @@ def may_work(run: Run) -> bool:
     """Whether other processes may work for a cell: its code says so, or a loader that it reached has workers."""
     said = not (_STARTS.isdisjoint(run.words) and _STARTS.isdisjoint(run.constants))
     return said or not _PACKAGES.isdisjoint(run.packages) or _has_workers(run)
+
+
+def may_fork(run: Run) -> bool:
+    """Whether processes may work for a cell that go on with what this one holds, its output among it."""
+    return hasattr(os, "fork") and may_work(run)
 
 
 def _has_workers(run: Run) -> bool:

@@ -13,7 +13,7 @@ from lean_magic import clock
 from lean_magic.effects import numbered, widgets
 from lean_magic.effects.asks import without_our_frames
 from lean_magic.effects.caught import Caught, catches_warnings
-from lean_magic.effects.elsewhere import Channel, may_work
+from lean_magic.effects.elsewhere import Channel, may_fork
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.warned import place_of
 from lean_magic.errors import Unstorable
@@ -55,7 +55,7 @@ class Output(Recorder):
 
     def begin(self, run: Run) -> None:
         """Start listening."""
-        self._others = Channel() if may_work(run) else None
+        self._others = Channel() if may_fork(run) else None
         self._caught, self._counted = Caught(), numbered.counted()
         self._put(warnings, "_showwarnmsg", self._warned(warnings._showwarnmsg))  # type: ignore[attr-defined]  # noqa: SLF001
         for stream in ("stdout", "stderr"):
