@@ -26,7 +26,7 @@ __all__ = [
     "may_fork",
     "may_work",
     "must_be_seen",
-    "reads_environment",
+    "variables",
     "written",
 ]
 
@@ -110,9 +110,18 @@ def may_ask(run: Run) -> bool:
     return may_work(run) and not _ASKS.isdisjoint(run.words)
 
 
-def reads_environment(run: Run) -> bool:
-    """Whether another process may read variables of the environment."""
-    return may_work(run) and not _ENVIRONMENT.isdisjoint(run.words)
+def variables(run: Run) -> set[str] | None:
+    """Name the variables of the environment that another process may read; None: any of them."""
+    if not may_work(run) or _ENVIRONMENT.isdisjoint(run.words):
+        return set()
+    texts = {text for text in run.constants | run.strings if 2 < len(text) < _LONG}
+    spelled = {text for text in texts if text.isidentifier() and text.isupper()}
+    composed = {
+        name
+        for name in os.environ
+        if any(name.startswith(text) or name.endswith(text) or f"${name}" in text for text in texts)
+    }
+    return spelled | composed or None
 
 
 def draws(run: Run) -> bool:

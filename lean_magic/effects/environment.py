@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lean_magic.effects.contents import is_ours
-from lean_magic.effects.elsewhere import reads_environment
+from lean_magic.effects.elsewhere import variables
 from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unstorable
 from lean_magic.values import fingerprint
@@ -127,7 +127,8 @@ class Environment(Recorder):
     def end(self, run: Run) -> Record:
         """Give each variable that was read as it was before the cell."""
         self.cancel(run)
-        self._read |= {_ALL} if reads_environment(run) else set()
+        others = variables(run)
+        self._read |= ({_ALL} if others is None else others) - self._own
         names = [_ALL] if _ALL in self._read else sorted(self._read)
         return Record({name: _told(name, self._start) for name in names})
 

@@ -125,3 +125,18 @@ def test_what_the_code_does_not_spell_may_be_another_ones(tmp_path, monkeypatch,
     with pytest.raises(Unstorable, match="may not have written"):
         elsewhere.written(run("Pool", "open", constants=["w", *texts]), watch, set())
     assert elsewhere.written(run("Pool", "open", constants=["w", "one", ".txt"]), watch, set()) == {"one.txt"}
+
+
+def test_variables_of_the_environment_that_others_may_read(monkeypatch):
+    """Where other processes may read the environment, the variables count that the code spells, whole or in part."""
+    monkeypatch.setenv("ZZ_MODE_Q", "1")
+    said = ["Pool", "environ"]
+    assert elsewhere.variables(run(*said, constants=["ZZ_MODE", "ABSENT"])) == {
+        "ZZ_MODE",
+        "ZZ_MODE_Q",
+        "ABSENT",
+    }
+    assert elsewhere.variables(run(*said, constants=["in/$ZZ_MODE_Q/x"])) == {"ZZ_MODE_Q"}
+    assert elsewhere.variables(run(*said)) is None
+    assert elsewhere.variables(run("environ", constants=["ZZ_MODE_Q"])) == set()
+    assert elsewhere.variables(run("Pool", constants=["ZZ_MODE_Q"])) == set()
