@@ -164,7 +164,10 @@ def _dtype(walk: Walk, value: Any) -> bytes:
 
 def _extension(walk: Walk, value: Any) -> bytes:
     walk.mark(value)
-    return combine("extension", walk.digests((type(value), value.dtype)), _elements(walk, value))
+    held = frozenset(getattr(value, "__dict__", ()))
+    own = frozenset(name for name in held if name.startswith("_"))
+    said = [attributes(walk, value, own)] if held - own else []  # what somebody set on it
+    return combine("extension", walk.digests((type(value), value.dtype)), _elements(walk, value), *said)
 
 
 def _options(walk: Walk, value: Any) -> bytes:
