@@ -45,7 +45,7 @@ def _extra(value: Any) -> dict[str, Any]:
     }
 
 
-_INNER = {"_df", "_s", "_accessors"}
+_INNER = {"_df", "_s", "_ldf", "_pyexpr", "_accessors"}
 
 
 def _is_namespace(value: Any, name: str, held: Any) -> bool:
@@ -102,13 +102,22 @@ def _lazy(walk: Walk, value: pl.LazyFrame) -> bytes:
     with _pickled() as objects:
         plan = value.serialize()
     _note_paths(walk, plan)
-    return combine("pl.LazyFrame", walk.digest(type(value)), leaf("", plan), walk.digests(walk.keep(objects)))
+    said = [_more(walk, value)] if _extra(value) else []
+    return combine(
+        "pl.LazyFrame", walk.digest(type(value)), leaf("", plan), walk.digests(walk.keep(objects)), *said
+    )
 
 
 def _expression(walk: Walk, value: pl.Expr) -> bytes:
+    said = []
+    if _extra(value):  # else it is as good as any equal one
+        walk.mark(value)
+        said = [_more(walk, value)]
     with _pickled() as objects:
         plan = value.meta.serialize()
-    return combine("pl.Expr", walk.digest(type(value)), leaf("", plan), walk.digests(walk.keep(objects)))
+    return combine(
+        "pl.Expr", walk.digest(type(value)), leaf("", plan), walk.digests(walk.keep(objects)), *said
+    )
 
 
 def _objects_in(value: Any) -> list[Any]:
@@ -167,6 +176,9 @@ def _set_state(value: Any, state: tuple[bytes, dict[str, Any]]) -> None:
     vars(value).update(state[1])
 
 
+_TABLES = (pl.DataFrame, pl.Series, pl.LazyFrame)
+
+
 class _Polars:
     library = "polars"
 
@@ -186,7 +198,7 @@ class _Polars:
             raise Unstorable(type(value).__name__, "holds a Python function", "make it outside the cell")
         if isinstance(value, (pl.DataFrame, pl.Series)) and _holds_objects(value):
             raise Unstorable(type(value).__name__, "holds Python objects", "keep them in a list")
-        if isinstance(value, (pl.DataFrame, pl.Series)) and (extra := _extra(value)):
+        if isinstance(value, (*_TABLES, pl.Expr)) and (extra := _extra(value)):
             make, args, state = value.__reduce_ex__(5)[:3]  # which leaves out what somebody set
             return make, args, (state, extra), None, None, _set_state
         return NotImplemented
@@ -196,14 +208,12 @@ class _Polars:
         return None
 
     def content(self, value: Any) -> Any:
-        if not isinstance(value, (pl.DataFrame, pl.Series)):
-            return NotImplemented
-        return value.clone(), _extra(value)
+        return (value.clone(), _extra(value)) if isinstance(value, _TABLES) else NotImplemented
 
     def write_back(self, live: Any, stored: Any) -> bool:
-        if not isinstance(live, (pl.DataFrame, pl.Series)):
+        if not isinstance(live, _TABLES):
             return False
-        inner = "_df" if isinstance(live, pl.DataFrame) else "_s"
+        inner = next(name for name in ("_df", "_s", "_ldf") if hasattr(live, name))
         content, extra = stored
         setattr(live, inner, getattr(content, inner))
         for name in _extra(live).keys() - extra.keys():
