@@ -6,10 +6,8 @@ besides is taken for asked wherever the code says that it asks; what only they c
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -187,6 +185,8 @@ class Channel:
     """What forked processes tell the one that made it, in the order in which they do."""
 
     def __init__(self) -> None:
+        import tempfile  # few cells need it
+
         self._process = os.getpid()
         with unwatched(), tempfile.TemporaryFile("a+b") as file:
             self._file = high(os.dup(file.fileno()))
@@ -197,10 +197,14 @@ class Channel:
 
     def tell(self, *said: str) -> None:
         """Say something, in any process."""
+        import json
+
         os.write(self._file, json.dumps(said).encode() + b"\n")
 
     def told(self) -> Iterator[list[str]]:
         """Give all that was said."""
+        import json
+
         content = os.pread(self._file, os.fstat(self._file).st_size, 0)
         return map(json.loads, content.splitlines())
 
