@@ -143,8 +143,9 @@ def written(run: Run, opened: Opened, seen: Collection[str]) -> set[str]:
         why = "was removed or renamed by another process"
         raise Unstorable(name, why, "do that in this process, or in an uncached cell")
     adds = not _APPENDS.isdisjoint(run.constants | run.strings)
+    spelled = _spelled(run, changed)
     for name in sorted(changed):
-        if not _is_spelled(run, name):
+        if name not in spelled:
             why = "was written while other processes worked for the cell, which may not have written it"
             raise Unstorable(name, why, "write it in this process, or in an uncached cell")
         if adds and not opened.is_new(name):
@@ -153,15 +154,17 @@ def written(run: Run, opened: Opened, seen: Collection[str]) -> set[str]:
     return changed
 
 
-def _is_spelled(run: Run, path: str) -> bool:
-    """Whether texts of the code spell a path: a folder around it or the beginning of its name, and its ending."""
-    folder, name = os.path.split(path)
+def _spelled(run: Run, paths: Collection[str]) -> set[str]:
+    """Give the paths that texts of the code spell: a folder around one or the beginning of its name, and its ending."""
     texts = {text for text in run.constants | run.strings if len(text) < _LONG and text.strip("./")} - _MODES
-    named = set(map(os.path.normpath, texts))
-    around = {folder, *map(str, Path(folder).parents)}
-    return says_kind(run, path) and (
-        not named.isdisjoint(around) or name.startswith(tuple(Path(text).name for text in named))
+    named = set(map(os.path.normpath, texts if paths else ())) - {os.curdir}
+    begins = tuple(Path(text).name for text in named)
+    around = (
+        path
+        for path in paths
+        if Path(path).name.startswith(begins) or not named.isdisjoint(map(str, Path(path).parents))
     )
+    return {path for path in around if says_kind(run, path)}
 
 
 def must_be_seen(run: Run, started: Collection[str], *, told: bool) -> None:

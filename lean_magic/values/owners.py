@@ -77,7 +77,7 @@ def containers(
     for name, chains in loads.items():
         for owner in {owner for chain in chains for owner in _along(namespace.get(name), chain)}:
             # What is asked for by `__dict__` grows as libraries load more of themselves.
-            is_open = type(owner.value) in (list, dict, set) and not owner.path.endswith("__dict__")
+            is_open = type(owner.value) in _OPEN and not owner.path.endswith("__dict__")
             is_plain = is_open and not origin(owner.module).own and owner.module not in _WATCHED
             if is_plain or (more and keeps_items(owner)):
                 yield owner
@@ -98,7 +98,7 @@ def held_by_classes(classes: Iterable[type]) -> dict[int, tuple[str, str]]:
 def keeps_items(owner: Owner) -> bool:
     """Whether a library keeps an object of a class of its own there that is changed as a dict is."""
     cls = type(owner.value)
-    is_known = cls in (list, dict, set) or owner.module == "IPython" or owner.path == "rcParams"
+    is_known = cls in _OPEN or owner.module == "IPython" or owner.path == "rcParams"
     return hasattr(cls, "__setitem__") and not is_known and origin(owner.module).installed
 
 
@@ -106,7 +106,7 @@ def items_of(value: Any) -> list[Any]:
     """Give the items of a list, dict or set, or of all those that an object holds."""
     own = list(dict.items(value)) if isinstance(value, dict) else []
     own += value if type(value) in (list, set) else []
-    inner = [one for one in getattr(value, "__dict__", {}).values() if type(one) in (list, dict, set)]
+    inner = [one for one in getattr(value, "__dict__", {}).values() if type(one) in _OPEN]
     return [*own, *(item for one in inner for item in items_of(one))]
 
 

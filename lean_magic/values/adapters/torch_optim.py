@@ -22,11 +22,12 @@ def held_by_optimizer(value: torch.optim.Optimizer, skip: frozenset[str] = froze
 
     The method `step` of a watched one is no content: a scheduler wraps it, to see that it is called.
     """
-    return {
-        name: item
-        for name, item in vars(value).items()
-        if name not in skip and not ("hooks" in name and not item) and not hasattr(item, _WATCHED)
-    }
+    held = _held_by(value).items()
+    return {name: item for name, item in held if name not in skip and not ("hooks" in name and not item)}
+
+
+def _held_by(value: torch.optim.Optimizer) -> dict[str, Any]:
+    return {name: item for name, item in vars(value).items() if not hasattr(item, _WATCHED)}
 
 
 def hooks_of(value: torch.optim.Optimizer) -> dict[str, Any]:
@@ -36,15 +37,15 @@ def hooks_of(value: torch.optim.Optimizer) -> dict[str, Any]:
 
 def reduced_optimizer(value: torch.optim.Optimizer) -> Any:
     """Give the reduced form of an optimizer."""
-    held = {name: item for name, item in vars(value).items() if not hasattr(item, _WATCHED)}
+    held = _held_by(value)
     make: Any = copyreg.__newobj__  # type: ignore[attr-defined]
     return make, (type(value),), (held, _is_watched(value), list(vars(value))), None, None, _make_ready
 
 
 def optimizer_content(value: torch.optim.Optimizer) -> tuple[dict[str, Any], bool]:
     """Give what `put_optimizer` makes another hold."""
-    held = {name: item for name, item in vars(value).items() if not hasattr(item, _WATCHED)}
-    return held | {name: copy.copy(item) for name, item in hooks_of(value).items()}, _is_watched(value)
+    hooks = {name: copy.copy(item) for name, item in hooks_of(value).items()}
+    return _held_by(value) | hooks, _is_watched(value)
 
 
 def put_optimizer(live: torch.optim.Optimizer, content: tuple[dict[str, Any], bool]) -> None:
