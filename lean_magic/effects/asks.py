@@ -68,7 +68,7 @@ def _replaced(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _tell(path: str, *, follow: bool) -> None:
     if _matters():
-        for asks in _watching:
+        for asks in tuple(_watching):
             asks.asked(path, follow=follow)
 
 
@@ -143,7 +143,7 @@ class Asks(Recorder):
             self.cancel(run)
             told = {
                 name: answer
-                for name, answer in self._answers.items()
+                for name, answer in self._answers.copy().items()  # other threads may go on asking
                 if answer and _counts(name, answer, run)
             }
             if run.words & _SIZES:

@@ -84,17 +84,17 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 def _heard(event: str, args: tuple[Any, ...]) -> None:
     if event == "open" and isinstance(args[0], (str, bytes)):
         flags = args[2] if isinstance(args[2], int) else 0
-        for files in watching:
+        for files in tuple(watching):
             files.opened(
                 os.fsdecode(args[0]),
                 writing=bool(flags & _WRITES),
                 keeping=not flags & (os.O_TRUNC | os.O_EXCL),
             )
     elif event in _CHANGES:
-        for files in watching:
+        for files in tuple(watching):
             files.changed(event, _paths(event, args))
     elif event in _FOLDERS and isinstance(args[0], (str, bytes, type(None))) and not _imports():
-        for files in watching:
+        for files in tuple(watching):
             files.listed(os.fsdecode(args[0] or "."))
     else:
         _heard_more(event, args)
@@ -102,13 +102,13 @@ def _heard(event: str, args: tuple[Any, ...]) -> None:
 
 def _heard_more(event: str, args: tuple[Any, ...]) -> None:
     if event == "pickle.find_class":
-        for files in watching:
+        for files in tuple(watching):
             files.unpickled(str(args[0]), str(args[1]))
     elif event in _RUNS and not _compiles(args):
-        for files in watching:
+        for files in tuple(watching):
             files.started(os.fsdecode(args[0]) if args and isinstance(args[0], (str, bytes)) else "")
     elif event == "sqlite3.connect" and (path := unseen.database(args[0])):
-        for files in watching:
+        for files in tuple(watching):
             files.connected(path)
 
 

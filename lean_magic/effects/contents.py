@@ -13,6 +13,7 @@ from typing import Any
 import xxhash
 
 from lean_magic import clock
+from lean_magic.errors import Unstorable
 from lean_magic.values.origin import path_origin
 from lean_magic.values.slots import forget_names, note_names
 
@@ -24,6 +25,7 @@ __all__ = [
     "is_ours",
     "is_same",
     "listing",
+    "observe",
     "package_of",
     "remember",
     "source_of",
@@ -61,6 +63,19 @@ def digest_of(name: str) -> str:
     if settled:
         _known[key] = digest.hexdigest()
     return digest.hexdigest()
+
+
+def observe(name: str, stat: tuple[int, ...] | None) -> list[Any] | None:
+    """Give what is observed of a file that was in this state when it was first asked for.
+
+    Its digest and state, ["folder"] for a folder, None for nothing. Raises Unstorable if it changed since.
+    """
+    now = stat_of(name)
+    if (stat and stat[:3]) != (now and now[:3]):
+        raise Unstorable(name, "changed while the cell read it", "run the cell again")
+    if now is None or not os.path.isfile(name):
+        return ["folder"] if now is not None and os.path.isdir(name) else None
+    return [digest_of(name), *now]
 
 
 def remember(name: str, stat: tuple[int, int, int, int], digest: str) -> None:

@@ -69,7 +69,7 @@ def _tell(name: Any, *, is_set: bool = False) -> None:
         return
     text = os.fsdecode(name) if isinstance(name, bytes) else str(name)
     if is_set or _matters(text):
-        for one in _watching:
+        for one in tuple(_watching):
             one.met(text, is_set=is_set)
 
 

@@ -21,6 +21,13 @@ class Listings:
         self.found: dict[str, list[Any]] = {}
         self.cleared: set[str] = set()
 
+    def copy(self) -> Listings:
+        """Give another that holds the same."""
+        copied = Listings()
+        copied.found = {name: list(seen) for name, seen in self.found.copy().items()}
+        copied.cleared = self.cleared.copy()
+        return copied
+
     def see(self, name: str, own: Collection[str]) -> list[Any]:
         """List a folder as the cell finds it, if it has not yet; what it has written itself (`own`) is left out."""
         if name not in self.found:

@@ -42,12 +42,12 @@ class _Reads(Files):
     @property
     def saw_nothing(self) -> bool:
         """Whether no file was opened or changed and no folder listed."""
-        return not (self._read or self._written or self._listings.found)
+        return not (self._heard.read or self._heard.written or self._heard.listings.found)
 
     @property
     def seen_open(self) -> set[str]:
         """The files that were seen to be opened."""
-        return set(self._read)
+        return set(self._heard.read)
 
 
 class _Variables(Environment):
