@@ -80,15 +80,16 @@ def show_line(shell: Any, line: str, kind: str = "status") -> None:
     _publish(shell, data=_rich(shell, line, kind), metadata={})
 
 
-_publishers: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+# By shell. A publisher holds its shell, which would live for ever if it were held here.
+_publishers: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
 
 
 def publisher(shell: Any) -> Any:
     """Give what shows to the user what a shell publishes, also while `%%capture` keeps what a cell shows."""
     now = shell.display_pub
     if type(now).__name__ != "CapturingDisplayPublisher":
-        _publishers[shell] = now
-    return _publishers.get(shell, now)
+        _publishers[shell] = weakref.ref(now)
+    return _publishers.get(shell, lambda: now)() or now
 
 
 def _publish(shell: Any, **told: Any) -> None:

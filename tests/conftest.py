@@ -1,5 +1,6 @@
 """What all tests share: a fresh IPython shell in this process, and real kernels."""
 
+import atexit
 import contextlib
 import io
 import itertools
@@ -91,7 +92,10 @@ class Shell:
         """Take the shell away again."""
         self.ip.run_line_magic("unload_ext", "lean_magic")
         self.ip.history_manager.end_session()
+        self.ip.history_manager.close()
         type(self.ip).clear_instance()
+        # Python would keep the shell, with all that it holds, until it ends, and then take a second for each.
+        atexit.unregister(self.ip.atexit_operations)
 
 
 @pytest.fixture
