@@ -13,7 +13,7 @@ from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.errors import Unfingerprintable, Unstorable
 from lean_magic.values import Walk, fingerprint
 from lean_magic.values.in_place import Anew, content_of, put
-from lean_magic.values.layout import kept_tables, may_move, owner_of, shape_of, shapes_of, told_by
+from lean_magic.values.layout import kept_tables, may_move, owner_of, referents, shape_of, shapes_of, told_by
 from lean_magic.values.marks import Inner
 from lean_magic.values.memory import Interval, Plain, inside, is_closed, overlaps
 from lean_magic.values.origin import is_a, is_own
@@ -108,7 +108,8 @@ class Mutation(Recorder):
         """Whether an object may have changed; only of arrays is the content known by itself."""
         if mark in self._held:
             return mark in self._shapes and self._held[mark].changed()
-        if mark not in self._shapes or walk.digest_at(mark) != (again.digest_of(value) or _digest(value)):
+        before = walk.digest_at(mark) if mark in self._shapes else None
+        if before is None or before != (again.digest_of(value) or _alone(value)):
             return True
         return bool(self._moved_in) and holds(value, self._moved_in)
 
@@ -284,6 +285,12 @@ def _is_same(mark: str, value: Any, before: Walk, now: Walk) -> bool:
         return True
     digest = before.digest_at(mark)
     return digest is not None and digest in (now.digest_of(value), _digest(value))
+
+
+def _alone(value: Any) -> str:
+    """Digest an array by itself; "" if it holds objects, which read otherwise where some were met before."""
+    holds_objects = getattr(value.dtype, "hasobject", False) and any(map(gc.is_tracked, referents(value)))
+    return "" if holds_objects else _digest(value)
 
 
 def _digest(value: Any) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "bytes_at",
     "inside",
     "is_closed",
+    "keeps_gaps",
     "overlaps",
 ]
 
@@ -158,6 +159,17 @@ def is_closed(value: Any) -> bool:
         getattr(value, "flags", None), "num", None
     )  # numpy's, which to ask for `writeable` may warn
     return number is not None and not number & _WRITEABLE
+
+
+_GAPS, _TIMES = 1 << 26, 4
+
+
+def keeps_gaps(size: int, content: int) -> bool:
+    """Whether an array of so many bytes between its first and last gets its gaps back, which are not stored.
+
+    What is computed with it later may end in other last digits without them. `content`: the bytes of its elements.
+    """
+    return size <= max(_GAPS, _TIMES * content)
 
 
 def inside(interval: Interval, span: Interval) -> bool:

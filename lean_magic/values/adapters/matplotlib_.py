@@ -31,6 +31,7 @@ _KINDS = (
 )
 _TRANSFORM, _REGISTRY = _KINDS[:1], _KINDS[-1:]
 _FIGURE = (("figure", "Figure"),)
+_ARTIST = (("artist", "Artist"),)
 _CANVAS = (("backends.backend_agg", "FigureCanvasAgg"),)
 _TOLD = (
     ("colorbar", "Colorbar"),
@@ -118,12 +119,22 @@ def _reduced(value: Any) -> Any:
         return *form[:3], None, None, _set_below
     if own := _resolution(value):
         form = value.__reduce_ex__(5)
-        return *form[:2], {**form[2], **own, **_canvas(value)}, None, None, _fill_figure
+        state = {**form[2], **own, **_canvas(value), **_told_of_change(value)}
+        return *form[:2], state, None, None, _fill_figure
     if type(value) in _kinds(_CANVAS):
         drawn = dict.fromkeys(("renderer", "_lastKey", "manager"))
         state = {name: item for name, item in vars(value).items() if name not in drawn}
         return object.__new__, (type(value),), {**state, "manager": None}
+    if isinstance(value, _kinds(_ARTIST)) and (told := _told_of_change(value)):
+        form = value.__reduce_ex__(5)
+        if isinstance(form[2], dict):
+            return *form[:2], {**form[2], **told}, *form[3:]
     return NotImplemented
+
+
+def _told_of_change(artist: Any) -> dict[str, Any]:
+    """Give whom a part of a figure tells that it is to be drawn anew, which pickle leaves out: what is around it."""
+    return {"stale_callback": artist.stale_callback} if artist.stale_callback is not None else {}
 
 
 def _canvas(figure: Any) -> dict[str, Any]:
@@ -132,10 +143,11 @@ def _canvas(figure: Any) -> dict[str, Any]:
 
 
 def _fill_figure(figure: Any, state: dict[str, Any]) -> None:
-    canvas = state.pop("canvas", None)
-    figure.__setstate__(state)
+    canvas, told = state.pop("canvas", None), state.get("stale_callback")
+    figure.__setstate__({**state, "stale_callback": None})
     if canvas is not None:
         figure.set_canvas(canvas)
+    figure.stale_callback = told  # last, since it would draw the figure
 
 
 def _set_below(value: Any, state: dict[str, Any]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import array
+import gc
 import mmap
 from typing import Any
 
 import numpy as np
 
-from lean_magic.values.memory import LARGE, Interval, LayoutChanged, Memory, bytes_at, is_closed
+from lean_magic.values.memory import LARGE, Interval, LayoutChanged, Memory, bytes_at, is_closed, keeps_gaps
 from lean_magic.values.strides import View, moved
 
 __all__ = ["closed", "interval", "mapped", "reduced_objects", "reduced_plain"]
@@ -74,11 +75,13 @@ def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
         # Those in another order of bytes than the machine's numpy would turn into the machine's.
         is_small = value.flags.owndata and value.nbytes < LARGE and value.dtype.isnative
         return value.__reduce_ex__(4) if is_small else NotImplemented
-    if place.end - place.start > _ROOM * value.nbytes:
+    size, offset = place.end - place.start, value.ctypes.data - place.start
+    if size > _ROOM * value.nbytes:
         copied = value.copy(order="K")
-        kept = (copied.dtype, copied.shape, copied.strides, 0, not is_closed(value))
-        return _view, (bytes_at(interval(copied), copied), *kept)
-    offset = value.ctypes.data - place.start
+        form = bytes_at(interval(copied), copied), copied.dtype, copied.shape, copied.strides
+        if keeps_gaps(size, value.nbytes):
+            return _spread, (*form, value.strides, offset, size, not is_closed(value))
+        return _view, (*form, 0, not is_closed(value))
     return _view, (
         bytes_at(place, value),
         value.dtype,
@@ -91,6 +94,15 @@ def _alone(value: np.ndarray[Any, Any], place: Interval) -> Any:
 
 def _view(span: Any, dtype: Any, shape: Any, strides: Any, offset: int, writeable: bool) -> Any:
     made: Any = np.ndarray(shape, dtype, span if not span.readonly else bytearray(span), offset, strides)
+    return closed(made, writeable)
+
+
+def _spread(
+    span: Any, dtype: Any, shape: Any, packed: Any, strides: Any, offset: int, size: int, writeable: bool
+) -> Any:
+    """Make an array with gaps, as a column of a matrix has, of elements that were written without."""
+    made: Any = np.ndarray(shape, dtype, np.zeros(size, np.uint8), offset, strides)
+    made[...] = np.ndarray(shape, dtype, span, 0, packed)
     return closed(made, writeable)
 
 
@@ -120,10 +132,31 @@ def reduced_objects(value: np.ndarray[Any, Any], memory: Memory) -> Any:
         root = root.base
     shares = memory.live_owner(place) is not None or memory.is_shared(place)
     memory.note(place, value)
-    if not shares or root is value or not root.flags.c_contiguous or root.dtype != value.dtype:
+    if not shares:
+        return _spread_objects(value, place)
+    if root is value or not root.flags.c_contiguous or root.dtype != value.dtype:
         return NotImplemented
     start = (value.ctypes.data - root.ctypes.data) // value.itemsize
     return _objects_of, (root, start, value.shape, value.strides, not is_closed(value))
+
+
+def _spread_objects(value: np.ndarray[Any, Any], place: Interval) -> Any:
+    """Take apart an array of texts and numbers that has gaps; what refers to the array itself numpy must write."""
+    size = place.end - place.start
+    has_gaps = value.nbytes < size <= _MOST and value.dtype == object and type(value) is np.ndarray
+    if not has_gaps or any(map(gc.is_tracked, value.flat)):
+        return NotImplemented
+    start = (value.ctypes.data - place.start) // value.itemsize
+    return _objects_in, (value.copy(), value.strides, start, size // value.itemsize, not is_closed(value))
+
+
+_MOST = 1 << 26  # bytes
+
+
+def _objects_in(packed: Any, strides: Any, start: int, size: int, writeable: bool) -> Any:
+    made = _objects_of(np.empty(size, object), start, packed.shape, strides, writeable=True)
+    made[...] = packed
+    return closed(made, writeable)
 
 
 def _objects_of(root: Any, start: int, shape: Any, strides: Any, writeable: bool) -> Any:

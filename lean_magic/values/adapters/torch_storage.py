@@ -9,7 +9,7 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from lean_magic.errors import Unstorable
-from lean_magic.values.memory import LARGE, Interval, LayoutChanged, Memory, Plain, Span, bytes_at
+from lean_magic.values.memory import LARGE, Interval, LayoutChanged, Memory, Plain, Span, bytes_at, keeps_gaps
 from lean_magic.values.notes import note
 from lean_magic.values.strides import View, moved
 
@@ -109,7 +109,9 @@ def _dense(value: torch.Tensor, memory: Memory | None) -> Any:
         return _view_of, (owner[1], _as_tensor(owner[1]).stride(), value.stride(), offset, *about, kind, view)
     if memory is not None:
         memory.note(place, value)
-    return _from_bytes, (*_bytes(value, place, memory), *about, kind, _device(value))
+    form = _bytes(value, place, memory)
+    gaps = _gaps(value, place) if form[1] != value.stride() else None
+    return _from_bytes, (*form, *about, kind, _device(value), gaps)
 
 
 def _how_seen(value: torch.Tensor, owner: Any) -> int | None:
@@ -185,12 +187,24 @@ def _bytes(value: torch.Tensor, place: Interval, memory: Memory | None) -> tuple
         return span[1], value.stride(), (place.start - span[0].start) // value.element_size()
     plain = value.detach().cpu()
     if place.end - place.start != value.numel() * value.element_size():
-        plain = plain.contiguous()
+        plain = plain.contiguous() if _gaps(value, place) else plain.clone()
     if not value.numel():
         return Span(b""), plain.stride(), 0
     alone = bytes_at(interval(plain), plain)
     # Few bytes that nobody shares go into memory of torch's own, which can be resized; many are mapped.
     return bytes(alone.content) if plain.nbytes < LARGE else alone, plain.stride(), 0
+
+
+def _gaps(value: torch.Tensor, place: Interval) -> tuple[int, ...] | None:
+    """Give the strides of a tensor with gaps, if they are kept."""
+    size, content = place.end - place.start, value.numel() * value.element_size()
+    return value.stride() if size != content and keeps_gaps(size, content) else None
+
+
+def _spread(value: torch.Tensor, stride: tuple[int, ...]) -> torch.Tensor:
+    last = sum((size - 1) * step for size, step in zip(value.shape, stride, strict=True))
+    room = torch.zeros(last + 1, dtype=value.dtype).untyped_storage()
+    return torch.empty(0, dtype=value.dtype).set_(room, 0, value.shape, stride).copy_(value)
 
 
 def _from_bytes(
@@ -203,9 +217,12 @@ def _from_bytes(
     grad: Any,
     kind: bool,
     device: str,
+    gaps: tuple[int, ...] | None = None,
 ) -> torch.Tensor:
     storage = _storage(content)
     value = torch.empty(0, dtype=getattr(torch, dtype)).set_(storage, offset, shape, stride)
+    if gaps:
+        value = _spread(value, gaps)
     if device and _is_present(device):
         value = _moved(value, torch.device(device))
     elif device:
