@@ -22,6 +22,7 @@ __all__ = ["KNOWN", "Adapter", "adapters_for", "load_adapters", "look", "notice"
 
 # Top-level package → the file in this folder that knows its objects.
 KNOWN = {
+    "_thread": "threading_",
     "anthropic": "clients_",
     "asyncio": "asyncio_",
     "bokeh": "bokeh_",
