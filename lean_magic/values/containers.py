@@ -97,6 +97,12 @@ _CALLED = frozenset({
     "__init__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "__setitem__", "append", "extend", "add",
     "update", "items", "__iter__", "__len__",
 })  # fmt: skip
+_FILLED = (
+    collections.defaultdict,
+    collections.OrderedDict,
+    dict,
+    list,
+)  # by methods, where pickle makes them
 _FORGETFUL = {collections.Counter, collections.defaultdict}  # they leave out attributes
 
 
@@ -121,10 +127,16 @@ def way_of(cls: type) -> Callable[[Any], Any] | None:
 def _way_of_library(cls: type) -> Callable[[Any], Any] | None:
     """Take over where pickle goes wrong.
 
-    It makes two of a dict that is its own `__dict__`, and hands a `__new__` that asks for parts the whole.
+    It makes two of a dict that is its own `__dict__`, hands a `__new__` that asks for parts the whole, and fills a
+    dict or list by methods of its class before the attributes are there that these may need.
     """
-    if issubclass(cls, dict):
-        return _reduced_its_own if cls.__dictoffset__ and _is_left_to_python(cls) else None
+    if issubclass(cls, (dict, list)):
+        if not cls.__dictoffset__ or not _is_left_to_python(cls):
+            return None
+        filled_by = ("__setitem__",) if issubclass(cls, dict) else ("append", "extend")
+        if any(isinstance(getattr(cls, name), types.FunctionType) for name in filled_by):
+            return functools.partial(_reduced_open, next(kind for kind in _FILLED if issubclass(cls, kind)))
+        return _reduced_its_own if issubclass(cls, dict) else None
     solid = next((kind for kind in _FIXED if issubclass(cls, kind)), None)
     asks = isinstance(cls.__new__, types.FunctionType) and _shaper(cls) is solid
     return functools.partial(_reduced_fixed, solid) if asks else None

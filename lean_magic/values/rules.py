@@ -171,6 +171,16 @@ def _weak(walk: Walk, value: weakref.ref[Any]) -> bytes:
     return combine("weakref", walk.digest(value()))
 
 
+def _weak_set(walk: Walk, value: weakref.WeakSet[Any]) -> bytes:
+    walk.mark(value)
+    held = list(value)
+    walk.weak += map(weakref.ref, held)  # which are not kept, since it tells when one goes
+    return combine("weak set", walk.unordered(held), attributes(walk, value, _OF_WEAK_SET))
+
+
+_OF_WEAK_SET = frozenset({"data", "_remove", "_pending_removals", "_iterating"})
+
+
 def _environment(walk: Walk, value: Any) -> bytes:
     """Digest the environment of the process, of which only what a cell reads counts, as it reads it."""
     if value is os.environ or value is getattr(os, "environb", None):
@@ -318,6 +328,7 @@ _RULES: dict[type, Rule] = {
     re.Match: _match,
     random.Random: _random,
     weakref.ref: _weak,
+    weakref.WeakSet: _weak_set,
     functools.partial: _partial,
     type(os.environ): _environment,
     typing.TypeVar: _type_variable,

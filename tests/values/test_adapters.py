@@ -175,7 +175,7 @@ class TestSklearn(AdapterContract):
 
         points = np.arange(20.0).reshape(10, 2)
         return {
-            "tree": Sample(lambda: KDTree(points), lambda: KDTree(points + 1), in_place=False),
+            "tree": Sample(lambda: KDTree(points), lambda: KDTree(points + 1)),
             "neighbours": Sample(
                 lambda: NearestNeighbors(algorithm="kd_tree").fit(points),
                 lambda: NearestNeighbors(algorithm="kd_tree").fit(points * 2),
@@ -706,6 +706,34 @@ class TestAsyncio(AdapterContract):
             elsewhere.submit(asyncio.run, use(semaphore)).result()
             assert fingerprint(semaphore) == fresh
             elsewhere.submit(asyncio.run, use(through_a_file(semaphore, tmp_path))).result()
+
+
+class TestThreading(AdapterContract):
+    """What a thread holds for itself."""
+
+    library = "_thread"
+
+    def samples(self):
+        """Return name → Sample."""
+        import threading
+
+        def local(*items):
+            made = threading.local()
+            made.items = [*items]
+            return made
+
+        return {"local": Sample(lambda: local(1), lambda: local(1, 2))}
+
+    def test_one_that_does_not_tell_what_it_was_made_with(self, tmp_path):
+        """It is refused, as other threads would find it otherwise."""
+        import threading
+
+        class Local(threading.local):
+            def __init__(self, start):
+                self.start = start
+
+        with pytest.raises(Unstorable, match="arguments"):
+            through_a_file(Local(1), tmp_path)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,10 @@ def _tree(walk: Walk, value: Any) -> bytes:
     return combine("tree", walk.digest(type(value)), walk.digest(walk.keep(state)))
 
 
+def _is_tree(cls: type) -> bool:
+    return hasattr(cls, "get_tree_stats") and hasattr(cls, "get_n_calls")
+
+
 def _bunch(walk: Walk, value: Any) -> bytes:
     """Digest a bunch as the dictionary it is: its own attributes are notes on deprecated names."""
     walk.mark(value)
@@ -51,7 +55,7 @@ class _Sklearn(FingerprintOnly):
     def rule(self, cls: type) -> Rule | None:
         if _is_bunch(cls):
             return _bunch
-        return _tree if hasattr(cls, "get_tree_stats") and hasattr(cls, "get_n_calls") else None
+        return _tree if _is_tree(cls) else None
 
     def reduce(self, value: Any, memory: Any) -> Any:
         del memory
@@ -60,6 +64,16 @@ class _Sklearn(FingerprintOnly):
         if _is_estimator(value):
             return _make, (type(value),), (dict(vars(value)), {}), None, None, _fill
         return NotImplemented
+
+    def content(self, value: Any) -> Any:
+        """Give the state of a tree; its arrays are views of those that it lies in, which are told apart from it."""
+        return value.__getstate__() if _is_tree(type(value)) else NotImplemented
+
+    def write_back(self, live: Any, stored: Any) -> bool:
+        if not _is_tree(type(live)):
+            return False
+        live.__setstate__(stored)
+        return True
 
 
 def _make(cls: Any) -> Any:
