@@ -60,7 +60,10 @@ def places(run: Run) -> Iterator[tuple[str, bool]]:
 
 
 class Opened:
-    """What happens in some folders from now on, until it is stopped."""
+    """What happens in some folders from now on, until it is stopped.
+
+    Whichever thread opens many files may look what has happened, so the sets are gone through as copies.
+    """
 
     def __init__(self, where: Collection[tuple[str, bool]] = ()) -> None:
         self.files: set[str] = set()
@@ -150,8 +153,8 @@ class Opened:
 
     def changed(self, seen: Collection[str], cache: str) -> set[str]:
         """Give the files but those seen that were written, or lie in folders that are new."""
-        inner = {path for folder in self.new for path in below(folder)}
-        stats = {path: stat_of(path) for path in self.files}
+        inner = {path for folder in self.new.copy() for path in below(folder)}
+        stats = {path: stat_of(path) for path in self.files.copy()}
         changed = {path for path, stat in stats.items() if stat and self.is_changed(path, stat[1])}
         return self._except(inner | changed, seen, cache)
 
@@ -163,7 +166,7 @@ class Opened:
         real = _real()
         known = {real(os.path.join(self._start, path)) for path in (*seen, *sys.path_importer_cache, "")}
         ours = _store(cache)
-        return {path for path in self.listed if real(path) not in known and not ours(real(path))}
+        return {path for path in self.listed.copy() if real(path) not in known and not ours(real(path))}
 
     def is_changed(self, path: str, modified: int) -> bool:
         """Whether a file that was last modified then (ns) is another than it was at the start."""
@@ -172,7 +175,7 @@ class Opened:
 
     def is_new(self, path: str) -> bool:
         """Whether a file, or a folder around it, was made meanwhile."""
-        return path in self.made or any(path.startswith(folder + os.sep) for folder in self.new)
+        return path in self.made or any(path.startswith(folder + os.sep) for folder in self.new.copy())
 
     def stop(self) -> None:
         """Take what is left, and watch no more."""
@@ -190,7 +193,7 @@ class Opened:
         if working_folder() == self._start:
             return
         for kept in (self.files, self.made, self.closed, self.gone, self.listed, self.new):
-            paths = [os.path.normpath(os.path.join(self._start, path)) for path in kept]
+            paths = [os.path.normpath(os.path.join(self._start, path)) for path in kept.copy()]
             kept.clear()
             kept.update(paths)
 

@@ -24,7 +24,7 @@ from lean_magic.values.origin import origin
 __all__ = ["Difference", "Key", "after_loading", "difference", "make_key", "possible_after", "possible_now"]
 
 # Raised whenever digests or the meaning of parts change: older entries become plain misses.
-_VERSION = "11"
+_VERSION = "12"
 
 
 @dataclass(slots=True, repr=False, eq=False)
