@@ -19,6 +19,7 @@ from lean_magic.effects.recorder import Record, Recorder, Run
 from lean_magic.effects.settings import GONE, KINDS
 from lean_magic.errors import Unstorable
 from lean_magic.values.filter_rules import SETS_FILTERS, as_set
+from lean_magic.values.same import is_other
 
 __all__ = ["Process", "searching"]
 
@@ -166,7 +167,9 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any], noise: Abstrac
     if not before:
         return {}
     changed = {
-        name: value for name, value in after.items() if name not in noise and before.get(name, GONE) != value
+        name: value
+        for name, value in after.items()
+        if name not in noise and is_other(before.get(name, GONE), value)
     }
     return changed | {name: GONE for name in before if name not in after and name not in noise}
 

@@ -21,6 +21,7 @@ from lean_magic.values.code import CodeFacts
 from lean_magic.values.filter_rules import as_set
 from lean_magic.values.fingerprint import fingerprint, leaf
 from lean_magic.values.origin import is_own, origin, record_of
+from lean_magic.values.same import is_other
 from lean_magic.words import with_article
 
 __all__ = ["Settings", "read_ahead", "uses"]
@@ -158,7 +159,7 @@ def _matplotlib() -> dict[str, Any]:
     return {name: value for name, value in about.items() if value} | {
         f"matplotlib.rcParams[{name!r}]": value
         for name, value in now.items()
-        if value != mpl.rcParamsDefault.get(name)
+        if is_other(value, mpl.rcParamsDefault.get(name))
     }
 
 
